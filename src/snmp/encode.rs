@@ -1,0 +1,1 @@
+//! Messages to bytes (BER, X.690).

@@ -1,0 +1,16 @@
+//! SNMP messages, versions 1 and 2c: bytes and values.
+//!
+//! Used by the agent (asks), the simulator (answers) and `printer` (reads the answers).
+//! Pure: no socket, no clock, no disk. There is no encoder for SetRequest anywhere, on purpose:
+//! on some printers a SET runs commands (CVE-2024-27143), so the agent cannot send one.
+
+mod decode;
+mod encode;
+mod message;
+mod oid;
+pub mod recording;
+pub mod traverse;
+
+pub use decode::{DecodeError, decode};
+pub use message::{ErrorStatus, Message, Pdu, PduKind, Value, VarBind, Version};
+pub use oid::{Oid, ParseOidError};

@@ -1,0 +1,1 @@
+//! Recordings (`.snmprec`): one object a line, `OID|TAG|VALUE`.
