@@ -1,0 +1,50 @@
+# Platen's images: agent, hub, simulator. Each is one static program and nothing else.
+#
+#   docker build --target agent -t platen-agent .
+#
+# Without a Docker engine: scripts/image, which hands in programs that were built beside it
+# (--build-arg BINARIES=IMAGE) in place of the first stage.
+ARG BINARIES=compile
+
+FROM docker.io/library/rust:1.95-bookworm AS compile
+RUN apt-get update && apt-get install -y --no-install-recommends lld
+WORKDIR /platen
+COPY . .
+RUN scripts/image binaries /out
+
+FROM ${BINARIES} AS binaries
+
+FROM scratch AS agent
+LABEL org.opencontainers.image.title="Platen agent" \
+      org.opencontainers.image.description="Reads a site's printers and reports to a Platen hub" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=binaries /out/platen /platen
+COPY --from=binaries /out/agent /
+USER 65532:65532
+VOLUME /var/lib/platen
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["/platen", "health"]
+ENTRYPOINT ["/platen"]
+CMD ["run"]
+
+FROM scratch AS hub
+LABEL org.opencontainers.image.title="Platen hub" \
+      org.opencontainers.image.description="Keeps what Platen agents report, and shows it" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=binaries /out/platen-hub /platen-hub
+COPY --from=binaries /out/hub /
+USER 65532:65532
+VOLUME /var/lib/platen-hub
+EXPOSE 443
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["/platen-hub", "health"]
+ENTRYPOINT ["/platen-hub"]
+CMD ["serve"]
+
+FROM scratch AS simulator
+LABEL org.opencontainers.image.title="Platen simulator" \
+      org.opencontainers.image.description="Plays a fleet of printers on loopback addresses" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=binaries /out/platen-sim /platen-sim
+COPY --from=binaries /out/simulator /
+USER 65532:65532
+ENTRYPOINT ["/platen-sim"]
+CMD ["run", "--fleet", "/usr/share/platen/fleets/demo.toml"]
