@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The agent: the collector at a customer's site.
+
+pub mod cli;

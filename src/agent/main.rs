@@ -1,2 +1,20 @@
-//! Placeholder.
-fn main() {}
+//! `platen`: parses the arguments, runs the verb, ends with its exit code.
+
+use std::process::ExitCode;
+
+use agent::cli::{Cli, run};
+use clap::Parser;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    Ok(match runtime.block_on(run(cli)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("{error}");
+            error.exit.into()
+        }
+    })
+}

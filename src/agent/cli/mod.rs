@@ -1,0 +1,130 @@
+//! The command line of `platen`: one file a verb, and what they share: exit codes and complaints.
+
+pub mod discover;
+pub mod read;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Finds printers, reads them, and tells a hub what they said.
+#[derive(Debug, Parser)]
+#[command(name = "platen", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What `platen` can be told to do.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Find the printers in some address ranges: needs no server, no configuration, no root
+    Discover(discover::DiscoverArgs),
+    /// Read one printer, or a recording of one
+    Read(read::ReadArgs),
+}
+
+/// How a verb ended, as the process's exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit(u8);
+
+impl Exit {
+    /// All went well.
+    pub const OK: Self = Self(0);
+    /// It failed.
+    pub const FAILED: Self = Self(1);
+    /// The arguments cannot be (clap uses the same code).
+    pub const USAGE: Self = Self(2);
+    /// A check failed, or nothing was found.
+    pub const NOTHING: Self = Self(3);
+    /// The hub cannot be reached.
+    pub const HUB_AWAY: Self = Self(69);
+    /// Refused for good: restarting does not help.
+    pub const REFUSED: Self = Self(77);
+    /// The configuration is bad: restarting does not help.
+    pub const BAD_CONFIG: Self = Self(78);
+
+    /// The code as a number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self.0
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.0)
+    }
+}
+
+/// A complaint to a person: what happened, why, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CliError {
+    /// What happened, lower case, no full stop.
+    pub what: String,
+    /// Why, or what is known about it; empty where nothing is.
+    pub why: String,
+    /// The next command or step; empty where there is none.
+    pub next: String,
+    /// The exit code that goes with it.
+    pub exit: Exit,
+}
+
+impl CliError {
+    /// A complaint that ends with `exit`.
+    #[must_use]
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        let (why, next) = (String::new(), String::new());
+        Self {
+            what: what.into(),
+            why,
+            next,
+            exit,
+        }
+    }
+
+    /// Adds why it happened.
+    #[must_use]
+    pub fn because(self, why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            ..self
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn try_next(self, next: impl Into<String>) -> Self {
+        Self {
+            next: next.into(),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        if !self.why.is_empty() {
+            write!(f, "\n  why:  {}", self.why)?;
+        }
+        if !self.next.is_empty() {
+            write!(f, "\n  next: {}", self.next)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CliError {}
+
+/// Runs the verb that was asked for.
+///
+/// # Errors
+/// [`CliError`], to be shown on stderr; its `exit` is the exit code.
+pub async fn run(cli: Cli) -> Result<Exit, CliError> {
+    match cli.verb {
+        Verb::Discover(args) => discover::run(args).await,
+        Verb::Read(args) => read::run(args).await,
+    }
+}
