@@ -4,13 +4,16 @@
 //! Pure: no socket, no clock, no disk. There is no encoder for SetRequest anywhere, on purpose:
 //! on some printers a SET runs commands (CVE-2024-27143), so the agent cannot send one.
 
+mod ber;
 mod decode;
 mod encode;
+mod lenient;
 mod message;
 mod oid;
 pub mod recording;
 pub mod traverse;
 
-pub use decode::{DecodeError, decode};
+pub use decode::{DecodeError, VALUE_SIZE_MAX, VARBINDS_MAX, decode};
+pub use encode::EncodeError;
 pub use message::{ErrorStatus, Message, Pdu, PduKind, Value, VarBind, Version};
-pub use oid::{Oid, ParseOidError};
+pub use oid::{ARCS_MAX, Oid, ParseOidError};

@@ -75,6 +75,34 @@ pub enum ErrorStatus {
     Other(u32),
 }
 
+impl ErrorStatus {
+    /// The status behind a number on the wire.
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::NoError,
+            1 => Self::TooBig,
+            2 => Self::NoSuchName,
+            4 => Self::ReadOnly,
+            5 => Self::GenErr,
+            other => Self::Other(other),
+        }
+    }
+
+    /// Its number on the wire.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::NoError => 0,
+            Self::TooBig => 1,
+            Self::NoSuchName => 2,
+            Self::ReadOnly => 4,
+            Self::GenErr => 5,
+            Self::Other(other) => other,
+        }
+    }
+}
+
 /// One object and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VarBind {
@@ -122,7 +150,39 @@ pub enum Value {
     },
 }
 
+impl VarBind {
+    /// Pairs an object with its value.
+    #[must_use]
+    pub fn new(oid: Oid, value: Value) -> Self {
+        Self { oid, value }
+    }
+
+    /// Names an object in a question: its value is NULL.
+    #[must_use]
+    pub fn asking(oid: Oid) -> Self {
+        Self {
+            oid,
+            value: Value::Null,
+        }
+    }
+}
+
 impl Value {
+    /// How many octets the value takes in memory, for budgets.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Self::OctetString(octets)
+            | Self::IpAddress(octets)
+            | Self::Opaque(octets)
+            | Self::Unknown { octets, .. } => octets.len(),
+            Self::ObjectId(oid) => oid.arcs().len() * size_of::<u32>(),
+            Self::Integer(_) | Self::Counter64(_) => 8,
+            Self::Counter32(_) | Self::Gauge32(_) | Self::TimeTicks(_) => 4,
+            Self::Null | Self::NoSuchObject | Self::NoSuchInstance | Self::EndOfMibView => 0,
+        }
+    }
+
     /// Whether the value says that there is none (noSuchObject, noSuchInstance, endOfMibView, NULL).
     #[must_use]
     pub fn is_absent(&self) -> bool {
