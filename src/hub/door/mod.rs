@@ -1,0 +1,3 @@
+//! The doors: what the outside can reach, one file or folder each.
+
+pub mod portal;

@@ -1,0 +1,167 @@
+//! Who may report: invitations, enrolled agents, revocation.
+//!
+//! A secret is kept as its SHA-256 only. [`AgentId`] is a proof: it comes only from a certificate
+//! that the store knows and that is not revoked.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use crate::store::{Store, StoreError, Tenant, maybe_timestamp, millis, on_pool, timestamp};
+
+/// An agent that has proven itself by its certificate. Made by [`Store::agent_of`] only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentId {
+    tenant: Tenant,
+    id: String,
+    name: String,
+}
+
+impl AgentId {
+    /// Whose agent it is.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The id in its certificate.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.id
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What an agent tells of itself with each poll.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// Its program's version.
+    pub version: String,
+    /// When it started, if it says.
+    pub started_at: Option<Timestamp>,
+    /// Reports waiting in its spool.
+    pub spool_reports: u64,
+    /// When the oldest of them was made.
+    pub spool_oldest: Option<Timestamp>,
+    /// Devices it knows.
+    pub devices: u32,
+    /// Of them, those that did not answer their last read.
+    pub devices_silent: u32,
+    /// Restarts of its actors since it started.
+    pub restarts: u32,
+}
+
+/// An agent, as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentRow {
+    /// The id in its certificate.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// When it was enrolled, last.
+    pub enrolled: Timestamp,
+    /// When its certificate ends.
+    pub certificate_until: Timestamp,
+    /// When it was revoked; `None` while it may report.
+    pub revoked: Option<Timestamp>,
+    /// When it last polled.
+    pub last_poll: Option<Timestamp>,
+    /// Its program's version.
+    pub version: String,
+    /// What it last told of itself.
+    pub status: Option<AgentStatus>,
+    /// Why its reports are refused, if they are.
+    pub trouble: Option<String>,
+    /// Printers it has read.
+    pub printers: u64,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    name: String,
+    enrolled_ms: i64,
+    expires_ms: i64,
+    revoked_ms: Option<i64>,
+    last_poll_ms: Option<i64>,
+    version: String,
+    status: Option<String>,
+    trouble: Option<String>,
+    printers: i64,
+}
+
+#[derive(FromRow)]
+struct NameRow {
+    id: String,
+    name: String,
+}
+
+impl Store {
+    /// Every agent, revoked ones too, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentRow>, StoreError> {
+        let rows: Vec<Row> = on_pool!(self, pool => sqlx::query_as(
+            "SELECT a.id, a.name, a.enrolled_ms, a.expires_ms, a.revoked_ms, a.last_poll_ms,
+                    a.version, a.status, a.trouble,
+                    (SELECT COUNT(*) FROM devices d
+                     WHERE d.tenant = a.tenant AND d.agent = a.id) AS printers
+             FROM agents a WHERE a.tenant = $1 ORDER BY a.name",
+        ).bind(tenant.as_str()).fetch_all(pool).await?);
+        rows.into_iter().map(Row::into_agent).collect()
+    }
+
+    /// The agent with this certificate, unless it is unknown, revoked or the certificate has ended.
+    ///
+    /// `fingerprint` is the SHA-256 of a certificate that TLS has verified, in hex.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn agent_of(
+        &self,
+        tenant: &Tenant,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<Option<AgentId>, StoreError> {
+        let row: Option<NameRow> = on_pool!(self, pool => sqlx::query_as(
+            "SELECT id, name FROM agents
+             WHERE tenant = $1 AND fingerprint = $2 AND revoked_ms IS NULL AND expires_ms > $3",
+        )
+        .bind(tenant.as_str())
+        .bind(fingerprint)
+        .bind(millis(now))
+        .fetch_optional(pool).await?);
+        Ok(row.map(|row| AgentId {
+            tenant: tenant.clone(),
+            id: row.id,
+            name: row.name,
+        }))
+    }
+}
+
+impl Row {
+    fn into_agent(self) -> Result<AgentRow, StoreError> {
+        let status = self.status.as_deref().map(serde_json::from_str).transpose();
+        Ok(AgentRow {
+            id: self.id,
+            name: self.name,
+            enrolled: timestamp(self.enrolled_ms)?,
+            certificate_until: timestamp(self.expires_ms)?,
+            revoked: maybe_timestamp(self.revoked_ms)?,
+            last_poll: maybe_timestamp(self.last_poll_ms)?,
+            version: self.version,
+            status: status.map_err(|error| StoreError::Corrupt {
+                what: "agent status",
+                value: error.to_string(),
+            })?,
+            trouble: self.trouble,
+            printers: u64::try_from(self.printers).unwrap_or(0),
+        })
+    }
+}

@@ -1,0 +1,266 @@
+//! What the portal and the commands show: the fleet, a printer, its history, its pages per day.
+//!
+//! Reads only. The same device seen by two agents is two rows of the fleet; its history and its
+//! pages are one, because the counter is one.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use printer::identity::DeviceId;
+use printer::reading::Reading;
+use sqlx::FromRow;
+
+use crate::meter::{self, Count, DayPages};
+use crate::store::{Store, StoreError, Tenant, maybe_timestamp, millis, on_pool, timestamp};
+
+/// Most rows of one history. A page shows fewer; an export asks again.
+const HISTORY_MAX: u32 = 1_000;
+
+/// A printer of the fleet, as one agent sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrinterRow {
+    /// Names the printer for good.
+    pub device: DeviceId,
+    /// The agent that reads it, by id.
+    pub agent: String,
+    /// The agent that reads it, by name.
+    pub agent_name: String,
+    /// What it last said, in full or merged with a status read.
+    pub reading: Reading,
+    /// When it was first read.
+    pub first_seen: Timestamp,
+    /// When it last answered.
+    pub last_seen: Timestamp,
+    /// It does not answer since then; `None` while it does.
+    pub silent_since: Option<Timestamp>,
+}
+
+/// One printer, and who else sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrinterDetail {
+    /// As the agent sees it that heard it last.
+    pub row: PrinterRow,
+    /// As other agents see the same device.
+    pub elsewhere: Vec<PrinterRow>,
+}
+
+/// One kept reading.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastReading {
+    /// The agent that read it, by name.
+    pub agent_name: String,
+    /// A cheap status read, built on the last full one.
+    pub is_status: bool,
+    /// What it said.
+    pub reading: Reading,
+}
+
+/// Which printers a count is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// Each one, added up.
+    All,
+    /// This one.
+    One(&'a DeviceId),
+}
+
+#[derive(FromRow)]
+struct DeviceRow {
+    device: String,
+    agent: String,
+    agent_name: String,
+    first_seen_ms: i64,
+    last_seen_ms: i64,
+    silent_since_ms: Option<i64>,
+    body: String,
+}
+
+#[derive(FromRow)]
+struct CountRow {
+    device: String,
+    at_ms: i64,
+    total: i64,
+}
+
+#[derive(FromRow)]
+struct PastRow {
+    agent_name: String,
+    is_status: i64,
+    body: String,
+}
+
+impl Store {
+    /// Every printer of the fleet, by agent name and then device id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn fleet(&self, tenant: &Tenant) -> Result<Vec<PrinterRow>, StoreError> {
+        let rows: Vec<DeviceRow> = on_pool!(self, pool => sqlx::query_as(
+            "SELECT d.device, d.agent, a.name AS agent_name, d.first_seen_ms, d.last_seen_ms,
+                    d.silent_since_ms, d.body
+             FROM devices d JOIN agents a ON a.tenant = d.tenant AND a.id = d.agent
+             WHERE d.tenant = $1
+             ORDER BY a.name, d.device",
+        ).bind(tenant.as_str()).fetch_all(pool).await?);
+        rows.into_iter().map(DeviceRow::into_printer).collect()
+    }
+
+    /// One printer, or `None` if nobody has read it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn printer(
+        &self,
+        tenant: &Tenant,
+        device: &DeviceId,
+    ) -> Result<Option<PrinterDetail>, StoreError> {
+        let rows: Vec<DeviceRow> = on_pool!(self, pool => sqlx::query_as(
+            "SELECT d.device, d.agent, a.name AS agent_name, d.first_seen_ms, d.last_seen_ms,
+                    d.silent_since_ms, d.body
+             FROM devices d JOIN agents a ON a.tenant = d.tenant AND a.id = d.agent
+             WHERE d.tenant = $1 AND d.device = $2
+             ORDER BY d.last_seen_ms DESC, a.name",
+        ).bind(tenant.as_str()).bind(device.as_str()).fetch_all(pool).await?);
+        let mut rows = rows.into_iter().map(DeviceRow::into_printer);
+        let Some(row) = rows.next().transpose()? else {
+            return Ok(None);
+        };
+        Ok(Some(PrinterDetail {
+            row,
+            elsewhere: rows.collect::<Result<_, _>>()?,
+        }))
+    }
+
+    /// Pages printed on each UTC day from `from` to `to`, both included; gaps are said, not filled.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn daily_pages(
+        &self,
+        tenant: &Tenant,
+        which: Which<'_>,
+        from: Date,
+        to: Date,
+    ) -> Result<Vec<DayPages>, StoreError> {
+        let counts = self
+            .counts(tenant, which, day_start(from), day_end(to))
+            .await?;
+        let mut printers = Vec::new();
+        for counts in counts.chunk_by(|a, b| a.device == b.device) {
+            let counts: Vec<Count> = counts
+                .iter()
+                .map(CountRow::count)
+                .collect::<Result<_, _>>()?;
+            printers.push(meter::daily_pages(&counts, from, to));
+        }
+        Ok(meter::sum(&printers, from, to))
+    }
+
+    /// The last `limit` readings of a printer, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn history(
+        &self,
+        tenant: &Tenant,
+        device: &DeviceId,
+        limit: u32,
+    ) -> Result<Vec<PastReading>, StoreError> {
+        let rows: Vec<PastRow> = on_pool!(self, pool => sqlx::query_as(
+            "SELECT a.name AS agent_name, r.is_status, r.body
+             FROM readings r JOIN agents a ON a.tenant = r.tenant AND a.id = r.agent
+             WHERE r.tenant = $1 AND r.device = $2
+             ORDER BY r.at_ms DESC, r.epoch DESC, r.sequence DESC LIMIT $3",
+        )
+        .bind(tenant.as_str())
+        .bind(device.as_str())
+        .bind(i64::from(limit.min(HISTORY_MAX)))
+        .fetch_all(pool).await?);
+        rows.into_iter().map(PastRow::into_reading).collect()
+    }
+
+    /// The `total` meter of each printer in the range, and where it stood before, by device and time.
+    async fn counts(
+        &self,
+        tenant: &Tenant,
+        which: Which<'_>,
+        from_ms: i64,
+        until_ms: i64,
+    ) -> Result<Vec<CountRow>, StoreError> {
+        let device = match which {
+            Which::All => None,
+            Which::One(device) => Some(device.as_str()),
+        };
+        let rows = on_pool!(self, pool => sqlx::query_as(
+            "SELECT r.device, r.at_ms, r.total FROM readings r
+             WHERE r.tenant = $1 AND ($2 IS NULL OR r.device = $2) AND r.total IS NOT NULL
+               AND r.at_ms < $4
+               AND r.at_ms >= COALESCE(
+                 (SELECT MAX(b.at_ms) FROM readings b
+                  WHERE b.tenant = r.tenant AND b.device = r.device AND b.total IS NOT NULL
+                    AND b.at_ms < $3), $3)
+             ORDER BY r.device, r.at_ms, r.epoch, r.sequence",
+        ).bind(tenant.as_str()).bind(device).bind(from_ms).bind(until_ms).fetch_all(pool).await?);
+        Ok(rows)
+    }
+}
+
+impl DeviceRow {
+    fn into_printer(self) -> Result<PrinterRow, StoreError> {
+        let Some(device) = DeviceId::parse(&self.device) else {
+            return Err(StoreError::Corrupt {
+                what: "device id",
+                value: self.device,
+            });
+        };
+        Ok(PrinterRow {
+            device,
+            agent: self.agent,
+            agent_name: self.agent_name,
+            reading: reading(&self.body)?,
+            first_seen: timestamp(self.first_seen_ms)?,
+            last_seen: timestamp(self.last_seen_ms)?,
+            silent_since: maybe_timestamp(self.silent_since_ms)?,
+        })
+    }
+}
+
+impl CountRow {
+    fn count(&self) -> Result<Count, StoreError> {
+        let total = u64::try_from(self.total).map_err(|_| StoreError::Corrupt {
+            what: "meter",
+            value: self.total.to_string(),
+        })?;
+        Ok(Count {
+            at: timestamp(self.at_ms)?,
+            total,
+        })
+    }
+}
+
+impl PastRow {
+    fn into_reading(self) -> Result<PastReading, StoreError> {
+        Ok(PastReading {
+            agent_name: self.agent_name,
+            is_status: self.is_status != 0,
+            reading: reading(&self.body)?,
+        })
+    }
+}
+
+fn reading(body: &str) -> Result<Reading, StoreError> {
+    serde_json::from_str(body).map_err(|error| StoreError::Corrupt {
+        what: "reading",
+        value: error.to_string(),
+    })
+}
+
+fn day_start(day: Date) -> i64 {
+    TimeZone::UTC
+        .to_timestamp(day.at(0, 0, 0, 0))
+        .map_or(i64::MIN, millis)
+}
+
+fn day_end(day: Date) -> i64 {
+    day.tomorrow().map_or(i64::MAX, day_start)
+}
