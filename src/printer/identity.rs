@@ -1,8 +1,19 @@
-//! Identity: who a printer is, and how it is known again.
+//! Identity: who a printer is, and how it is known again, whatever its address.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::walk::Walk;
+use crate::{identify, mib};
+
+/// Fewest characters of a serial number that can tell devices apart.
+const SERIAL_CHARS_MIN: usize = 4;
+
+/// Octets of a device id: half of a SHA-256.
+const DEVICE_ID_OCTETS: usize = 16;
 
 /// Who a printer is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,12 +55,110 @@ pub struct Identity {
 #[serde(transparent)]
 pub struct DeviceId(String);
 
+/// The plausible keys of one device, strongest first. What many devices share is no key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Vendor and serial number, lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Ethernet address, `00:17:c8:65:e2:b9`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// snmpEngineID in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_id: Option<String>,
+}
+
+impl Fingerprint {
+    /// The keys in an identity.
+    #[must_use]
+    pub fn of(identity: &Identity) -> Self {
+        let vendor = identity.vendor.as_deref().unwrap_or_default();
+        let serial = identity
+            .serial
+            .as_deref()
+            .filter(|serial| is_plausible_serial(serial));
+        Self {
+            serial: serial.map(|serial| format!("{vendor}/{serial}").to_lowercase()),
+            mac: identity.mac.clone(),
+            engine_id: identity.engine_id.clone(),
+        }
+    }
+
+    /// The keys in the answer to [`crate::question::identity`]. Compare such a one with such a
+    /// one only: it sees fewer objects than a full reading.
+    #[must_use]
+    pub fn of_answer(answer: &Walk) -> Self {
+        let serial = answer
+            .under(mib::PRT_SERIAL_NUMBER)
+            .find_map(|(row, _)| answer.text(mib::PRT_SERIAL_NUMBER, row))
+            .filter(|serial| is_plausible_serial(serial));
+        Self {
+            serial: serial.map(|serial| {
+                format!("{}/{serial}", answer.enterprise().unwrap_or_default()).to_lowercase()
+            }),
+            mac: identify::first_mac(answer),
+            engine_id: identify::engine_id(answer),
+        }
+    }
+
+    /// Whether both have a key of one kind and the strongest of these differs.
+    #[must_use]
+    pub fn contradicts(&self, other: &Self) -> bool {
+        self.agreement(other) == Some(false)
+    }
+
+    /// Whether both have a key of one kind and the strongest of these is the same.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.agreement(other) == Some(true)
+    }
+
+    /// Whether there is no key at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.serial.is_none() && self.mac.is_none() && self.engine_id.is_none()
+    }
+
+    fn agreement(&self, other: &Self) -> Option<bool> {
+        let both = |a: &Option<String>, b: &Option<String>| Some(a.as_ref()? == b.as_ref()?);
+        both(&self.serial, &other.serial)
+            .or_else(|| both(&self.mac, &other.mac))
+            .or_else(|| both(&self.engine_id, &other.engine_id))
+    }
+}
+
 impl DeviceId {
+    /// Derives the id from the strongest key, or from the address where there is none.
+    #[must_use]
+    pub fn derive(fingerprint: &Fingerprint, address: IpAddr) -> Self {
+        let key = match fingerprint {
+            Fingerprint {
+                serial: Some(serial),
+                ..
+            } => format!("serial/{serial}"),
+            Fingerprint { mac: Some(mac), .. } => format!("mac/{mac}"),
+            Fingerprint {
+                engine_id: Some(engine),
+                ..
+            } => format!("engine/{engine}"),
+            Fingerprint {
+                serial: None,
+                mac: None,
+                engine_id: None,
+            } => format!("ip/{address}"),
+        };
+        let digest = Sha256::digest(key.as_bytes());
+        let octets = digest.iter().take(DEVICE_ID_OCTETS);
+        Self(octets.map(|octet| format!("{octet:02x}")).collect())
+    }
+
     /// Takes 32 lower-case hex digits, else `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        (text.len() == 32 && text.bytes().all(is_hex)).then(|| Self(text.to_owned()))
+        (text.len() == 2 * DEVICE_ID_OCTETS && text.bytes().all(is_hex))
+            .then(|| Self(text.to_owned()))
     }
 
     /// The digits.
@@ -62,5 +171,89 @@ impl DeviceId {
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Whether a serial number can be one: blanked, empty and all-alike ones are shared by many.
+#[must_use]
+pub fn is_plausible_serial(serial: &str) -> bool {
+    let serial = serial.trim();
+    let first = serial.chars().next();
+    let is_placeholder = [
+        "<private>",
+        "unknown",
+        "none",
+        "n/a",
+        "serial number",
+        "not available",
+    ]
+    .contains(&serial.to_lowercase().as_str());
+    serial.chars().filter(|c| c.is_alphanumeric()).count() >= SERIAL_CHARS_MIN
+        && !is_placeholder
+        && !serial.chars().all(|c| Some(c) == first)
+        && serial
+            .chars()
+            .any(|c| c.is_ascii_digit() && c != '0' || c.is_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(serial: Option<&str>, mac: Option<&str>) -> Fingerprint {
+        let own = |text: &str| text.to_owned();
+        Fingerprint {
+            serial: serial.map(own),
+            mac: mac.map(own),
+            engine_id: None,
+        }
+    }
+
+    #[test]
+    fn the_strongest_shared_key_decides() {
+        let whole = print(Some("hp/a1b2"), Some("00:17:c8:65:e2:b9"));
+        let other_board = print(Some("hp/a1b2"), Some("00:17:c8:00:00:01"));
+        let other_device = print(Some("hp/z9z9"), Some("00:17:c8:65:e2:b9"));
+        let no_serial = print(None, Some("00:17:c8:65:e2:b9"));
+        assert!(whole.matches(&other_board) && !whole.contradicts(&other_board));
+        assert!(whole.contradicts(&other_device) && !whole.matches(&other_device));
+        assert!(whole.matches(&no_serial));
+        assert!(!whole.matches(&print(None, None)) && !whole.contradicts(&print(None, None)));
+    }
+
+    #[test]
+    fn what_many_share_is_no_serial() {
+        for serial in [
+            "",
+            "   ",
+            "00000000",
+            "XXXXXXXX",
+            "<private>",
+            "N/A",
+            "0000-000",
+            "123",
+        ] {
+            assert!(!is_plausible_serial(serial), "{serial}");
+        }
+        for serial in ["U64641E7J134163", "7062184", "AAA0A00000"] {
+            assert!(is_plausible_serial(serial), "{serial}");
+        }
+    }
+
+    #[test]
+    fn an_id_follows_the_key_and_not_the_address() {
+        let (here, there) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let known = print(Some("hp/a1b2"), None);
+        assert_eq!(
+            DeviceId::derive(&known, here),
+            DeviceId::derive(&known, there)
+        );
+        let nameless = print(None, None);
+        assert_ne!(
+            DeviceId::derive(&nameless, here),
+            DeviceId::derive(&nameless, there)
+        );
+        let id = DeviceId::derive(&known, here);
+        assert_eq!(DeviceId::parse(id.as_str()), Some(id));
     }
 }

@@ -4,9 +4,21 @@
 //! Pure: values in, values out; no socket, clock or disk.
 
 pub mod alert;
+pub mod change;
+mod identify;
 pub mod identity;
+pub mod judge;
 pub mod meter;
+pub mod mib;
+pub mod profile;
+pub mod question;
 pub mod reading;
+mod recognize;
 pub mod status;
+pub mod summary;
 pub mod supply;
+pub mod text;
 pub mod tray;
+pub mod walk;
+
+pub use judge::judge;

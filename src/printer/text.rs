@@ -1,0 +1,147 @@
+//! Texts of devices: decoded, bounded, without control characters.
+//!
+//! A device's text is attacker text: whatever shows it encodes it, here it only becomes Unicode.
+//! The character set is what the device says (prtLocalizationCharacterSet) only where the octets
+//! are not UTF-8, because many devices say one thing and send another.
+
+/// Longest text kept, in characters. The MIB allows 255 octets for the longest we read.
+pub const TEXT_CHARS_MAX: usize = 255;
+
+/// The two octets of symbol set before HP's private texts that mean Roman-8.
+const HP_ROMAN8_PREFIX: [u8; 2] = [0x01, 0x15];
+
+/// Character sets seen in the field, by their IANA MIBenum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charset {
+    /// Not said, or one we do not know: UTF-8 if it is, else Latin-1.
+    Unsaid,
+    /// ISO 8859-2 (5).
+    Latin2,
+    /// ISO 8859-9 (12).
+    Latin5,
+    /// HP Roman-8 (2004).
+    Roman8,
+}
+
+impl Charset {
+    /// The set behind a MIBenum of the IANA registry of character sets.
+    #[must_use]
+    pub fn from_mib_enum(number: i64) -> Self {
+        match number {
+            5 => Self::Latin2,
+            12 => Self::Latin5,
+            2004 => Self::Roman8,
+            _ => Self::Unsaid,
+        }
+    }
+}
+
+/// ISO 8859-2 from 0xA1 on (its 0xA0 is the no-break space).
+const LATIN2: &str = "Ą˘Ł¤ĽŚ§¨ŠŞŤŹ\u{ad}ŽŻ°ą˛ł´ľśˇ¸šşťź˝žżŔÁÂĂÄĹĆÇČÉĘËĚÍÎĎĐŃŇÓÔŐÖ×ŘŮÚŰÜÝŢßŕáâăäĺćçčéęëěíîďđńňóôőö÷řůúűüýţ˙";
+
+/// HP Roman-8 from 0xA1 on (RFC 1345, hp-roman8).
+const ROMAN8: &str = "ÀÂÈÊËÎÏ´ˋˆ¨˜ÙÛ₤¯Ýý°ÇçÑñ¡¿¤£¥§ƒ¢âêôûáéóúàèòùäëöüÅîØÆåíøæÄìÖÜÉïßÔÁÃãÐðÍÌÓÒÕõŠšÚŸÿÞþ·µ¶¾—¼½ªº«■»±";
+
+/// Decodes a text: up to the first NUL, control characters as blanks, no blanks around it, at
+/// most [`TEXT_CHARS_MAX`] characters.
+#[must_use]
+pub fn decode(octets: &[u8], charset: Charset) -> String {
+    let (octets, charset) = match octets.strip_prefix(&HP_ROMAN8_PREFIX) {
+        Some(rest) => (rest, Charset::Roman8),
+        None => (octets, charset),
+    };
+    let end = octets
+        .iter()
+        .position(|octet| *octet == 0)
+        .unwrap_or(octets.len());
+    let octets = &octets[..end];
+    let decoded: String = match std::str::from_utf8(octets) {
+        Ok(text) => text.to_owned(),
+        Err(_) => octets
+            .iter()
+            .map(|octet| decode_octet(*octet, charset))
+            .collect(),
+    };
+    clean(&decoded)
+}
+
+/// Replaces control characters by blanks, joins runs of blanks that held one, trims and bounds.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let spaced: String = text
+        .chars()
+        .map(|c| if is_hostile(c) { ' ' } else { c })
+        .collect();
+    spaced
+        .trim()
+        .chars()
+        .take(TEXT_CHARS_MAX)
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
+}
+
+/// Control characters, and those that reorder or hide what a person reads.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+fn decode_octet(octet: u8, charset: Charset) -> char {
+    let high = |table: &str| {
+        let position = octet.checked_sub(0xa1).map(usize::from);
+        position
+            .and_then(|position| table.chars().nth(position))
+            .unwrap_or(char::from(octet))
+    };
+    match charset {
+        Charset::Unsaid => char::from(octet),
+        Charset::Latin2 => high(LATIN2),
+        Charset::Roman8 => high(ROMAN8),
+        // ISO 8859-9 is Latin-1 but for six Turkish letters.
+        Charset::Latin5 => match octet {
+            0xd0 => 'Ğ',
+            0xdd => 'İ',
+            0xde => 'Ş',
+            0xf0 => 'ğ',
+            0xfd => 'ı',
+            0xfe => 'ş',
+            other => char::from(other),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_whole() {
+        assert_eq!(LATIN2.chars().count(), 95);
+        assert_eq!(ROMAN8.chars().count(), 94);
+    }
+
+    #[test]
+    fn texts_of_devices_become_unicode() {
+        let table: &[(&[u8], Charset, &str)] = &[
+            (b"Ready \0\0", Charset::Unsaid, "Ready"),
+            (b"Toner\r\nlow", Charset::Unsaid, "Toner  low"),
+            (b"sch\xf6n", Charset::Unsaid, "schön"),
+            ("黑色".as_bytes(), Charset::Latin2, "黑色"),
+            (b"Ma\xb3o toneru (Y) ", Charset::Latin2, "Mało toneru (Y)"),
+            (b"\xdeimdi haz\xfdr", Charset::Latin5, "Şimdi hazır"),
+            (b"geopend: \xc5", Charset::Roman8, "geopend: é"),
+            (b"\x01\x15Bereit \xcf", Charset::Unsaid, "Bereit ü"),
+            ("a\u{202e}b".as_bytes(), Charset::Unsaid, "a b"),
+            (b"", Charset::Unsaid, ""),
+        ];
+        for (octets, charset, expected) in table {
+            assert_eq!(&decode(octets, *charset), expected, "{octets:02x?}");
+        }
+        assert_eq!(
+            decode(&[b'x'; 70_000], Charset::Unsaid).len(),
+            TEXT_CHARS_MAX
+        );
+    }
+}
