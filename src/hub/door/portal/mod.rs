@@ -1,9 +1,32 @@
 //! The portal: the pages a person looks at. Reached on a loopback address only.
+//!
+//! Server-rendered and complete without any script. One file a concern: [`gate`] (who may pass),
+//! [`enter`] (the one-time link), [`fleet`] and [`device`] (the pages), [`chart`], [`bar`] and
+//! [`mark`] (their pictures), [`text`], [`words`] and [`summary`] (their words), [`asset`].
+//! It reads the store through its methods and changes nothing but sessions.
 
+use askama::Template;
 use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use tracing::error;
 
-use crate::store::{Store, Tenant};
+use crate::store::{Store, StoreError, Tenant};
+
+pub mod asset;
+pub mod bar;
+pub mod chart;
+pub mod device;
+pub mod enter;
+pub mod fleet;
+pub mod gate;
+pub mod mark;
+pub mod summary;
+pub mod text;
+pub mod words;
 
 /// What the pages need. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -14,9 +37,153 @@ pub struct PortalState {
     pub tenant: Tenant,
 }
 
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The browser has shown no valid session.
+    #[error("no session")]
+    NoSession,
+    /// A link that is unknown, used or too old.
+    #[error("the link opens nothing")]
+    DeadLink,
+    /// No such page, or no such printer.
+    #[error("not found")]
+    NotFound,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A template failed to be written.
+    #[error(transparent)]
+    Template(#[from] askama::Error),
+}
+
+/// A page that says why there is none, and what to do.
+#[derive(Template)]
+#[template(path = "notice.html")]
+pub(super) struct Notice {
+    status: u16,
+    title: &'static str,
+    words: &'static str,
+    command: Option<&'static str>,
+    link: Option<&'static str>,
+}
+
 /// Every route of the portal.
 pub fn router(state: PortalState) -> Router {
     Router::new()
+        .route("/", get(fleet::show))
+        .route("/printers/{device}", get(device::show))
+        .route("/enter/{token}", get(enter::enter))
+        .route("/assets/{name}", get(asset::serve))
         .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .fallback(async || PageError::NotFound)
+        .layer(from_fn(gate::guard))
         .with_state(state)
+}
+
+/// Says whether the store answers, for `platen-hub health` and for whoever restarts the hub.
+async fn ready(State(state): State<PortalState>) -> Response {
+    match state.store.ping().await {
+        Ok(()) => "ok\n".into_response(),
+        Err(error) => {
+            error!(%error, "the store does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "store: does not answer\n").into_response()
+        }
+    }
+}
+
+/// Writes a page.
+fn page(template: &impl Template) -> Result<Response, PageError> {
+    let html = template.render()?;
+    Ok(Html(html).into_response())
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let notice = match self {
+            Self::NoSession => Notice::no_session(),
+            Self::DeadLink => Notice::dead_link(),
+            Self::NotFound => Notice::not_found(),
+            Self::Store(error) => {
+                error!(%error, "a page could not be made");
+                Notice::no_store()
+            }
+            Self::Template(error) => {
+                error!(%error, "a page could not be written");
+                Notice::no_store()
+            }
+        };
+        notice.into_response()
+    }
+}
+
+impl IntoResponse for Notice {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let html = self.render().unwrap_or_else(|_| self.title.to_owned());
+        (status, Html(html)).into_response()
+    }
+}
+
+/// Makes a new link, on the machine of the hub.
+const SETUP_LINK: Option<&str> = Some("platen-hub setup-link");
+
+impl Notice {
+    fn no_session() -> Self {
+        Self {
+            status: 401,
+            title: "This browser has no session",
+            words: "The portal opens with a link that works once. On the hub's machine, run the \
+                    command below and open the address it prints in this browser. If you have \
+                    just done that, continue to the fleet.",
+            command: SETUP_LINK,
+            link: Some("Continue to the fleet"),
+        }
+    }
+
+    fn dead_link() -> Self {
+        Self {
+            status: 401,
+            title: "This link opens nothing",
+            words: "A link works once, within 24 hours. It was used, it is too old, or it was cut \
+                    short when it was copied. On the hub's machine, run the command below for a \
+                    new one. If this browser has been here before, its session may still last.",
+            command: SETUP_LINK,
+            link: Some("Continue to the fleet"),
+        }
+    }
+
+    fn not_found() -> Self {
+        Self {
+            status: 404,
+            title: "There is nothing here",
+            words: "No page and no printer has this address. A printer that was never read has \
+                    no page.",
+            command: None,
+            link: Some("See the fleet"),
+        }
+    }
+
+    fn no_store() -> Self {
+        Self {
+            status: 503,
+            title: "The store does not answer",
+            words: "The hub runs, but its database did not answer in time. Readings are not lost: \
+                    agents keep them until the hub takes them. The hub's log says why.",
+            command: None,
+            link: Some("Try the fleet again"),
+        }
+    }
+
+    pub(super) fn wrong_host() -> Self {
+        Self {
+            status: 421,
+            title: "This portal is local",
+            words: "It answers only when it is asked as localhost or by a loopback address. From \
+                    another machine, forward its port with SSH and open it as localhost.",
+            command: None,
+            link: None,
+        }
+    }
 }

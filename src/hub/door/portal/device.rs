@@ -1,0 +1,284 @@
+//! The printer page: its supplies, its meters with their evidence, and what has happened to it.
+//!
+//! Used by the router. The page is built by a pure function from what the store gives.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use jiff::{Span, Timestamp};
+use printer::identity::{DeviceId, Identity};
+use printer::meter::{Meter, MeterName};
+use printer::reading::{Evidence, Reading};
+use printer::supply::Supply;
+use printer::tray::Tray;
+
+use super::bar::Bar;
+use super::chart::Chart;
+use super::gate::Viewer;
+use super::mark::Mark;
+use super::summary::is_low;
+use super::text::{ago, count, instant, moment};
+use super::words::{self, level_note, meter_name, supply_name, unit};
+use super::{PageError, PortalState, page};
+use crate::meter::day_of;
+use crate::store::printers::{PastReading, PrinterDetail, Which};
+
+/// Days of the chart.
+const CHART_DAYS: i64 = 90;
+
+/// Readings asked of the store, of which the page shows the newest and every change among them.
+const HISTORY_READINGS: u32 = 300;
+
+/// Lines of the list of readings.
+const READINGS_MAX: usize = 30;
+
+/// A supply with its bar.
+struct SupplyRow {
+    name: String,
+    description: String,
+    bar: Bar,
+    note: String,
+    is_low: bool,
+    evidence: Evidence,
+}
+
+/// A meter, its value and where it comes from.
+struct MeterRow {
+    name: String,
+    value: String,
+    unit: &'static str,
+    is_beta: bool,
+    evidence: Evidence,
+}
+
+/// A tray with its bar.
+struct TrayRow {
+    name: String,
+    media: String,
+    bar: Bar,
+    note: String,
+}
+
+/// An alert with its mark.
+struct AlertRow {
+    mark: Mark,
+    words: String,
+    description: String,
+    who: String,
+}
+
+/// A kept reading in one line.
+struct ReadingRow {
+    at: String,
+    total: String,
+    status: String,
+    agent: String,
+}
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct DevicePage {
+    at: String,
+    name: String,
+    mark: Mark,
+    facts: Vec<(&'static str, String)>,
+    read: String,
+    read_at: String,
+    agent: String,
+    elsewhere: Vec<String>,
+    supplies: Vec<SupplyRow>,
+    total: Option<MeterRow>,
+    meters: Vec<MeterRow>,
+    trays: Vec<TrayRow>,
+    alerts: Vec<AlertRow>,
+    conditions: Vec<String>,
+    console: Vec<String>,
+    chart: Option<Chart>,
+    readings: Vec<ReadingRow>,
+    identity: Vec<(&'static str, String)>,
+    json: String,
+}
+
+/// Shows one printer.
+///
+/// # Errors
+/// [`PageError::NotFound`] for a device nobody has read.
+pub async fn show(
+    _viewer: Viewer,
+    State(state): State<PortalState>,
+    Path(device): Path<String>,
+) -> Result<Response, PageError> {
+    let device = DeviceId::parse(&device).ok_or(PageError::NotFound)?;
+    let detail = state.store.printer(&state.tenant, &device).await?;
+    let detail = detail.ok_or(PageError::NotFound)?;
+    let now = Timestamp::now();
+    let today = day_of(now);
+    let first = today.saturating_sub(Span::new().days(CHART_DAYS - 1));
+    let days = state
+        .store
+        .daily_pages(&state.tenant, Which::One(&device), first, today)
+        .await?;
+    let history = state
+        .store
+        .history(&state.tenant, &device, HISTORY_READINGS)
+        .await?;
+    let mut printer = build(&detail, &history, now);
+    printer.chart = Chart::of(&days);
+    page(&printer)
+}
+
+fn build(detail: &PrinterDetail, history: &[PastReading], now: Timestamp) -> DevicePage {
+    let row = &detail.row;
+    let reading = &row.reading;
+    let is_total = |meter: &&Meter| meter.name == MeterName::TOTAL;
+    DevicePage {
+        at: instant(now),
+        name: words::printer_name(reading),
+        mark: Mark::of_printer(row, now),
+        facts: facts(reading),
+        read: ago(row.last_seen, now),
+        read_at: instant(row.last_seen),
+        agent: row.agent_name.clone(),
+        elsewhere: detail
+            .elsewhere
+            .iter()
+            .map(|row| row.agent_name.clone())
+            .collect(),
+        supplies: reading.supplies.iter().map(SupplyRow::of).collect(),
+        total: reading.meters.iter().find(is_total).map(MeterRow::of),
+        meters: reading
+            .meters
+            .iter()
+            .filter(|m| !is_total(m))
+            .map(MeterRow::of)
+            .collect(),
+        trays: reading.trays.iter().map(TrayRow::of).collect(),
+        alerts: reading.alerts.iter().map(AlertRow::of).collect(),
+        conditions: reading
+            .status
+            .conditions
+            .iter()
+            .map(|name| words::spaced(name))
+            .collect(),
+        console: reading.status.console.clone(),
+        chart: None,
+        readings: history
+            .iter()
+            .take(READINGS_MAX)
+            .map(ReadingRow::of)
+            .collect(),
+        identity: identity(&reading.identity),
+        json: serde_json::to_string_pretty(reading).unwrap_or_default(),
+    }
+}
+
+/// What names the printer for a person on the phone.
+fn facts(reading: &Reading) -> Vec<(&'static str, String)> {
+    let identity = &reading.identity;
+    let address = reading.address.map(|address| address.to_string());
+    let facts = [
+        ("Serial", identity.serial.clone()),
+        ("Address", address),
+        ("Location", identity.location.clone()),
+        ("Asset", identity.asset.clone()),
+    ];
+    told(facts)
+}
+
+/// Everything else it tells about itself.
+fn identity(identity: &Identity) -> Vec<(&'static str, String)> {
+    let firmware = (!identity.firmware.is_empty()).then(|| identity.firmware.join(", "));
+    told([
+        ("Host name", identity.host_name.clone()),
+        ("MAC address", identity.mac.clone()),
+        ("Firmware", firmware),
+        ("SNMP engine", identity.engine_id.clone()),
+        ("Profile", identity.profile.clone()),
+    ])
+}
+
+/// The facts that were told, in order.
+fn told<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    facts
+        .into_iter()
+        .filter_map(|(name, fact)| Some((name, fact?)))
+        .collect()
+}
+
+impl SupplyRow {
+    fn of(supply: &Supply) -> Self {
+        let name = supply_name(supply);
+        let description = if supply.description == name {
+            ""
+        } else {
+            &supply.description
+        };
+        Self {
+            description: description.to_owned(),
+            bar: Bar::of_supply(supply),
+            note: level_note(supply.level, supply.remaining, supply.capacity, supply.unit),
+            is_low: is_low(supply),
+            evidence: supply.evidence.clone(),
+            name,
+        }
+    }
+}
+
+impl MeterRow {
+    fn of(meter: &Meter) -> Self {
+        Self {
+            name: meter_name(meter),
+            value: count(meter.value),
+            unit: unit(meter.unit),
+            is_beta: meter.beta,
+            evidence: meter.evidence.clone(),
+        }
+    }
+}
+
+impl TrayRow {
+    fn of(tray: &Tray) -> Self {
+        Self {
+            name: tray.name.clone(),
+            media: tray.media.clone().unwrap_or_default(),
+            bar: Bar::of_tray(tray),
+            note: level_note(tray.level, tray.remaining, tray.capacity, tray.unit),
+        }
+    }
+}
+
+impl AlertRow {
+    fn of(alert: &printer::alert::Alert) -> Self {
+        let words = words::alert(alert);
+        let who = match alert.training.as_str() {
+            "untrained" => "anyone can help",
+            "trained" => "someone trained can help",
+            "fieldService" => "needs field service",
+            "management" => "needs the manager",
+            _ => "",
+        };
+        let description = if alert.description == words {
+            ""
+        } else {
+            &alert.description
+        };
+        let description = description.to_owned();
+        Self {
+            mark: Mark::of_alert(alert),
+            description,
+            who: who.to_owned(),
+            words,
+        }
+    }
+}
+
+impl ReadingRow {
+    fn of(past: &PastReading) -> Self {
+        Self {
+            at: moment(past.reading.at),
+            total: words::total(&past.reading).map(count).unwrap_or_default(),
+            status: super::summary::status_line(&past.reading),
+            agent: past.agent_name.clone(),
+        }
+    }
+}

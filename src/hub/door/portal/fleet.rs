@@ -1,0 +1,346 @@
+//! The fleet page: which printers need someone, and where to find a given one.
+//!
+//! Used by the router. The page is built by pure functions from what the store gives; the handler
+//! only asks. Searching and filtering are links and a form: no script runs in this portal.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use jiff::{Span, Timestamp};
+use serde::Deserialize;
+
+use super::bar::{Bar, Tank, tanks};
+use super::chart::Chart;
+use super::gate::Viewer;
+use super::mark::{Kind, Mark};
+use super::summary::{by_rank, is_low, lowest};
+use super::text::{age, ago, count, instant};
+use super::words::{self, level, supply_name};
+use super::{PageError, PortalState, page};
+use crate::meter::day_of;
+use crate::store::agents::AgentRow;
+use crate::store::printers::{PrinterRow, Which};
+
+/// Printers in one page. A thousand rows are 700 kB of HTML; who has more searches.
+const ROWS_MAX: usize = 500;
+
+/// Supplies in the list of those that run out first: one screen beside the chart.
+const LOWEST_MAX: usize = 6;
+
+/// Days of the chart.
+const CHART_DAYS: i64 = 90;
+
+/// Longest search that is looked at, in characters.
+const SEARCH_MAX: usize = 80;
+
+/// What the address of the page asks for.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Ask {
+    /// A tile's filter: `ready`, `low`, `stopped`, `silent`.
+    #[serde(default)]
+    show: String,
+    /// Words to find.
+    #[serde(default)]
+    q: String,
+}
+
+/// A number of the first row, and the link that shows whom it counts.
+struct Tile {
+    kind: Kind,
+    number: String,
+    label: &'static str,
+    show: &'static str,
+    is_current: bool,
+}
+
+/// A supply of the list of those that run out first.
+struct Lowest {
+    href: String,
+    printer: String,
+    name: String,
+    bar: Bar,
+    is_low: bool,
+}
+
+/// A printer of the table.
+struct Row {
+    href: String,
+    name: String,
+    place: String,
+    mark: Mark,
+    serial: String,
+    address: String,
+    pages: String,
+    tanks: Vec<Tank>,
+    tanks_words: String,
+    lowest: String,
+    lowest_name: String,
+    is_low: bool,
+    read: String,
+    read_at: String,
+    agent: String,
+}
+
+/// An agent of the last table.
+struct Agent {
+    name: String,
+    mark: Mark,
+    last_poll: String,
+    printers: String,
+    waiting: String,
+    version: String,
+}
+
+#[derive(Template)]
+#[template(path = "fleet.html")]
+struct FleetPage {
+    at: String,
+    tiles: Vec<Tile>,
+    lowest: Vec<Lowest>,
+    chart: Option<Chart>,
+    rows: Vec<Row>,
+    rows_hidden: usize,
+    is_narrowed: bool,
+    ask: Ask,
+    agents: Vec<Agent>,
+}
+
+/// Shows the fleet.
+///
+/// # Errors
+/// [`PageError`] when the store does not answer.
+pub async fn show(
+    _viewer: Viewer,
+    State(state): State<PortalState>,
+    Query(ask): Query<Ask>,
+) -> Result<Response, PageError> {
+    let now = Timestamp::now();
+    let printers = newest_of_each(state.store.fleet(&state.tenant).await?);
+    let agents = state.store.agents(&state.tenant).await?;
+    let today = day_of(now);
+    let first = today.saturating_sub(Span::new().days(CHART_DAYS - 1));
+    let days = state
+        .store
+        .daily_pages(&state.tenant, Which::All, first, today)
+        .await?;
+    let mut fleet = build(&printers, &agents, ask, now);
+    fleet.chart = Chart::of(&days);
+    page(&fleet)
+}
+
+/// Keeps one row a device, the newest: two agents may see the same printer.
+fn newest_of_each(rows: Vec<PrinterRow>) -> Vec<PrinterRow> {
+    let mut newest: BTreeMap<String, PrinterRow> = BTreeMap::new();
+    for row in rows {
+        let key = row.device.to_string();
+        if newest
+            .get(&key)
+            .is_none_or(|known| known.last_seen < row.last_seen)
+        {
+            newest.insert(key, row);
+        }
+    }
+    newest.into_values().collect()
+}
+
+fn build(printers: &[PrinterRow], agents: &[AgentRow], ask: Ask, now: Timestamp) -> FleetPage {
+    let words = search_words(&ask.q);
+    let mut shown: Vec<_> = printers
+        .iter()
+        .filter(|row| is_shown(row, &ask.show) && matches(row, &words))
+        .collect();
+    shown.sort_by_cached_key(|row| {
+        (
+            urgency(row),
+            words::printer_name(&row.reading).to_lowercase(),
+        )
+    });
+    FleetPage {
+        at: instant(now),
+        tiles: tiles(printers, &ask.show),
+        lowest: lowest_first(printers),
+        chart: None,
+        rows_hidden: shown.len().saturating_sub(ROWS_MAX),
+        rows: shown
+            .into_iter()
+            .take(ROWS_MAX)
+            .map(|row| Row::of(row, now))
+            .collect(),
+        is_narrowed: !ask.show.is_empty() || !words.is_empty(),
+        ask,
+        agents: agents.iter().map(|agent| Agent::of(agent, now)).collect(),
+    }
+}
+
+/// The words of a search, in lower case.
+fn search_words(q: &str) -> Vec<String> {
+    let bounded: String = q.chars().take(SEARCH_MAX).collect();
+    bounded
+        .to_lowercase()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether a printer has every word somewhere in what it is known by.
+fn matches(row: &PrinterRow, words: &[String]) -> bool {
+    let identity = &row.reading.identity;
+    let address = row.reading.address.map(|address| address.to_string());
+    let known_by = [
+        &identity.vendor,
+        &identity.model,
+        &identity.serial,
+        &identity.mac,
+        &identity.host_name,
+        &identity.asset,
+        &identity.location,
+        &address,
+        &Some(row.agent_name.clone()),
+    ];
+    let text: String = known_by
+        .into_iter()
+        .flatten()
+        .map(|part| part.to_lowercase() + "\n")
+        .collect();
+    words.iter().all(|word| text.contains(word.as_str()))
+}
+
+/// Whether a tile's filter lets a printer through. An unknown filter lets all of them.
+fn is_shown(row: &PrinterRow, show: &str) -> bool {
+    match show {
+        "ready" => is_ready(row),
+        "low" => has_low(row),
+        "stopped" => is_stopped(row),
+        "silent" => row.silent_since.is_some(),
+        _ => true,
+    }
+}
+
+fn is_ready(row: &PrinterRow) -> bool {
+    row.silent_since.is_none() && row.reading.status.severity <= printer::status::Severity::Unknown
+}
+
+fn is_stopped(row: &PrinterRow) -> bool {
+    row.silent_since.is_none() && row.reading.status.severity == printer::status::Severity::Critical
+}
+
+fn has_low(row: &PrinterRow) -> bool {
+    row.silent_since.is_none() && row.reading.supplies.iter().any(is_low)
+}
+
+/// Who stands first in the table: what is stopped, what is missing, what will stop.
+fn urgency(row: &PrinterRow) -> u8 {
+    match row {
+        row if is_stopped(row) => 0,
+        row if row.silent_since.is_some() => 1,
+        row if !is_ready(row) => 2,
+        row if has_low(row) => 3,
+        _ => 4,
+    }
+}
+
+fn tiles(printers: &[PrinterRow], show: &str) -> Vec<Tile> {
+    let tile = |kind, label, name: &'static str| Tile {
+        kind,
+        number: count(printers.iter().filter(|row| is_shown(row, name)).count() as u64),
+        label,
+        show: name,
+        is_current: show == name,
+    };
+    vec![
+        tile(Kind::All, "printers", ""),
+        tile(Kind::Ok, "ready", "ready"),
+        tile(Kind::Warning, "low on a supply", "low"),
+        tile(Kind::Critical, "stopped by an error", "stopped"),
+        tile(Kind::Silent, "silent", "silent"),
+    ]
+}
+
+/// The supplies that run out first, one a printer, so that one empty machine does not fill the list.
+fn lowest_first(printers: &[PrinterRow]) -> Vec<Lowest> {
+    let answering = printers.iter().filter(|row| row.silent_since.is_none());
+    let mut all: Vec<_> = answering
+        .filter_map(|row| Some((row, lowest(&row.reading.supplies)?)))
+        .collect();
+    all.sort_by(|(_, a), (_, b)| by_rank(a, b));
+    all.into_iter()
+        .take(LOWEST_MAX)
+        .map(|(row, supply)| Lowest {
+            href: href(row),
+            printer: words::printer_name(&row.reading),
+            name: supply_name(supply),
+            bar: Bar::of_supply(supply),
+            is_low: is_low(supply),
+        })
+        .collect()
+}
+
+/// The address of a printer's page.
+fn href(row: &PrinterRow) -> String {
+    format!("/printers/{}", row.device)
+}
+
+impl Row {
+    fn of(row: &PrinterRow, now: Timestamp) -> Self {
+        let reading = &row.reading;
+        let identity = &reading.identity;
+        let lowest = lowest(&reading.supplies);
+        Self {
+            href: href(row),
+            name: words::printer_name(reading),
+            place: identity
+                .location
+                .clone()
+                .or(identity.host_name.clone())
+                .unwrap_or_default(),
+            mark: Mark::of_printer(row, now),
+            serial: identity.serial.clone().unwrap_or_default(),
+            address: reading
+                .address
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+            pages: words::total(reading).map(count).unwrap_or_default(),
+            tanks: tanks(&reading.supplies),
+            tanks_words: tanks_words(row),
+            lowest: lowest
+                .map(|s| level(s.level, s.remaining, s.unit))
+                .unwrap_or_default(),
+            lowest_name: lowest
+                .map(|s| supply_name(s).to_lowercase())
+                .unwrap_or_default(),
+            is_low: lowest.is_some_and(is_low),
+            read: age(row.last_seen, now),
+            read_at: instant(row.last_seen),
+            agent: row.agent_name.clone(),
+        }
+    }
+}
+
+/// Every supply of a row in words, for the title of its tanks.
+fn tanks_words(row: &PrinterRow) -> String {
+    let words: Vec<_> = row
+        .reading
+        .supplies
+        .iter()
+        .map(|s| format!("{} {}", supply_name(s), level(s.level, s.remaining, s.unit)))
+        .collect();
+    words.join(", ")
+}
+
+impl Agent {
+    fn of(agent: &AgentRow, now: Timestamp) -> Self {
+        let waiting = agent.status.as_ref().map(|status| status.spool_reports);
+        Self {
+            name: agent.name.clone(),
+            mark: Mark::of_agent(agent, now),
+            last_poll: agent
+                .last_poll
+                .map_or("never".to_owned(), |at| ago(at, now)),
+            printers: count(agent.printers),
+            waiting: waiting.map(count).unwrap_or_default(),
+            version: agent.version.clone(),
+        }
+    }
+}

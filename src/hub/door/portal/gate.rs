@@ -1,0 +1,214 @@
+//! Who may pass: the loopback name, the method, the headers of every answer, and the session.
+//!
+//! [`guard`] stands before every route; [`Viewer`] is the proof of a session that a page's handler
+//! takes as a parameter, so that a page without one does not compile into something open.
+//!
+//! The cookie is `HttpOnly` and `SameSite=Strict`. It is neither `Secure` nor named `__Host-`:
+//! both need https, and this portal speaks plain http on a loopback address, where not every
+//! browser and no command line would send it back. Cookies know no ports, so its name carries the
+//! port: two hubs on one machine do not end each other's sessions.
+
+use axum::extract::{FromRequestParts, Request};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+
+use super::{Notice, PageError, PortalState};
+
+/// Nothing but our own style sheet and icon; no script, no frame, no form elsewhere.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// What every answer says. Pages are not kept: they show serial numbers and addresses.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (CONTENT_SECURITY_POLICY, POLICY),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=()",
+    ),
+];
+
+/// Port of a `Host` that names none (RFC 9110, section 4.2.1).
+const HTTP_PORT: u16 = 80;
+
+/// A browser with a session. Made only by the check of its cookie.
+#[derive(Debug)]
+pub struct Viewer {
+    _until: Timestamp,
+}
+
+impl FromRequestParts<PortalState> for Viewer {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &PortalState) -> Result<Self, PageError> {
+        let Some(token) = cookie(&parts.headers, &cookie_name(parts)) else {
+            return Err(PageError::NoSession);
+        };
+        let now = Timestamp::now();
+        let until = state
+            .store
+            .portal_session_check(&state.tenant, token, now)
+            .await?;
+        until
+            .map(|until| Self { _until: until })
+            .ok_or(PageError::NoSession)
+    }
+}
+
+/// Lets through what is asked of a loopback name by `GET` or `HEAD`, and marks every answer.
+///
+/// A page of another site can make a browser ask 127.0.0.1 under that site's own name (DNS
+/// rebinding); the name is then in `Host`, and the answer is 421.
+pub async fn guard(request: Request, next: Next) -> Response {
+    let mut answer = if !is_loopback(&request) {
+        Notice::wrong_host().into_response()
+    } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response()
+    } else {
+        next.run(request).await
+    };
+    let headers = answer.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Whether every name the request gives for us is a loopback one, and there is one at all.
+fn is_loopback(request: &Request) -> bool {
+    let mut names = request.headers().get_all(HOST).iter();
+    let (host, more) = (names.next(), names.next());
+    let uri = request.uri().authority();
+    let host = host.map(|host| Authority::try_from(host.as_bytes()));
+    match (host, more, uri) {
+        (Some(Ok(host)), None, None) => is_loopback_name(&host),
+        (Some(Ok(host)), None, Some(uri)) => is_loopback_name(&host) && is_loopback_name(uri),
+        (None, None, Some(uri)) => is_loopback_name(uri),
+        _ => false,
+    }
+}
+
+/// `localhost`, 127.0.0.0/8 or `[::1]`. Names under `localhost` are left to others: each is an
+/// origin of its own.
+fn is_loopback_name(name: &Authority) -> bool {
+    let host = name.host();
+    if name.as_str().contains('@') {
+        return false;
+    }
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// What the session's cookie is called on this port.
+pub(super) fn cookie_name(parts: &Parts) -> String {
+    let host = parts
+        .headers
+        .get(HOST)
+        .and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let authority = parts.uri.authority().or(host.as_ref());
+    let port = authority.and_then(Authority::port_u16).unwrap_or(HTTP_PORT);
+    format!("platen_{port}")
+}
+
+/// The value of one cookie. Two of one name are none: only an attacker sets a second.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let mut values = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter_map(|(key, value)| (key == name).then_some(value));
+    let value = values.next();
+    if values.next().is_some() { None } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_ours() {
+        let ours = [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:80",
+            "[::1]",
+        ];
+        let foreign = [
+            "example.org",
+            "localhost.example.org",
+            "a.localhost",
+            "127.0.0.1.nip.io",
+            "10.0.0.1",
+            "[::]",
+            "[fe80::1]",
+            "localhost@example.org",
+            "example.org@localhost",
+            "",
+            "127.1",
+            "0.0.0.0",
+            "2130706433",
+        ];
+        for host in ours {
+            assert!(is_loopback(&request(&[host])), "{host}");
+        }
+        for host in foreign {
+            assert!(!is_loopback(&request(&[host])), "{host}");
+        }
+        assert!(!is_loopback(&request(&[])));
+        assert!(!is_loopback(&request(&["localhost", "example.org"])));
+    }
+
+    #[test]
+    fn a_cookie_is_found_once() {
+        let cookies = |line| HeaderMap::from_iter([(COOKIE, HeaderValue::from_static(line))]);
+        assert_eq!(
+            cookie(&cookies("a=1; platen_80=xyz; b=2"), "platen_80"),
+            Some("xyz")
+        );
+        assert_eq!(
+            cookie(&cookies("platen_80=x; platen_80=y"), "platen_80"),
+            None
+        );
+        assert_eq!(cookie(&cookies("platen_8080=x"), "platen_80"), None);
+    }
+
+    fn request(hosts: &[&str]) -> Request {
+        let request = Request::builder().uri("/");
+        hosts
+            .iter()
+            .fold(request, |request, host| request.header(HOST, *host))
+            .body(Body::empty())
+            .unwrap()
+    }
+}
