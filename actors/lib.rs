@@ -1,1 +1,3 @@
-//! Placeholder.
+//! How the agent lives: supervisor, scanners, devices, spool, uplink.
+
+pub mod reach;

@@ -1,0 +1,283 @@
+//! What follows a first answer in a sweep: a better version, a smaller question, or nothing.
+//!
+//! Only devices that answered have a place here. Pure but for the time handed in: the sweep sends
+//! what [`FollowUps::next_probe`] says and hands over what [`FollowUps::next_settled`] gives.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use snmp::{ErrorStatus, Message, Oid, Pdu, PduKind, VarBind, Version};
+use tokio::time::Instant;
+
+use super::credential::Credential;
+use super::probe::{Probe, Rounds, Template, four_octets};
+use super::scope::InScope;
+use super::sweep::Answered;
+
+/// How often a follow-up is asked: once more than once, since one packet may be lost.
+const TRIES: u32 = 2;
+
+/// What a datagram was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The first answer of a device.
+    New,
+    /// The answer to a follow-up.
+    Expected,
+    /// A device that is known said something again.
+    Again,
+    /// Nothing that was asked for.
+    Stray,
+}
+
+/// Devices that answered, and what is still to be asked of them.
+#[derive(Debug)]
+pub(super) struct FollowUps {
+    credentials: Vec<Credential>,
+    /// The objects that every address is asked for.
+    probe: Vec<Oid>,
+    timeout: Duration,
+    known: HashSet<SocketAddr>,
+    open: HashMap<SocketAddr, FollowUp>,
+    /// Ascending, since every follow-up waits equally long; entries whose id is past are stale.
+    deadlines: VecDeque<(Instant, SocketAddr, i64)>,
+    to_send: VecDeque<(InScope, Probe)>,
+    settled: VecDeque<Answered>,
+    key: RandomState,
+    drawn: u64,
+}
+
+/// A question out to a device that has answered before.
+#[derive(Debug)]
+struct FollowUp {
+    target: InScope,
+    request_id: i64,
+    credential: usize,
+    version: Version,
+    oids: Vec<Oid>,
+    /// What it said in version 1, for when it does not speak version 2c.
+    in_v1: Option<Pdu>,
+    tries_left: u32,
+}
+
+impl FollowUps {
+    pub(super) fn new(credentials: &[Credential], probe: &[Oid], timeout: Duration) -> Self {
+        Self {
+            credentials: credentials.to_vec(),
+            probe: probe.to_vec(),
+            timeout,
+            known: HashSet::new(),
+            open: HashMap::new(),
+            deadlines: VecDeque::new(),
+            to_send: VecDeque::new(),
+            settled: VecDeque::new(),
+            key: RandomState::new(),
+            drawn: 0,
+        }
+    }
+
+    /// Whether a device has answered there.
+    pub(super) fn knows(&self, peer: SocketAddr) -> bool {
+        self.known.contains(&peer)
+    }
+
+    /// The next request to send.
+    pub(super) fn next_probe(&mut self) -> Option<(InScope, Probe)> {
+        self.to_send.pop_front()
+    }
+
+    /// The next device about which nothing more is to be asked.
+    pub(super) fn next_settled(&mut self) -> Option<Answered> {
+        self.settled.pop_front()
+    }
+
+    /// When the next follow-up has waited long enough; `None` when none is out.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.open.is_empty() {
+            None
+        } else {
+            self.deadlines.front().map(|(at, ..)| *at)
+        }
+    }
+
+    /// Takes a message from a device in scope.
+    pub(super) fn hear(
+        &mut self,
+        target: InScope,
+        message: Message,
+        rounds: &Rounds,
+        now: Instant,
+    ) -> Heard {
+        let (peer, version, pdu) = (target.addr(), message.version, message.pdu);
+        if pdu.kind != PduKind::Response {
+            return Heard::Stray;
+        }
+        let is_answer =
+            |open: &FollowUp| open.request_id == pdu.request_id && open.version == version;
+        if self.open.get(&peer).is_some_and(is_answer) {
+            if let Some(follow_up) = self.open.remove(&peer) {
+                let FollowUp {
+                    credential, oids, ..
+                } = follow_up;
+                self.conclude(target, (credential, version), oids, pdu, now);
+            }
+            return Heard::Expected;
+        }
+        match rounds.asked_with(peer, pdu.request_id) {
+            Some((credential, asked)) if asked == version => {
+                self.hear_round(target, (credential, version), pdu, now)
+            }
+            Some(_) | None => Heard::Stray,
+        }
+    }
+
+    /// Gives up on follow-ups that have waited long enough, or asks them once more.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((at, peer, request_id)) = self.deadlines.front().copied() {
+            if at > now {
+                return;
+            }
+            self.deadlines.pop_front();
+            let is_current = |open: &FollowUp| open.request_id == request_id;
+            if !self.open.get(&peer).is_some_and(is_current) {
+                continue;
+            }
+            let Some(follow_up) = self.open.remove(&peer) else {
+                continue;
+            };
+            let FollowUp {
+                target,
+                credential,
+                version,
+                ..
+            } = follow_up;
+            if follow_up.tries_left > 0 {
+                let tries_left = follow_up.tries_left - 1;
+                self.ask(
+                    FollowUp {
+                        tries_left,
+                        ..follow_up
+                    },
+                    now,
+                );
+            } else if let Some(pdu) = follow_up.in_v1 {
+                self.conclude(target, (credential, Version::V1), follow_up.oids, pdu, now);
+            } else {
+                self.settle(target, (credential, version), Vec::new());
+            }
+        }
+    }
+
+    fn hear_round(
+        &mut self,
+        target: InScope,
+        spoken: (usize, Version),
+        pdu: Pdu,
+        now: Instant,
+    ) -> Heard {
+        let peer = target.addr();
+        let (credential, version) = spoken;
+        if !self.known.insert(peer) {
+            // A late answer in version 2c is worth more than the follow-up that asks for one.
+            let is_better = |open: &FollowUp| version == Version::V2c && open.in_v1.is_some();
+            if !self.open.get(&peer).is_some_and(is_better) {
+                return Heard::Again;
+            }
+            self.open.remove(&peer);
+            self.conclude(target, spoken, self.probe.clone(), pdu, now);
+            return Heard::Expected;
+        }
+        let oids = self.probe.clone();
+        if version == Version::V1 && self.credentials[credential].version == Version::V2c {
+            let (version, in_v1) = (Version::V2c, Some(pdu));
+            let tries_left = TRIES - 1;
+            let follow_up = FollowUp {
+                target,
+                request_id: 0,
+                credential,
+                version,
+                oids,
+                in_v1,
+                tries_left,
+            };
+            self.ask(follow_up, now);
+        } else {
+            self.conclude(target, spoken, oids, pdu, now);
+        }
+        Heard::New
+    }
+
+    /// Settles a device on an answer, or asks for less when it refused.
+    fn conclude(
+        &mut self,
+        target: InScope,
+        spoken: (usize, Version),
+        oids: Vec<Oid>,
+        pdu: Pdu,
+        now: Instant,
+    ) {
+        if pdu.error_status == ErrorStatus::NoError {
+            // A device may answer what was not asked; only what was is taken.
+            let is_wanted =
+                |varbind: &VarBind| oids.contains(&varbind.oid) && !varbind.value.is_absent();
+            let varbinds = pdu.varbinds.into_iter().filter(is_wanted).collect();
+            return self.settle(target, spoken, varbinds);
+        }
+        let oids = less(oids, &pdu);
+        if oids.is_empty() {
+            return self.settle(target, spoken, Vec::new());
+        }
+        let (credential, version) = spoken;
+        let (request_id, in_v1, tries_left) = (0, None, TRIES - 1);
+        self.ask(
+            FollowUp {
+                target,
+                request_id,
+                credential,
+                version,
+                oids,
+                in_v1,
+                tries_left,
+            },
+            now,
+        );
+    }
+
+    fn ask(&mut self, mut follow_up: FollowUp, now: Instant) {
+        let peer = follow_up.target.addr();
+        self.drawn += 1;
+        follow_up.request_id = four_octets(self.key.hash_one((self.drawn, peer)));
+        let credential = self.credentials[follow_up.credential].in_version(follow_up.version);
+        let Ok(template) = Template::new(&credential, &follow_up.oids) else {
+            let spoken = (follow_up.credential, follow_up.version);
+            return self.settle(follow_up.target, spoken, Vec::new());
+        };
+        self.to_send
+            .push_back((follow_up.target, template.probe(follow_up.request_id)));
+        self.deadlines
+            .push_back((now + self.timeout, peer, follow_up.request_id));
+        self.open.insert(peer, follow_up);
+    }
+
+    fn settle(&mut self, target: InScope, spoken: (usize, Version), varbinds: Vec<VarBind>) {
+        let credential = self.credentials[spoken.0].in_version(spoken.1);
+        self.settled.push_back(Answered {
+            target,
+            credential,
+            varbinds,
+        });
+    }
+}
+
+/// What to ask after a refusal: all but the object refused, or the first half.
+fn less(mut oids: Vec<Oid>, pdu: &Pdu) -> Vec<Oid> {
+    let refused = usize::try_from(pdu.error_index).unwrap_or(0);
+    if pdu.error_status != ErrorStatus::TooBig && (1..=oids.len()).contains(&refused) {
+        oids.remove(refused - 1);
+    } else {
+        oids.truncate(oids.len() / 2);
+    }
+    oids
+}

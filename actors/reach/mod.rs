@@ -1,0 +1,19 @@
+//! The only ways to a device: SNMP over UDP, and nothing else in this stage.
+//!
+//! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
+//! address and door. No other room of the agent opens a socket to a device.
+
+pub mod credential;
+mod follow;
+mod pace;
+mod pending;
+mod probe;
+pub mod range;
+pub mod resolve;
+pub mod scope;
+pub mod session;
+pub mod snmp;
+mod socket;
+mod span;
+pub mod survey;
+pub mod sweep;

@@ -1,0 +1,186 @@
+//! The requests of a sweep: encoded once a round, patched for each address.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+
+use snmp::{EncodeError, Oid, PduKind, Version};
+
+use super::credential::Credential;
+use super::snmp::question;
+
+/// Two request-ids of four octets each that differ in every octet: where two encodings differ, the
+/// request-id stands.
+const MARKS: [i64; 2] = [0x55aa_55aa, 0x2a55_2a55];
+
+/// Below this a request-id would be encoded in fewer than four octets (X.690 §8.3.2).
+const FOUR_OCTETS_MIN: i64 = 0x0080_0000;
+
+/// The rounds of a sweep: who has not answered by the end of one is asked in the next.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    rounds: Vec<Round>,
+    /// Rounds begun: only these can have answers.
+    begun: usize,
+    key: RandomState,
+}
+
+#[derive(Debug)]
+struct Round {
+    credential: usize,
+    version: Version,
+    template: Template,
+}
+
+/// A request ready to send.
+#[derive(Debug, Clone)]
+pub(super) struct Probe {
+    bytes: Vec<u8>,
+}
+
+impl Probe {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Rounds {
+    /// Plans the rounds: every credential in its own version first, then in version 1, and so on.
+    pub(super) fn new(
+        oids: &[Oid],
+        credentials: &[Credential],
+        tries: u32,
+    ) -> Result<Self, EncodeError> {
+        let mut rounds = Vec::new();
+        for attempt in 0..tries.max(1) {
+            for (index, credential) in credentials.iter().enumerate() {
+                let version = if attempt % 2 == 0 {
+                    credential.version
+                } else {
+                    Version::V1
+                };
+                let template = Template::new(&credential.in_version(version), oids)?;
+                rounds.push(Round {
+                    credential: index,
+                    version,
+                    template,
+                });
+            }
+        }
+        Ok(Self {
+            rounds,
+            begun: 0,
+            key: RandomState::new(),
+        })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.rounds.len()
+    }
+
+    /// Says that a round begins: from here on it can have answers.
+    pub(super) fn begin(&mut self, round: usize) {
+        self.begun = self.begun.max(round + 1);
+    }
+
+    /// The request of one round to one address.
+    pub(super) fn probe(&self, round: usize, to: SocketAddr) -> Probe {
+        self.rounds[round]
+            .template
+            .probe(self.request_id(round, to))
+    }
+
+    /// Which credential, in which version, the answer with this request-id was asked with.
+    pub(super) fn asked_with(&self, from: SocketAddr, request_id: i64) -> Option<(usize, Version)> {
+        (0..self.begun)
+            .find(|round| self.request_id(*round, from) == request_id)
+            .map(|round| (self.rounds[round].credential, self.rounds[round].version))
+    }
+
+    /// A request-id that nobody who was not asked can know: a keyed hash of address and round.
+    fn request_id(&self, round: usize, peer: SocketAddr) -> i64 {
+        four_octets(self.key.hash_one((round, peer)))
+    }
+}
+
+/// A request-id of four octets out of a hash.
+pub(super) fn four_octets(hash: u64) -> i64 {
+    let id = i64::try_from(hash & 0x7fff_ffff).unwrap_or(FOUR_OCTETS_MIN);
+    if id < FOUR_OCTETS_MIN {
+        id + 0x4000_0000
+    } else {
+        id
+    }
+}
+
+/// A request whose request-id is filled in for each address.
+#[derive(Debug)]
+pub(super) struct Template {
+    bytes: Vec<u8>,
+    id_at: usize,
+}
+
+impl Template {
+    pub(super) fn new(credential: &Credential, oids: &[Oid]) -> Result<Self, EncodeError> {
+        let [bytes, other] =
+            MARKS.map(|mark| question(credential, PduKind::Get, oids, mark).encode());
+        let (bytes, other) = (bytes?, other?);
+        let id_at = bytes
+            .iter()
+            .zip(&other)
+            .position(|(a, b)| a != b)
+            .unwrap_or(0);
+        Ok(Self { bytes, id_at })
+    }
+
+    pub(super) fn probe(&self, request_id: i64) -> Probe {
+        let mut bytes = self.bytes.clone();
+        let octets = u32::try_from(request_id)
+            .unwrap_or(u32::MAX >> 1)
+            .to_be_bytes();
+        bytes[self.id_at..self.id_at + octets.len()].copy_from_slice(&octets);
+        Probe { bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patched_template_is_the_encoded_question() {
+        let oids = [
+            "1.3.6.1.2.1.1.1.0".parse().unwrap(),
+            "1.3.6.1.2.1.1.2.0".parse().unwrap(),
+        ];
+        // A community that holds the first mark must not be taken for the request-id.
+        for community in [b"public".to_vec(), vec![0x55, 0xaa, 0x55, 0xaa]] {
+            let credential = Credential::v2c(community);
+            let template = Template::new(&credential, &oids).unwrap();
+            for hash in [0, 1, 0x7f_ffff, 0x80_0000, 0x7fff_ffff, u64::MAX] {
+                let id = four_octets(hash);
+                let encoded = question(&credential, PduKind::Get, &oids, id)
+                    .encode()
+                    .unwrap();
+                assert_eq!(template.probe(id).bytes(), encoded);
+            }
+        }
+    }
+
+    #[test]
+    fn only_who_was_asked_knows_the_request_id() {
+        let credentials = [Credential::v2c("a"), Credential::v2c("b")];
+        let mut rounds = Rounds::new(&[], &credentials, 2).unwrap();
+        assert_eq!(rounds.count(), 4);
+        let peer: SocketAddr = "10.0.0.1:161".parse().unwrap();
+        let other: SocketAddr = "10.0.0.2:161".parse().unwrap();
+        let id = rounds.request_id(3, peer);
+        assert_eq!(
+            rounds.asked_with(peer, id),
+            None,
+            "that round has not begun"
+        );
+        rounds.begin(3);
+        assert_eq!(rounds.asked_with(peer, id), Some((1, Version::V1)));
+        assert_eq!(rounds.asked_with(other, id), None);
+    }
+}

@@ -1,0 +1,278 @@
+//! One conversation with one device: one question at a time, under the budget of one reading.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use snmp::traverse::{Columns, Ending, Limits};
+use snmp::{ErrorStatus, Oid, Pdu, PduKind, VarBind};
+use tokio::time::Instant;
+
+use super::credential::Credential;
+use super::scope::InScope;
+use super::snmp::{AskError, Snmp};
+
+/// Most questions of one reading: the largest device in our recordings needs 61.
+pub const PDUS_MAX: u32 = 400;
+
+/// Most octets of answers in one reading.
+pub const BYTES_MAX: usize = 512 * 1_024;
+
+/// Longest one reading may take.
+pub const READING_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Most objects in one Get: with names of 15 arcs and short values the answer stays within 1,472
+/// octets, one Ethernet frame.
+pub const GET_OIDS_MAX: usize = 60;
+
+/// A Get of more objects than this is asked again in halves when a device that had answered before
+/// stays silent: some drop what they find too long instead of saying so.
+const SILENT_SPLIT_ABOVE: usize = 8;
+
+/// What one conversation may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Most questions.
+    pub pdus_max: u32,
+    /// Most octets of answers.
+    pub bytes_max: usize,
+    /// Longest time.
+    pub time_max: Duration,
+}
+
+impl Budget {
+    /// [`PDUS_MAX`], [`BYTES_MAX`], [`READING_TIME_MAX`].
+    #[must_use]
+    pub fn of_a_reading() -> Self {
+        Self {
+            pdus_max: PDUS_MAX,
+            bytes_max: BYTES_MAX,
+            time_max: READING_TIME_MAX,
+        }
+    }
+}
+
+/// Which budget was used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spent {
+    /// The questions.
+    Pdus(u32),
+    /// The octets.
+    Bytes(usize),
+    /// The time.
+    Time(Duration),
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pdus(pdus) => write!(f, "{pdus} questions"),
+            Self::Bytes(bytes) => write!(f, "{bytes} octets"),
+            Self::Time(time) => write!(f, "{time:?}"),
+        }
+    }
+}
+
+/// One conversation with one device.
+#[derive(Debug)]
+pub struct Session {
+    snmp: Snmp,
+    target: InScope,
+    credential: Credential,
+    budget: Budget,
+    deadline: Instant,
+    pdus: u32,
+    bytes: usize,
+    has_answered: bool,
+    unanswered: Vec<Oid>,
+}
+
+impl Session {
+    /// Starts the clock of the budget.
+    #[must_use]
+    pub fn new(snmp: Snmp, target: InScope, credential: Credential, budget: Budget) -> Self {
+        Self {
+            snmp,
+            target,
+            credential,
+            budget,
+            deadline: Instant::now() + budget.time_max,
+            pdus: 0,
+            bytes: 0,
+            has_answered: false,
+            unanswered: Vec::new(),
+        }
+    }
+
+    /// The credential that is used.
+    #[must_use]
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// Goes on with another credential, under the same budget.
+    pub fn use_credential(&mut self, credential: Credential) {
+        self.credential = credential;
+        self.has_answered = false;
+    }
+
+    /// Questions asked so far.
+    #[must_use]
+    pub fn pdus(&self) -> u32 {
+        self.pdus
+    }
+
+    /// Octets of answers so far.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Columns that a device which is alive would not answer.
+    #[must_use]
+    pub fn unanswered(&self) -> &[Oid] {
+        &self.unanswered
+    }
+
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// [`AskError`], `OverBudget` when the budget does not cover it.
+    pub async fn ask(&mut self, kind: PduKind, oids: &[Oid]) -> Result<Pdu, AskError> {
+        if self.pdus >= self.budget.pdus_max {
+            return Err(self.over(Spent::Pdus(self.budget.pdus_max)));
+        }
+        self.pdus += 1;
+        let asked = self
+            .snmp
+            .ask_weighed(&self.target, &self.credential, kind, oids);
+        let Ok(answer) = tokio::time::timeout_at(self.deadline, asked).await else {
+            return Err(self.over(Spent::Time(self.budget.time_max)));
+        };
+        let answer = answer?;
+        self.has_answered = true;
+        self.bytes += answer.size_bytes;
+        if self.bytes > self.budget.bytes_max {
+            return Err(self.over(Spent::Bytes(self.budget.bytes_max)));
+        }
+        Ok(answer.pdu)
+    }
+
+    /// Gets these objects; what the device does not have is left out.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub async fn get(&mut self, oids: &[Oid]) -> Result<Vec<VarBind>, AskError> {
+        let mut questions: VecDeque<Vec<Oid>> =
+            oids.chunks(GET_OIDS_MAX).map(<[Oid]>::to_vec).collect();
+        let mut got = Vec::with_capacity(oids.len());
+        while let Some(question) = questions.pop_front() {
+            match self.ask(PduKind::Get, &question).await {
+                Ok(pdu) => {
+                    for smaller in sort_out(question, pdu, &mut got).into_iter().rev() {
+                        questions.push_front(smaller);
+                    }
+                }
+                Err(AskError::Silent { .. })
+                    if self.has_answered && question.len() > SILENT_SPLIT_ABOVE =>
+                {
+                    let (left, right) = question.split_at(question.len() / 2);
+                    questions.push_front(right.to_vec());
+                    questions.push_front(left.to_vec());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(got)
+    }
+
+    /// Reads columns of a table, or subtrees, side by side. A column that stays silent while the
+    /// device lives is left out and kept in [`Session::unanswered`].
+    ///
+    /// # Errors
+    /// As [`Session::ask`]; `Silent` when nothing was answered at all.
+    pub async fn columns(&mut self, roots: &[Oid]) -> Result<Vec<VarBind>, AskError> {
+        let limits = Limits {
+            pdus_max: self.budget.pdus_max.saturating_sub(self.pdus),
+            bytes_max: self.budget.bytes_max.saturating_sub(self.bytes),
+            ..Limits::default()
+        };
+        let mut columns = Columns::new(roots, limits, self.credential.version);
+        let mut silence = None;
+        while let Some(question) = columns.next() {
+            match self.ask(question.kind, &question.oids).await {
+                Ok(pdu) => {
+                    silence = None;
+                    // What cannot be used ends its columns inside; their endings tell below.
+                    let _ = columns.absorb(&pdu);
+                }
+                Err(error @ AskError::Silent { .. }) => {
+                    silence = Some(error);
+                    columns.failed();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if columns
+            .endings()
+            .any(|(_, ending)| ending == Some(Ending::Budget))
+        {
+            return Err(self.over(Spent::Bytes(self.budget.bytes_max)));
+        }
+        let is_silent = |ending| ending == Some(Ending::Silent);
+        let silent = columns.endings().filter(|(_, ending)| is_silent(*ending));
+        self.unanswered.extend(silent.map(|(root, _)| root.clone()));
+        match silence {
+            Some(error) if !self.has_answered => Err(error),
+            Some(_) | None => Ok(columns.finish()),
+        }
+    }
+
+    fn over(&self, spent: Spent) -> AskError {
+        AskError::OverBudget {
+            peer: self.target.addr(),
+            spent,
+        }
+    }
+}
+
+/// Takes what an answer to a Get holds, and gives the smaller questions that are left to ask.
+fn sort_out(question: Vec<Oid>, pdu: Pdu, got: &mut Vec<VarBind>) -> Vec<Vec<Oid>> {
+    let refused = usize::try_from(pdu.error_index).unwrap_or(0);
+    match pdu.error_status {
+        ErrorStatus::NoError => {
+            // A device may answer what was not asked; only what was is taken.
+            let asked: BTreeSet<&Oid> = question.iter().collect();
+            let is_wanted =
+                |varbind: &VarBind| asked.contains(&varbind.oid) && !varbind.value.is_absent();
+            got.extend(pdu.varbinds.into_iter().filter(is_wanted));
+            Vec::new()
+        }
+        ErrorStatus::TooBig => halves(question),
+        ErrorStatus::NoSuchName
+        | ErrorStatus::ReadOnly
+        | ErrorStatus::GenErr
+        | ErrorStatus::Other(_) => {
+            if (1..=question.len()).contains(&refused) {
+                let mut rest = question;
+                rest.remove(refused - 1);
+                if rest.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![rest]
+                }
+            } else {
+                halves(question)
+            }
+        }
+    }
+}
+
+/// Both halves of a question; none of one that cannot be halved.
+fn halves(question: Vec<Oid>) -> Vec<Vec<Oid>> {
+    if question.len() < 2 {
+        return Vec::new();
+    }
+    let (left, right) = question.split_at(question.len() / 2);
+    vec![left.to_vec(), right.to_vec()]
+}

@@ -1,0 +1,238 @@
+//! One printer, read as a whole or only for what moves.
+//!
+//! Who answers is asked first and last. If the answers contradict each other, another device took
+//! the address under way: then nothing of the reading is used, since nobody could say whose it is.
+
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use printer::identity::Fingerprint;
+use printer::judge::judge;
+use printer::profile::Profiles;
+use printer::reading::Verdict;
+use printer::walk::Walk;
+use printer::{mib, question};
+use snmp::{Oid, Value, VarBind};
+
+use super::credential::Credential;
+use super::scope::InScope;
+use super::session::Session;
+use super::snmp::{AskError, Snmp};
+
+/// What one device said, and what it means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    /// Everything it answered: the next status reading builds on it.
+    pub walk: Walk,
+    /// What it is, and its reading if it is a printer.
+    pub verdict: Verdict,
+    /// Whose answers these are, to be compared with those of the next reading only.
+    pub fingerprint: Fingerprint,
+    /// The credential it answers to.
+    pub credential: Credential,
+    /// Questions it took.
+    pub pdus: u32,
+    /// Columns that it would not answer although it lives: what they hold is not known.
+    pub unanswered: Vec<Oid>,
+    /// Whether everything was asked, or only what moves.
+    pub is_whole: bool,
+}
+
+/// Why there is no reading.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The device did not answer, or could not be asked.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Two devices answered during one reading. Nothing of it is used.
+    #[error("another device took the address {peer} while it was read")]
+    SwappedUnderway {
+        /// The address.
+        peer: SocketAddr,
+    },
+    /// Not the device of the last reading: find out who it is with a whole one.
+    #[error("another device answers at {peer} than at the last reading")]
+    AnotherDevice {
+        /// The address.
+        peer: SocketAddr,
+    },
+    /// There is no credential to ask with.
+    #[error("there is no credential to ask {peer} with")]
+    NoCredential {
+        /// The address.
+        peer: SocketAddr,
+    },
+}
+
+/// Reads everything a device tells, with the first of the credentials that it answers to. They
+/// are tried as they are: see [`with_v1`] for devices that may speak version 1 only.
+///
+/// # Errors
+/// [`ReadError`]; `Ask(Silent)` is an expected outcome.
+pub async fn read_device(
+    snmp: &Snmp,
+    target: &InScope,
+    credentials: &[Credential],
+    profiles: &Profiles,
+) -> Result<Survey, ReadError> {
+    let peer = target.addr();
+    let (mut session, mut walk) = greet(snmp, target, credentials).await?;
+    let before = fingerprint(&walk);
+    let is_candidate = question::is_candidate(&varbinds(&walk, &question::probe()));
+    if is_candidate {
+        let plan = question::full(&walk, profiles);
+        walk.overlay(session.get(&plan.scalars).await?);
+        for columns in &plan.tables {
+            walk.overlay(session.columns(columns).await?);
+        }
+        let closing: Walk = session
+            .get(&question::identity())
+            .await?
+            .into_iter()
+            .collect();
+        if before.contradicts(&fingerprint(&closing)) {
+            return Err(ReadError::SwappedUnderway { peer });
+        }
+    }
+    Ok(conclude(session, target, walk, before, profiles))
+}
+
+/// Reads only what moves, building on the last survey of the device: one question on most. Where
+/// the device says that its make-up changed, or no longer has what it had, it is read as a whole.
+///
+/// # Errors
+/// [`ReadError`]; `AnotherDevice` when the address has changed hands.
+pub async fn read_status(
+    snmp: &Snmp,
+    target: &InScope,
+    last: &Survey,
+    profiles: &Profiles,
+) -> Result<Survey, ReadError> {
+    let peer = target.addr();
+    let mut session = snmp.session(target, &last.credential);
+    let moving = question::status(&last.walk, profiles);
+    let answers = session.get(&joined(&question::identity(), &moving)).await?;
+    let news: Walk = answers.into_iter().collect();
+    if last.fingerprint.contradicts(&fingerprint(&news)) {
+        return Err(ReadError::AnotherDevice { peer });
+    }
+    let is_gone = |oid: &Oid| last.walk.get(oid).is_some() && news.get(oid).is_none();
+    if moved(&last.walk, &news, mib::PRT_CONFIG_CHANGES) || moving.iter().any(is_gone) {
+        let credentials = std::slice::from_ref(&last.credential);
+        return read_device(snmp, target, credentials, profiles).await;
+    }
+    let mut walk = last.walk.clone();
+    let alerts_moved = moved(&last.walk, &news, mib::PRT_ALERT_CRITICAL_EVENTS)
+        || moved(&last.walk, &news, mib::PRT_ALERT_ALL_EVENTS);
+    walk.overlay(
+        news.iter()
+            .map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
+            .collect(),
+    );
+    if alerts_moved {
+        let columns = question::alerts();
+        let rows = session.columns(&columns).await?;
+        for column in columns {
+            walk.remove_under(&column);
+        }
+        walk.overlay(rows);
+    }
+    if session.pdus() > 1 {
+        let closing: Walk = session
+            .get(&question::identity())
+            .await?
+            .into_iter()
+            .collect();
+        if last.fingerprint.contradicts(&fingerprint(&closing)) {
+            return Err(ReadError::SwappedUnderway { peer });
+        }
+    }
+    let fingerprint = last.fingerprint.clone();
+    let survey = conclude(session, target, walk, fingerprint, profiles);
+    Ok(Survey {
+        is_whole: false,
+        ..survey
+    })
+}
+
+/// The same credentials, and behind them those of version 2c again in version 1.
+#[must_use]
+pub fn with_v1(credentials: &[Credential]) -> Vec<Credential> {
+    let newer = credentials
+        .iter()
+        .filter(|credential| credential.version == snmp::Version::V2c);
+    let older = newer.map(|credential| credential.in_version(snmp::Version::V1));
+    credentials.iter().cloned().chain(older).collect()
+}
+
+/// Asks who is there, with one credential after the other.
+async fn greet(
+    snmp: &Snmp,
+    target: &InScope,
+    credentials: &[Credential],
+) -> Result<(Session, Walk), ReadError> {
+    let mut silence = ReadError::NoCredential {
+        peer: target.addr(),
+    };
+    let greeting = joined(&question::probe(), &question::identity());
+    for credential in credentials {
+        let mut session = snmp.session(target, credential);
+        match session.get(&greeting).await {
+            Ok(answers) => return Ok((session, answers.into_iter().collect())),
+            Err(error @ AskError::Silent { .. }) => silence = error.into(),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(silence)
+}
+
+fn conclude(
+    session: Session,
+    target: &InScope,
+    walk: Walk,
+    fingerprint: Fingerprint,
+    profiles: &Profiles,
+) -> Survey {
+    let now = Timestamp::now();
+    let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let verdict = judge(&walk, profiles, Some(target.addr().ip()), at);
+    Survey {
+        walk,
+        verdict,
+        fingerprint,
+        credential: session.credential().clone(),
+        pdus: session.pdus(),
+        unanswered: session.unanswered().to_vec(),
+        is_whole: true,
+    }
+}
+
+/// Who answered, by the objects of [`question::identity`] alone: a whole walk holds more of them.
+fn fingerprint(walk: &Walk) -> Fingerprint {
+    Fingerprint::of_answer(&varbinds(walk, &question::identity()).into_iter().collect())
+}
+
+fn varbinds(walk: &Walk, oids: &[Oid]) -> Vec<VarBind> {
+    let held = oids
+        .iter()
+        .filter_map(|oid| walk.get(oid).map(|value| (oid, value)));
+    held.map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
+        .collect()
+}
+
+/// Both lists as one, each object once.
+fn joined(first: &[Oid], second: &[Oid]) -> Vec<Oid> {
+    let mut all = first.to_vec();
+    all.extend(second.iter().filter(|oid| !first.contains(oid)).cloned());
+    all
+}
+
+/// Whether a counter has another value than before, in any row.
+fn moved(before: &Walk, now: &Walk, column: &[u32]) -> bool {
+    let rows = |walk: &Walk| -> Vec<(Vec<u32>, Value)> {
+        walk.under(column)
+            .map(|(row, value)| (row.to_vec(), value.clone()))
+            .collect()
+    };
+    rows(before) != rows(now)
+}
