@@ -1,3 +1,4 @@
 //! How the agent lives: supervisor, scanners, devices, spool, uplink.
 
 pub mod reach;
+pub mod spool;
