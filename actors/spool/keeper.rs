@@ -124,10 +124,10 @@ impl Keeper {
     }
 
     pub(super) fn recall(&mut self) -> Result<Vec<(DeviceId, Vec<u8>)>, SpoolError> {
-        let (devices, damaged) = self.with_store(|store, _| store.recall())?;
-        if damaged > 0 {
+        let recalled = self.with_store(|store, _| store.recall())?;
+        if recalled.damaged > 0 {
             warn!(
-                damaged,
+                damaged = recalled.damaged,
                 "remembered devices were damaged on disk and are forgotten"
             );
         }
