@@ -1,9 +1,182 @@
 //! From a walk to an identity: vendor, model, serial, firmware, Ethernet address.
 
+use std::collections::BTreeSet;
+
 use snmp::Value;
 
+use crate::brand::{self, Brand};
+use crate::identity::{Identity, is_plausible_serial};
 use crate::mib;
+use crate::profile::{Profile, VendorIdentity};
+use crate::sys_descr::{self, Said};
+use crate::text;
 use crate::walk::Walk;
+
+/// Most interfaces that are looked at: a printer has a handful.
+const INTERFACES_MAX: usize = 64;
+
+/// Descriptions that a controller gives instead of a model (Fiery and its kin).
+const NAMELESS: &[&str] = &["generic ", "unknown", "printer"];
+
+/// Everything that names the device, gathered once.
+struct Names {
+    said: Said,
+    sys_descr: String,
+    device_descr: String,
+    printer_name: String,
+    device_id: String,
+}
+
+/// Reads who a printer is. `device` is its row in hrDeviceTable.
+pub(crate) fn read(walk: &Walk, device: u32, profile: Option<&Profile>) -> Identity {
+    let vendor_says = profile
+        .map(|profile| profile.identity(walk))
+        .unwrap_or_default();
+    let names = gather(walk, device, &vendor_says);
+    let brand = brand_of(walk, &names);
+    let scalar = |object| walk.text(object, &[mib::SCALAR]);
+    let mut firmware = vendor_says.firmware.clone();
+    firmware.extend(
+        names
+            .said
+            .firmware
+            .iter()
+            .filter(|f| !vendor_says.firmware.contains(f))
+            .cloned(),
+    );
+    Identity {
+        vendor: brand.map(|brand| brand.name.to_owned()),
+        model: model(&names, &vendor_says, brand),
+        serial: serial(walk, &names, &vendor_says),
+        firmware,
+        mac: mac(walk),
+        host_name: scalar(mib::SYS_NAME),
+        asset: vendor_says.asset,
+        location: scalar(mib::SYS_LOCATION),
+        profile: profile.map(|profile| profile.name.clone()),
+        engine_id: engine_id(walk),
+    }
+}
+
+/// The row of the printer in hrDeviceTable: never simply 1.
+pub(crate) fn printer_row(walk: &Walk) -> u32 {
+    let first_of = |column| walk.under(column).find_map(|(row, _)| row.first().copied());
+    let by_status = first_of(mib::HR_PRINTER_STATUS);
+    let by_type = || {
+        let mut types = walk.under(mib::HR_DEVICE_TYPE);
+        types
+            .find(|(_, kind)| crate::recognize::is_printer_type(kind))?
+            .0
+            .first()
+            .copied()
+    };
+    by_status
+        .or_else(by_type)
+        .or_else(|| first_of(mib::HR_PRINTER_ERROR_STATE))
+        .or_else(|| first_of(mib::PRT_MARKER_LIFE_COUNT))
+        .or_else(|| first_of(mib::PRT_SUPPLY_LEVEL))
+        .unwrap_or(1)
+}
+
+fn gather(walk: &Walk, device: u32, vendor_says: &VendorIdentity) -> Names {
+    let sys_descr = walk
+        .text(mib::SYS_DESCR, &[mib::SCALAR])
+        .unwrap_or_default();
+    let device_id = walk
+        .under(mib::PPM_DEVICE_ID)
+        .find_map(|(_, value)| match value {
+            Value::OctetString(octets) => Some(text::decode(octets, walk.charset())),
+            _ => None,
+        });
+    Names {
+        said: sys_descr::read(&sys_descr),
+        sys_descr,
+        device_descr: walk
+            .text(mib::HR_DEVICE_DESCR, &[device])
+            .unwrap_or_default(),
+        printer_name: walk
+            .text(mib::PRT_PRINTER_NAME, &[device])
+            .unwrap_or_default(),
+        device_id: device_id
+            .or_else(|| vendor_says.device_id.clone())
+            .unwrap_or_default(),
+    }
+}
+
+/// The brand on the device. The enterprise number comes last: an engine's maker is not the brand.
+fn brand_of(walk: &Walk, names: &Names) -> Option<&'static Brand> {
+    let maker = sys_descr::device_id_field(&names.device_id, &["MFG", "MANUFACTURER"]);
+    let by_maker = maker.as_deref().and_then(brand::leading);
+    by_maker
+        .or_else(|| brand::leading(&names.sys_descr))
+        .or_else(|| brand::leading(&names.device_descr))
+        .or_else(|| brand::leading(&names.printer_name))
+        .or_else(|| brand::enterprise(walk).and_then(brand::of_enterprise))
+}
+
+/// The model without its brand: the maker's own object, else the device id, else the printer's
+/// row, else sysDescr unless that is a network card's, else the name that its owner may have set.
+fn model(names: &Names, vendor_says: &VendorIdentity, brand: Option<&Brand>) -> Option<String> {
+    let by_id = sys_descr::device_id_field(&names.device_id, &["MDL", "MODEL"]);
+    let is_name = |text: &str| {
+        let lower = text.to_lowercase();
+        !lower.is_empty() && !NAMELESS.iter().any(|nameless| lower.starts_with(nameless))
+    };
+    let candidates = [
+        vendor_says.model.clone(),
+        Some(names.device_descr.clone()),
+        by_id,
+        names.said.model.clone(),
+        Some(names.printer_name.clone()),
+    ];
+    let model = candidates
+        .into_iter()
+        .flatten()
+        .find(|name| is_name(name))?;
+    let model = brand.map_or(model.as_str(), |brand| brand::without_brand(&model, brand));
+    Some(model.trim().to_owned())
+}
+
+fn serial(walk: &Walk, names: &Names, vendor_says: &VendorIdentity) -> Option<String> {
+    let standard = walk
+        .under(mib::PRT_SERIAL_NUMBER)
+        .filter_map(|(row, _)| walk.text(mib::PRT_SERIAL_NUMBER, row));
+    let by_id = sys_descr::device_id_field(&names.device_id, &["SERN", "SN", "SERIAL"]);
+    standard
+        .chain(vendor_says.serial.clone())
+        .chain(names.said.serial.clone())
+        .chain(by_id)
+        .find(|serial| is_plausible_serial(serial))
+}
+
+/// The Ethernet address: the only one, else the only one that is up, else the first that is up.
+fn mac(walk: &Walk) -> Option<String> {
+    let mut all = Vec::new();
+    for (row, value) in walk.under(mib::IF_PHYS_ADDRESS).take(INTERFACES_MAX) {
+        // 6 ethernetCsmacd, 7 iso88023Csmacd (Brother), 62 fastEther, 117 gigabitEthernet.
+        let is_ethernet = matches!(
+            walk.number(mib::IF_TYPE, row),
+            None | Some(6 | 7 | 62 | 117)
+        );
+        let is_up = walk.number(mib::IF_OPER_STATUS, row) == Some(1);
+        let octets = if let Value::OctetString(octets) = value {
+            octets.as_slice()
+        } else {
+            &[]
+        };
+        if is_ethernet && let Some(mac) = mac_text(octets) {
+            all.push((mac, is_up));
+        }
+    }
+    let distinct: BTreeSet<&String> = all.iter().map(|(mac, _)| mac).collect();
+    let first_up = || all.iter().find(|(_, is_up)| *is_up).map(|(mac, _)| mac);
+    match distinct.len() {
+        1 => all.first().map(|(mac, _)| mac.clone()),
+        _ => first_up()
+            .or_else(|| all.first().map(|(mac, _)| mac))
+            .cloned(),
+    }
+}
 
 /// The first plausible Ethernet address among the interfaces.
 pub(crate) fn first_mac(walk: &Walk) -> Option<String> {

@@ -4,34 +4,59 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::identity::Identity;
-use crate::profile::Profiles;
+use crate::meter::{Meter, MeterName};
+use crate::profile::{Profile, Profiles};
 use crate::reading::{Reading, SCHEMA, Verdict};
-use crate::recognize;
-use crate::status::{Severity, State, Status};
 use crate::walk::Walk;
+use crate::{alert, identify, meter, mib, recognize, status, supply, tray};
 
 /// Decides what a device is, and reads it if it is a printer.
+///
+/// `walk` holds what was answered to [`crate::question::full`]; objects that lack make the
+/// reading poorer, never wrong.
 #[must_use]
-pub fn judge(walk: &Walk, _profiles: &Profiles, address: Option<IpAddr>, at: Timestamp) -> Verdict {
+pub fn judge(walk: &Walk, profiles: &Profiles, address: Option<IpAddr>, at: Timestamp) -> Verdict {
     if let Some(reason) = recognize::why_no_printer(walk) {
         return Verdict::NotAPrinter { reason };
     }
+    let profile = profiles.for_walk(walk);
+    let device = identify::printer_row(walk);
+    let alerts = alert::read(walk);
     Verdict::Printer(Box::new(Reading {
         schema: SCHEMA,
         is_printer: true,
         address,
         at,
-        identity: Identity::default(),
-        status: Status {
-            state: State::Unknown,
-            severity: Severity::Unknown,
-            conditions: Vec::new(),
-            console: Vec::new(),
-        },
-        meters: Vec::new(),
-        supplies: Vec::new(),
-        trays: Vec::new(),
-        alerts: Vec::new(),
+        identity: identify::read(walk, device, profile),
+        status: status::read(walk, device, &alerts),
+        meters: meters(walk, profile),
+        supplies: supplies(walk, profile),
+        trays: tray::read(walk),
+        alerts,
     }))
+}
+
+/// The standard meters, then the maker's; of two with one name the standard one stands.
+fn meters(walk: &Walk, profile: Option<&Profile>) -> Vec<Meter> {
+    let mut meters = meter::read(walk);
+    for meter in profile
+        .map(|profile| profile.meters(walk))
+        .unwrap_or_default()
+    {
+        let is_new = |known: &Meter| known.name != meter.name || meter.name == MeterName::OTHER;
+        if meters.iter().all(is_new) {
+            meters.push(meter);
+        }
+    }
+    meters
+}
+
+fn supplies(walk: &Walk, profile: Option<&Profile>) -> Vec<supply::Supply> {
+    let mut supplies = supply::read(walk);
+    if let Some(profile) = profile {
+        for (row, supply) in &mut supplies {
+            profile.refine(supply, walk.number(mib::PRT_SUPPLY_LEVEL, row), walk);
+        }
+    }
+    supplies.into_iter().map(|(_, supply)| supply).collect()
 }

@@ -4,19 +4,24 @@
 //! Pure: values in, values out; no socket, clock or disk.
 
 pub mod alert;
+mod brand;
 pub mod change;
 mod identify;
 pub mod identity;
 pub mod judge;
+mod level;
 pub mod meter;
 pub mod mib;
 pub mod profile;
+mod profile_file;
 pub mod question;
 pub mod reading;
 mod recognize;
 pub mod status;
 pub mod summary;
 pub mod supply;
+mod supply_words;
+mod sys_descr;
 pub mod text;
 pub mod tray;
 pub mod walk;

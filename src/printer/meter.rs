@@ -4,8 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use snmp::Oid;
 
+use crate::mib;
 use crate::reading::Evidence;
+use crate::walk::Walk;
+
+/// Most markers of one device. Every recording has one; production presses have a handful.
+const MARKERS_MAX: usize = 16;
 
 /// A counter of a printer at one instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,4 +145,78 @@ pub enum Unit {
     Items,
     /// percent (19).
     Percent,
+}
+
+impl Unit {
+    /// The unit behind a number of the three unit conventions of RFC 3805, which agree.
+    #[must_use]
+    pub fn from_mib(number: Option<i64>) -> Self {
+        match number {
+            Some(1) => Self::Other,
+            Some(3) => Self::TenThousandthsOfInches,
+            Some(4) => Self::Micrometers,
+            Some(5) => Self::Characters,
+            Some(6) => Self::Lines,
+            Some(7) => Self::Impressions,
+            Some(8) => Self::Sheets,
+            Some(9) => Self::DotRow,
+            Some(11) => Self::Hours,
+            Some(12) => Self::ThousandthsOfOunces,
+            Some(13) => Self::TenthsOfGrams,
+            Some(14) => Self::HundrethsOfFluidOunces,
+            Some(15) => Self::TenthsOfMilliliters,
+            Some(16) => Self::Feet,
+            Some(17) => Self::Meters,
+            Some(18) => Self::Items,
+            Some(19) => Self::Percent,
+            Some(_) | None => Self::Unknown,
+        }
+    }
+}
+
+/// Reads the meters of the standard: the life count of every marker, and what the first has made
+/// since power-on.
+///
+/// The first marker is the device's `total`; further ones are kept under their own label, because
+/// nobody but the maker knows whether they add up. A marker without a count is left out: some
+/// printers list a marker they lack.
+pub(crate) fn read(walk: &Walk) -> Vec<Meter> {
+    let mut meters = Vec::new();
+    let markers = walk.under(mib::PRT_MARKER_LIFE_COUNT).take(MARKERS_MAX);
+    for (position, (row, _)) in markers.enumerate() {
+        let rule = "printer-mib/life-count";
+        let Some(mut meter) = marker_meter(walk, mib::PRT_MARKER_LIFE_COUNT, row, rule) else {
+            continue;
+        };
+        if position > 0 {
+            meter.name = MeterName::OTHER;
+            meter.label = Some(format!(
+                "marker {}",
+                row.last().copied().unwrap_or_default()
+            ));
+        }
+        meters.push(meter);
+    }
+    if let Some((row, _)) = walk.under(mib::PRT_MARKER_POWER_ON_COUNT).next() {
+        let rule = "printer-mib/power-on-count";
+        let meter = marker_meter(walk, mib::PRT_MARKER_POWER_ON_COUNT, row, rule);
+        meters.extend(meter.map(|meter| Meter {
+            name: MeterName::SINCE_POWER_ON,
+            ..meter
+        }));
+    }
+    meters
+}
+
+fn marker_meter(walk: &Walk, column: &[u32], row: &[u32], rule: &str) -> Option<Meter> {
+    let value = u64::try_from(walk.number(column, row)?).ok()?;
+    let object = Oid::new(column).with(row);
+    Some(Meter {
+        name: MeterName::TOTAL,
+        label: None,
+        value,
+        unit: Unit::from_mib(walk.number(mib::PRT_MARKER_UNIT, row)),
+        beta: false,
+        evidence: Evidence::snmp(&object, walk.get(&object), rule),
+    })
 }

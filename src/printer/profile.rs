@@ -1,8 +1,54 @@
-//! Vendor profiles: what is known of a maker's own objects, as data.
+//! Vendor profiles: what is known of a maker's own objects, applied to a walk.
+//!
+//! The knowledge is data in `config/vendors/*.toml`; `profile_file` parses it. What a line cannot
+//! say is a [`Decoder`], a closed set that the data refers to by name.
 
-use snmp::Oid;
+use snmp::{Oid, Value};
 
-use crate::walk::Walk;
+use crate::meter::{Meter, MeterName, Unit};
+use crate::profile_file;
+use crate::reading::Evidence;
+use crate::supply::{Level, Supply};
+use crate::walk::{Walk, number_of};
+use crate::{brand, text};
+
+/// Most records in one of Brother's blocks: the longest seen has 40.
+const RECORDS_MAX: usize = 256;
+
+/// Most rows of a keyed table that are looked through.
+const KEYED_ROWS_MAX: usize = 1_024;
+
+/// The end of one of Brother's blocks.
+const RECORDS_END: u8 = 0xff;
+
+/// The profiles that are part of the program: the one list of them.
+const EMBEDDED: &[(&str, &str)] = &[
+    (
+        "brother.toml",
+        include_str!("../../config/vendors/brother.toml"),
+    ),
+    (
+        "canon.toml",
+        include_str!("../../config/vendors/canon.toml"),
+    ),
+    ("hp.toml", include_str!("../../config/vendors/hp.toml")),
+    (
+        "kyocera.toml",
+        include_str!("../../config/vendors/kyocera.toml"),
+    ),
+    (
+        "ricoh.toml",
+        include_str!("../../config/vendors/ricoh.toml"),
+    ),
+    (
+        "sharp.toml",
+        include_str!("../../config/vendors/sharp.toml"),
+    ),
+    (
+        "zebra.toml",
+        include_str!("../../config/vendors/zebra.toml"),
+    ),
+];
 
 /// Every profile that is known.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +61,11 @@ pub struct Profiles {
 pub struct Profile {
     /// The profile's name, as a reading shows it.
     pub name: String,
+    pub(crate) enterprises: Vec<u32>,
+    pub(crate) identity: Vec<IdentityRule>,
+    pub(crate) meters: Vec<MeterRule>,
+    pub(crate) supply_levels: Vec<SupplyRule>,
+    pub(crate) level_codes: Vec<LevelCode>,
 }
 
 /// Why a profile was refused: the file, the line, and what is wrong.
@@ -29,13 +80,101 @@ pub struct ProfileError {
     pub message: String,
 }
 
+/// An object that names the device.
+#[derive(Debug, Clone)]
+pub(crate) struct IdentityRule {
+    pub(crate) field: IdentityField,
+    pub(crate) object: Oid,
+}
+
+/// What an object names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum IdentityField {
+    Serial,
+    Model,
+    Firmware,
+    Asset,
+    DeviceId,
+}
+
+/// An object that counts.
+#[derive(Debug, Clone)]
+pub(crate) struct MeterRule {
+    pub(crate) name: MeterName,
+    pub(crate) unit: Unit,
+    pub(crate) object: Oid,
+    pub(crate) decoder: Decoder,
+    pub(crate) is_proven: bool,
+}
+
+/// An object that knows a supply's level better than the standard table, where that says nothing
+/// but "some" or "unknown".
+#[derive(Debug, Clone)]
+pub(crate) struct SupplyRule {
+    pub(crate) kind: String,
+    pub(crate) color: Option<String>,
+    pub(crate) object: Oid,
+    pub(crate) decoder: Decoder,
+    pub(crate) divisor: u32,
+}
+
+/// A level in the standard table that means something of the maker's own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LevelCode {
+    pub(crate) level: i64,
+    pub(crate) means: Meaning,
+}
+
+/// What a maker's level code means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Meaning {
+    Low,
+    Empty,
+    Full,
+    Some,
+}
+
+/// How a number is had from an object: the closed set of procedures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decoder {
+    /// The object is the number.
+    Scalar,
+    /// The object and these together are the number.
+    Sum(Vec<Oid>),
+    /// The object is a column; its row is the one where the key column holds the key.
+    Keyed { column: Oid, key: Key },
+    /// The object is one of Brother's blocks: records of id, 01, length, number.
+    Records { record: u8 },
+}
+
+/// What a key column holds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Key {
+    Number(i64),
+    Label(String),
+}
+
+/// What a profile says about who a device is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct VendorIdentity {
+    pub(crate) serial: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) firmware: Vec<String>,
+    pub(crate) asset: Option<String>,
+    pub(crate) device_id: Option<String>,
+}
+
 impl Profiles {
     /// The profiles that are part of the program.
     ///
     /// # Errors
     /// [`ProfileError`] names file and line; a test keeps this from happening.
     pub fn embedded() -> Result<Self, ProfileError> {
-        Ok(Self::default())
+        let own = |(file, text): &(&str, &str)| ((*file).to_owned(), (*text).to_owned());
+        Self::default().with_folder(EMBEDDED.iter().map(own))
     }
 
     /// These profiles with those of a folder: (file name, text) pairs. One of the same name
@@ -44,16 +183,29 @@ impl Profiles {
     /// # Errors
     /// [`ProfileError`] names file and line.
     pub fn with_folder(
-        self,
-        _files: impl IntoIterator<Item = (String, String)>,
+        mut self,
+        files: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ProfileError> {
+        for (file, text) in files {
+            let profile = profile_file::parse(&file, &text)?;
+            self.list.retain(|known| known.name != profile.name);
+            self.list.insert(0, profile);
+        }
         Ok(self)
     }
 
-    /// The profile of the device that was walked.
+    /// The profile of the device that was walked: by its enterprise number.
     #[must_use]
-    pub fn for_walk(&self, _walk: &Walk) -> Option<&Profile> {
-        self.list.first()
+    pub fn for_walk(&self, walk: &Walk) -> Option<&Profile> {
+        let number = brand::enterprise(walk)?;
+        self.list
+            .iter()
+            .find(|profile| profile.enterprises.contains(&number))
+    }
+
+    /// Every profile.
+    pub fn iter(&self) -> impl Iterator<Item = &Profile> {
+        self.list.iter()
     }
 }
 
@@ -61,18 +213,261 @@ impl Profile {
     /// The instances to GET.
     #[must_use]
     pub fn scalars(&self) -> Vec<Oid> {
-        Vec::new()
+        let mut oids: Vec<Oid> = self
+            .identity
+            .iter()
+            .map(|rule| rule.object.clone())
+            .collect();
+        oids.extend(
+            self.numbers()
+                .flat_map(|(object, decoder)| decoder.scalars(object)),
+        );
+        oids.sort();
+        oids.dedup();
+        oids
     }
 
     /// The columns to walk.
     #[must_use]
     pub fn columns(&self) -> Vec<Oid> {
-        Vec::new()
+        let mut oids = Vec::new();
+        for (object, decoder) in self.numbers() {
+            if let Decoder::Keyed { column, .. } = decoder {
+                oids.extend([object.clone(), column.clone()]);
+            }
+        }
+        oids.sort();
+        oids.dedup();
+        oids
     }
 
     /// The instances that move between two full readings.
     #[must_use]
-    pub fn moving(&self) -> Vec<Oid> {
-        Vec::new()
+    pub fn moving(&self, last: &Walk) -> Vec<Oid> {
+        let mut oids: Vec<Oid> = self
+            .numbers()
+            .flat_map(|(object, decoder)| match decoder {
+                Decoder::Keyed { .. } => decoder.instance(object, last).into_iter().collect(),
+                Decoder::Scalar | Decoder::Sum(_) | Decoder::Records { .. } => {
+                    decoder.scalars(object)
+                }
+            })
+            .filter(|oid| last.get(oid).is_some())
+            .collect();
+        oids.sort();
+        oids.dedup();
+        oids
+    }
+
+    /// What the maker's own objects say about who the device is.
+    pub(crate) fn identity(&self, walk: &Walk) -> VendorIdentity {
+        let mut says = VendorIdentity::default();
+        for rule in &self.identity {
+            let Some(Value::OctetString(octets)) = walk.get(&rule.object) else {
+                continue;
+            };
+            let said = text::decode(octets, walk.charset());
+            if said.is_empty() {
+                continue;
+            }
+            match rule.field {
+                IdentityField::Serial => says.serial = says.serial.or(Some(said)),
+                IdentityField::Model => says.model = says.model.or(Some(said)),
+                IdentityField::Firmware => says.firmware.push(said),
+                IdentityField::Asset => says.asset = says.asset.or(Some(said)),
+                IdentityField::DeviceId => says.device_id = says.device_id.or(Some(said)),
+            }
+        }
+        says
+    }
+
+    /// The maker's own meters. A meter that no recording proves is marked `beta`.
+    pub(crate) fn meters(&self, walk: &Walk) -> Vec<Meter> {
+        let read = |rule: &MeterRule| {
+            let (object, number) = rule.decoder.read(&rule.object, walk)?;
+            Some(Meter {
+                name: rule.name.clone(),
+                label: None,
+                value: u64::try_from(number).ok()?,
+                unit: rule.unit,
+                beta: !rule.is_proven,
+                evidence: self.evidence(&object, walk, &rule.decoder),
+            })
+        };
+        self.meters.iter().filter_map(read).collect()
+    }
+
+    /// Makes more of a supply than the standard does: the maker's level codes, and levels that
+    /// stand elsewhere.
+    pub(crate) fn refine(&self, supply: &mut Supply, raw_level: Option<i64>, walk: &Walk) {
+        let code = self
+            .level_codes
+            .iter()
+            .find(|code| Some(code.level) == raw_level);
+        if let Some(code) = code {
+            supply.level = match code.means {
+                Meaning::Low => Level::Low,
+                Meaning::Empty => Level::Empty,
+                Meaning::Full => Level::Full,
+                Meaning::Some => Level::Some,
+            };
+            supply.remaining = None;
+            supply.evidence.rule = format!("{}/level-code", self.name);
+        }
+        if !matches!(supply.level, Level::Some | Level::Unknown) {
+            return;
+        }
+        let rule = self.supply_levels.iter().find(|rule| {
+            rule.kind == supply.kind && (rule.color.is_none() || rule.color == supply.color)
+        });
+        let found = rule.and_then(|rule| Some((rule, rule.decoder.read(&rule.object, walk)?)));
+        if let Some((rule, (object, number))) = found
+            && (0..=100 * i64::from(rule.divisor)).contains(&number)
+        {
+            supply.level = Level::Percent {
+                percent: number as f64 / f64::from(rule.divisor),
+            };
+            supply.evidence = self.evidence(&object, walk, &rule.decoder);
+        }
+    }
+
+    fn evidence(&self, object: &Oid, walk: &Walk, decoder: &Decoder) -> Evidence {
+        let rule = match decoder {
+            Decoder::Scalar => format!("{}/scalar", self.name),
+            Decoder::Sum(others) => {
+                let others: Vec<String> = others.iter().map(Oid::to_string).collect();
+                format!("{}/sum with {}", self.name, others.join(", "))
+            }
+            Decoder::Keyed {
+                key: Key::Number(key),
+                ..
+            } => format!("{}/row {key}", self.name),
+            Decoder::Keyed {
+                key: Key::Label(key),
+                ..
+            } => format!("{}/row '{key}'", self.name),
+            Decoder::Records { record } => format!("{}/record {record:02x}", self.name),
+        };
+        Evidence::snmp(object, walk.get(object), &rule)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = (&Oid, &Decoder)> {
+        let meters = self.meters.iter().map(|rule| (&rule.object, &rule.decoder));
+        meters.chain(
+            self.supply_levels
+                .iter()
+                .map(|rule| (&rule.object, &rule.decoder)),
+        )
+    }
+}
+
+impl Decoder {
+    /// The instances to GET for it; none for a table.
+    fn scalars(&self, object: &Oid) -> Vec<Oid> {
+        match self {
+            Self::Scalar | Self::Records { .. } => vec![object.clone()],
+            Self::Sum(others) => {
+                let mut all = others.clone();
+                all.push(object.clone());
+                all
+            }
+            Self::Keyed { .. } => Vec::new(),
+        }
+    }
+
+    /// The instance that holds the number, for evidence.
+    fn instance(&self, object: &Oid, walk: &Walk) -> Option<Oid> {
+        let Self::Keyed { column, key } = self else {
+            return Some(object.clone());
+        };
+        let is_it = |value: &Value| match (key, value) {
+            (Key::Number(wanted), value) => number_of(value) == Some(*wanted),
+            (Key::Label(wanted), Value::OctetString(octets)) => {
+                text::decode(octets, walk.charset()) == *wanted
+            }
+            (Key::Label(_), _) => false,
+        };
+        let mut rows = walk.under(column.arcs()).take(KEYED_ROWS_MAX);
+        rows.find(|(_, value)| is_it(value))
+            .map(|(row, _)| object.with(row))
+    }
+
+    fn read(&self, object: &Oid, walk: &Walk) -> Option<(Oid, i64)> {
+        let instance = self.instance(object, walk)?;
+        let value = walk.get(&instance)?;
+        let number = match self {
+            Self::Scalar | Self::Keyed { .. } => number_of(value)?,
+            Self::Sum(others) => {
+                let parts = others
+                    .iter()
+                    .filter_map(|other| walk.get(other))
+                    .map(number_of);
+                parts
+                    .flatten()
+                    .try_fold(number_of(value)?, i64::checked_add)?
+            }
+            Self::Records { record } => {
+                let Value::OctetString(octets) = value else {
+                    return None;
+                };
+                find_record(octets, *record)?
+            }
+        };
+        Some((instance, number))
+    }
+}
+
+/// Finds a record in one of Brother's blocks: id, 01, length, number, one after the other, closed
+/// by FF. A block that is cut off gives what stands before the cut.
+fn find_record(octets: &[u8], wanted: u8) -> Option<i64> {
+    let mut rest = octets;
+    for _ in 0..RECORDS_MAX {
+        let [id, 0x01, length, tail @ ..] = rest else {
+            return None;
+        };
+        let (number, tail) = tail.split_at_checked(usize::from(*length))?;
+        if *id == RECORDS_END || number.len() > size_of::<u32>() {
+            return None;
+        }
+        if *id == wanted {
+            return Some(
+                number
+                    .iter()
+                    .fold(0, |sum, octet| (sum << 8) | i64::from(*octet)),
+            );
+        }
+        rest = tail;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_profile_is_right() {
+        let profiles = Profiles::embedded().expect("every profile parses");
+        assert_eq!(profiles.iter().count(), EMBEDDED.len());
+    }
+
+    #[test]
+    fn a_block_of_records_is_read() {
+        // DCP-L3550CDW, block 10: pages 1611, mono 709, color 902 (bieniu/brother, fixture).
+        let block = [
+            0x00, 1, 4, 0, 0, 0x06, 0x4b, 0x02, 1, 4, 0, 0, 0x03, 0x86, 0x01, 1, 4, 0, 0, 0x02,
+            0xc5, 0xff,
+        ];
+        assert_eq!(find_record(&block, 0x00), Some(1611));
+        assert_eq!(find_record(&block, 0x01), Some(709));
+        assert_eq!(find_record(&block, 0x02), Some(902));
+        assert_eq!(find_record(&block, 0x06), None);
+        assert_eq!(find_record(&[0xff], 0x00), None);
+        assert_eq!(find_record(&block[..5], 0x00), None);
+        // HL-5350DN has numbers of one octet.
+        assert_eq!(
+            find_record(&[0x31, 1, 1, 1, 0x63, 1, 1, 9, 0xff], 0x63),
+            Some(9)
+        );
     }
 }

@@ -157,8 +157,7 @@ pub fn status(last: &Walk, profiles: &Profiles) -> Vec<Oid> {
     );
     oids.extend(rows(last, mib::PRT_CONSOLE_TEXT).take(CONSOLE_LINES_MAX));
     if let Some(profile) = profiles.for_walk(last) {
-        let known = |oid: &Oid| last.get(oid).is_some();
-        oids.extend(profile.moving().into_iter().filter(known));
+        oids.extend(profile.moving(last));
     }
     oids
 }

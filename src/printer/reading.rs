@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use snmp::{Oid, Value};
 
 use crate::alert::Alert;
 use crate::identity::Identity;
@@ -14,6 +15,9 @@ use crate::tray::Tray;
 
 /// Version of the JSON shape. It changes only when a field changes its meaning.
 pub const SCHEMA: u32 = 1;
+
+/// Most octets of a raw value that evidence repeats.
+const RAW_OCTETS_MAX: usize = 64;
 
 /// Everything one printer said at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,4 +68,45 @@ pub struct Evidence {
     pub raw: String,
     /// The rule that made it a value: `printer-mib/life-count`.
     pub rule: String,
+}
+
+impl Evidence {
+    /// The evidence for a value read over SNMP. `value` is `None` where the object is absent.
+    #[must_use]
+    pub fn snmp(object: &Oid, value: Option<&Value>, rule: &str) -> Self {
+        Self {
+            door: "snmp".to_owned(),
+            object: object.to_string(),
+            raw: value.map_or_else(|| "absent".to_owned(), raw),
+            rule: rule.to_owned(),
+        }
+    }
+}
+
+/// Writes type and value as they came, octets in hex and bounded.
+fn raw(value: &Value) -> String {
+    match value {
+        Value::Integer(number) => format!("INTEGER: {number}"),
+        Value::Counter32(number) => format!("Counter32: {number}"),
+        Value::Gauge32(number) => format!("Gauge32: {number}"),
+        Value::TimeTicks(number) => format!("TimeTicks: {number}"),
+        Value::Counter64(number) => format!("Counter64: {number}"),
+        Value::ObjectId(oid) => format!("OID: {oid}"),
+        Value::OctetString(octets) => format!("Hex-STRING: {}", hex(octets)),
+        Value::IpAddress(octets) => format!("IpAddress: {}", hex(octets)),
+        Value::Opaque(octets) => format!("Opaque: {}", hex(octets)),
+        Value::Unknown { tag, octets } => format!("tag {tag:#04x}: {}", hex(octets)),
+        Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {
+            "absent".to_owned()
+        }
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    let shown = octets.iter().take(RAW_OCTETS_MAX);
+    let mut text: String = shown.map(|octet| format!("{octet:02x}")).collect();
+    if octets.len() > RAW_OCTETS_MAX {
+        text.push('…');
+    }
+    text
 }

@@ -1,9 +1,15 @@
 //! Supplies: what a printer consumes and fills (RFC 3805, prtMarkerSuppliesTable).
 
 use serde::{Deserialize, Serialize};
+use snmp::Oid;
 
 use crate::meter::Unit;
 use crate::reading::Evidence;
+use crate::walk::Walk;
+use crate::{level, mib, supply_words};
+
+/// Most supplies of one device; a color press with every finisher has some 40.
+const SUPPLIES_MAX: usize = 128;
 
 /// One supply or receptacle of a printer at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,3 +84,110 @@ pub enum Level {
     /// A number that cannot be: above the capacity, or below -3. The raw value is the evidence.
     Implausible,
 }
+
+/// Reads the supplies of a device, as the standard has them, each with its row.
+pub(crate) fn read(walk: &Walk) -> Vec<(&[u32], Supply)> {
+    let columns = [
+        mib::PRT_SUPPLY_LEVEL,
+        mib::PRT_SUPPLY_CAPACITY,
+        mib::PRT_SUPPLY_DESCRIPTION,
+        mib::PRT_SUPPLY_TYPE,
+    ];
+    let rows = walk.rows(&columns).into_iter().take(SUPPLIES_MAX);
+    rows.map(|row| (row, read_row(walk, row))).collect()
+}
+
+fn read_row(walk: &Walk, row: &[u32]) -> Supply {
+    let unit = Unit::from_mib(walk.number(mib::PRT_SUPPLY_UNIT, row));
+    let capacity = walk.number(mib::PRT_SUPPLY_CAPACITY, row);
+    let fill = level::decide(walk.number(mib::PRT_SUPPLY_LEVEL, row), capacity, unit);
+    let object = Oid::new(mib::PRT_SUPPLY_LEVEL).with(row);
+    let text = walk
+        .text(mib::PRT_SUPPLY_DESCRIPTION, row)
+        .unwrap_or_default();
+    let label = supply_words::read_label(&text);
+    let kind = walk.number(mib::PRT_SUPPLY_TYPE, row).and_then(kind_name);
+    let kind = kind.unwrap_or_else(|| supply_words::kind_of(&label.description));
+    Supply {
+        index: Oid::new(row).to_string(),
+        class: class_of(walk.number(mib::PRT_SUPPLY_CLASS, row), kind),
+        kind: kind.to_owned(),
+        color: colorant(walk, row).or_else(|| supply_words::color_of(&label.description)),
+        level: fill.level,
+        capacity: fill.capacity,
+        remaining: fill.remaining,
+        unit,
+        part: label.part,
+        serial: label.serial,
+        description: label.description,
+        evidence: Evidence::snmp(&object, walk.get(&object), fill.rule),
+    }
+}
+
+/// The colorant's name. Its row number says nothing: every maker orders them its own way.
+fn colorant(walk: &Walk, row: &[u32]) -> Option<String> {
+    let index = u32::try_from(walk.number(mib::PRT_SUPPLY_COLORANT, row)?).ok()?;
+    let device = row.first().copied()?;
+    let name = walk
+        .text(mib::PRT_COLORANT_VALUE, &[device, index])?
+        .to_lowercase();
+    (!matches!(name.as_str(), "none" | "other" | "unknown")).then_some(name)
+}
+
+/// The class the device says, else the one its type implies.
+fn class_of(class: Option<i64>, kind: &str) -> SupplyClass {
+    match class {
+        Some(3) => SupplyClass::Consumed,
+        Some(4) => SupplyClass::Receptacle,
+        Some(_) => SupplyClass::Other,
+        None if kind.starts_with("waste") => SupplyClass::Receptacle,
+        None if matches!(kind, "other" | "unknown") => SupplyClass::Other,
+        None => SupplyClass::Consumed,
+    }
+}
+
+/// PrtMarkerSuppliesTypeTC by its names (IANA-PRINTER-MIB).
+fn kind_name(number: i64) -> Option<&'static str> {
+    let index = usize::try_from(number).ok()?.checked_sub(1)?;
+    KINDS.get(index).copied()
+}
+
+/// The names of PrtMarkerSuppliesTypeTC, from 1 on.
+const KINDS: [&str; 36] = [
+    "other",
+    "unknown",
+    "toner",
+    "wasteToner",
+    "ink",
+    "inkCartridge",
+    "inkRibbon",
+    "wasteInk",
+    "opc",
+    "developer",
+    "fuserOil",
+    "solidWax",
+    "ribbonWax",
+    "wasteWax",
+    "fuser",
+    "coronaWire",
+    "fuserOilWick",
+    "cleanerUnit",
+    "fuserCleaningPad",
+    "transferUnit",
+    "tonerCartridge",
+    "fuserOiler",
+    "water",
+    "wasteWater",
+    "glueWaterAdditive",
+    "wastePaper",
+    "bindingSupply",
+    "bandingSupply",
+    "stitchingWire",
+    "shrinkWrap",
+    "paperWrap",
+    "staples",
+    "inserts",
+    "covers",
+    "matteToner",
+    "matteInk",
+];

@@ -3,7 +3,7 @@
 //! Used by everything that makes meaning of answers. An object that the device does not have
 //! (noSuchObject and its kin) is not in here, so that looking it up finds nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use snmp::recording::Recording;
 use snmp::{Oid, Value, VarBind};
@@ -79,6 +79,16 @@ impl Walk {
             .range(root.clone()..)
             .take_while(move |(oid, _)| oid.is_under(&root))
             .map(move |(oid, value)| (&oid.arcs()[skip..], value))
+    }
+
+    /// The rows that any of these columns has, in order.
+    #[must_use]
+    pub fn rows<'a>(&'a self, columns: &[&[u32]]) -> BTreeSet<&'a [u32]> {
+        columns
+            .iter()
+            .flat_map(|column| self.under(column))
+            .map(|(row, _)| row)
+            .collect()
     }
 
     /// The value in a column's row.

@@ -1,0 +1,369 @@
+//! The file of a vendor profile: parsed and checked, refused with file and line.
+//!
+//! ```toml
+//! name = "kyocera"
+//! enterprises = [1347]
+//!
+//! [[identity]]
+//! field = "serial"
+//! object = "1.3.6.1.4.1.1347.43.5.1.1.28.1"
+//! source = "seen on …"
+//!
+//! [[meter]]
+//! name = "print"
+//! object = "1.3.6.1.4.1.1347.42.3.1.1.1.1.1"
+//! unit = "impressions"
+//! source = "seen on …"
+//! proven = "the recording that proves it; without this line the meter is beta"
+//! ```
+
+use serde::{Deserialize, Deserializer};
+use snmp::Oid;
+
+use crate::meter::{MeterName, Unit};
+use crate::mib;
+use crate::profile::{
+    Decoder, IdentityField, IdentityRule, Key, LevelCode, Meaning, MeterRule, Profile,
+    ProfileError, SupplyRule,
+};
+
+/// Most lines (rules) of one kind in a profile.
+const RULES_MAX: usize = 512;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileFile {
+    name: String,
+    enterprises: Vec<u32>,
+    #[serde(default)]
+    identity: Vec<IdentityLine>,
+    #[serde(default)]
+    meter: Vec<MeterLine>,
+    #[serde(default)]
+    supply_level: Vec<SupplyLine>,
+    #[serde(default)]
+    level_code: Vec<LevelLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityLine {
+    field: IdentityField,
+    #[serde(deserialize_with = "private_object")]
+    object: Oid,
+    #[serde(deserialize_with = "said", rename = "source")]
+    _source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeterLine {
+    name: MeterName,
+    unit: Unit,
+    #[serde(deserialize_with = "private_object")]
+    object: Oid,
+    #[serde(default)]
+    decoder: DecoderLine,
+    #[serde(deserialize_with = "said", rename = "source")]
+    _source: String,
+    proven: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SupplyLine {
+    kind: String,
+    color: Option<String>,
+    #[serde(deserialize_with = "private_object")]
+    object: Oid,
+    #[serde(default)]
+    decoder: DecoderLine,
+    #[serde(default = "one", deserialize_with = "divisor")]
+    divisor: u32,
+    #[serde(deserialize_with = "said", rename = "source")]
+    _source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LevelLine {
+    level: i64,
+    means: Meaning,
+    #[serde(deserialize_with = "said", rename = "source")]
+    _source: String,
+}
+
+/// A decoder as the file names it: `decoder = { records = 0x01 }`.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum DecoderLine {
+    /// The object is the number; the default.
+    #[default]
+    Scalar,
+    /// The objects that are added.
+    Sum(Vec<OidText>),
+    /// The column that holds the key, and the key.
+    Keyed { column: OidText, key: Key },
+    /// The id of the record.
+    Records(u8),
+}
+
+#[derive(Deserialize)]
+struct OidText(#[serde(deserialize_with = "private_object")] Oid);
+
+/// Parses one file.
+pub(crate) fn parse(file: &str, text: &str) -> Result<Profile, ProfileError> {
+    let raw: ProfileFile = toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = 1 + text
+            .bytes()
+            .take(start)
+            .filter(|octet| *octet == b'\n')
+            .count();
+        ProfileError {
+            file: file.to_owned(),
+            line,
+            message: error.message().to_owned(),
+        }
+    })?;
+    let refuse = |key: &str, message: &str| ProfileError {
+        file: file.to_owned(),
+        line: line_of(text, key),
+        message: message.to_owned(),
+    };
+    if raw.name.is_empty() {
+        return Err(refuse("name", "a profile has a name"));
+    }
+    if raw.enterprises.is_empty() {
+        return Err(refuse(
+            "enterprises",
+            "a profile names its enterprise numbers",
+        ));
+    }
+    if raw
+        .meter
+        .len()
+        .max(raw.identity.len())
+        .max(raw.supply_level.len())
+        > RULES_MAX
+    {
+        return Err(refuse("name", "a profile has at most 512 rules of a kind"));
+    }
+    Ok(Profile {
+        name: raw.name,
+        enterprises: raw.enterprises,
+        identity: raw.identity.into_iter().map(IdentityRule::from).collect(),
+        meters: raw.meter.into_iter().map(MeterRule::from).collect(),
+        supply_levels: raw.supply_level.into_iter().map(SupplyRule::from).collect(),
+        level_codes: raw.level_code.into_iter().map(LevelCode::from).collect(),
+    })
+}
+
+/// The line on which a key of the file's head stands.
+fn line_of(text: &str, key: &str) -> usize {
+    1 + text
+        .lines()
+        .position(|line| line.trim_start().starts_with(key))
+        .unwrap_or_default()
+}
+
+impl From<IdentityLine> for IdentityRule {
+    fn from(line: IdentityLine) -> Self {
+        Self {
+            field: line.field,
+            object: line.object,
+        }
+    }
+}
+
+impl From<MeterLine> for MeterRule {
+    fn from(line: MeterLine) -> Self {
+        Self {
+            name: line.name,
+            unit: line.unit,
+            object: line.object,
+            decoder: line.decoder.into(),
+            is_proven: line.proven.is_some_and(|proof| !proof.trim().is_empty()),
+        }
+    }
+}
+
+impl From<SupplyLine> for SupplyRule {
+    fn from(line: SupplyLine) -> Self {
+        Self {
+            kind: line.kind,
+            color: line.color,
+            object: line.object,
+            decoder: line.decoder.into(),
+            divisor: line.divisor,
+        }
+    }
+}
+
+impl From<LevelLine> for LevelCode {
+    fn from(line: LevelLine) -> Self {
+        Self {
+            level: line.level,
+            means: line.means,
+        }
+    }
+}
+
+impl From<DecoderLine> for Decoder {
+    fn from(line: DecoderLine) -> Self {
+        match line {
+            DecoderLine::Scalar => Self::Scalar,
+            DecoderLine::Sum(others) => Self::Sum(others.into_iter().map(|oid| oid.0).collect()),
+            DecoderLine::Keyed { column, key } => Self::Keyed {
+                column: column.0,
+                key,
+            },
+            DecoderLine::Records(record) => Self::Records { record },
+        }
+    }
+}
+
+/// An object below the enterprises: standard objects belong into the code.
+fn private_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Oid, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let oid: Oid = text.parse().map_err(serde::de::Error::custom)?;
+    if oid.is_under(&Oid::new(mib::ENTERPRISES)) {
+        Ok(oid)
+    } else {
+        Err(serde::de::Error::custom(format!(
+            "{oid} is not below the enterprises, 1.3.6.1.4.1"
+        )))
+    }
+}
+
+/// A text that must say something: every fact has its source.
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().is_empty() {
+        return Err(serde::de::Error::custom("every fact names its source"));
+    }
+    Ok(text)
+}
+
+fn divisor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    if number == 0 {
+        return Err(serde::de::Error::custom("nothing is divided by 0"));
+    }
+    Ok(number)
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "name = \"x\"\nenterprises = [1]\n\n";
+
+    #[test]
+    fn a_wrong_profile_is_refused_with_file_and_line() {
+        let meter = |line: &str| {
+            format!(
+                "{HEAD}[[meter]]\nname = \"print\"\nunit = \"sheets\"\nsource = \"s\"\n{line}\n"
+            )
+        };
+        let table = [
+            ("name = \"x\"\n".to_owned(), 1, "enterprises"),
+            (
+                "name = \"x\"\nenterprises = []\n".to_owned(),
+                2,
+                "enterprise numbers",
+            ),
+            (
+                "name = \"\"\nenterprises = [1]\n".to_owned(),
+                1,
+                "has a name",
+            ),
+            (format!("{HEAD}colour = 1\n"), 4, "colour"),
+            (
+                meter("object = \"1.3.6.1.2.1.43.1\""),
+                8,
+                "not below the enterprises",
+            ),
+            (meter("object = \"1.3.x\""), 8, "not an arc"),
+            (
+                meter("object = \"1.3.6.1.4.1.1.1\"\ndecoder = \"guess\""),
+                9,
+                "guess",
+            ),
+            (meter("object = \"1.3.6.1.4.1.1.1\"\nvalue = 1"), 9, "value"),
+            (
+                format!("{HEAD}[[meter]]\nname = \"pages\"\n"),
+                5,
+                "not the name of a meter",
+            ),
+            (
+                format!(
+                    "{HEAD}[[identity]]\nfield = \"serial\"\nobject = \"1.3.6.1.4.1.1.1\"\nsource = \"\"\n"
+                ),
+                7,
+                "source",
+            ),
+            (
+                format!("{HEAD}[[level_code]]\nlevel = 1\nmeans = \"half\"\nsource = \"s\"\n"),
+                6,
+                "half",
+            ),
+        ];
+        for (text, line, message) in table {
+            let error = parse("x.toml", &text).expect_err(&text);
+            assert_eq!(
+                (error.file.as_str(), error.line),
+                ("x.toml", line),
+                "{text}\n{error}"
+            );
+            assert!(error.message.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_decoder_can_be_said() {
+        let rules = [
+            ("", Decoder::Scalar),
+            ("decoder = \"scalar\"", Decoder::Scalar),
+            (
+                "decoder = { records = 0x81 }",
+                Decoder::Records { record: 0x81 },
+            ),
+            ("decoder = { sum = [\"1.3.6.1.4.1.1.9\"] }", {
+                Decoder::Sum(vec![[1, 3, 6, 1, 4, 1, 1, 9].into()])
+            }),
+            (
+                "decoder = { keyed = { column = \"1.3.6.1.4.1.1.9\", key = \"Prints\" } }",
+                {
+                    let column = [1, 3, 6, 1, 4, 1, 1, 9].into();
+                    Decoder::Keyed {
+                        column,
+                        key: Key::Label("Prints".to_owned()),
+                    }
+                },
+            ),
+            (
+                "decoder = { keyed = { column = \"1.3.6.1.4.1.1.9\", key = 10 } }",
+                {
+                    let column = [1, 3, 6, 1, 4, 1, 1, 9].into();
+                    Decoder::Keyed {
+                        column,
+                        key: Key::Number(10),
+                    }
+                },
+            ),
+        ];
+        for (line, expected) in rules {
+            let text = format!(
+                "{HEAD}[[meter]]\nname = \"scan\"\nunit = \"sheets\"\nsource = \"s\"\nobject = \"1.3.6.1.4.1.1.1\"\n{line}\n"
+            );
+            let profile = parse("x.toml", &text).expect(&text);
+            assert_eq!(profile.meters[0].decoder, expected);
+            assert!(!profile.meters[0].is_proven);
+        }
+    }
+}
