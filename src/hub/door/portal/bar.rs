@@ -11,9 +11,12 @@ use super::words;
 /// beside the drawing anyway.
 const TANKS_MAX: usize = 8;
 
+/// Tanks for which every row leaves room.
+const TANKS_ALIGNED: usize = 4;
+
 /// Width of a tank with its air, and height of one, in CSS pixels.
-const TANK_PITCH: usize = 9;
-const TANK_HEIGHT: f64 = 20.0;
+const TANK_PITCH: usize = 10;
+const TANK_HEIGHT: f64 = 22.0;
 
 /// A bar ready to be drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +95,12 @@ pub fn tanks(supplies: &[Supply]) -> Vec<Tank> {
         }
     };
     colors.take(TANKS_MAX).enumerate().map(tank).collect()
+}
+
+/// Width of the drawing: four tanks even for one, so that the numbers beside them stand in line.
+#[must_use]
+pub fn tanks_width(tanks: &[Tank]) -> usize {
+    tanks.len().max(TANKS_ALIGNED) * TANK_PITCH
 }
 
 /// Whether a supply puts color on paper (PrtMarkerSuppliesTypeTC, RFC 3805).

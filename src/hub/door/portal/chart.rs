@@ -36,8 +36,10 @@ const LABEL_DAYS_MIN: usize = 9;
 /// A chart ready to be drawn: shares of the width in percent, heights in CSS pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
-    /// One sentence that says what the picture shows.
+    /// What the columns show, in words.
     pub summary: String,
+    /// How many days are gaps, in words; absent where none is.
+    pub gap_words: Option<String>,
     /// Height of the drawing.
     pub height: f64,
     /// Where the columns stand.
@@ -52,8 +54,6 @@ pub struct Chart {
     pub months: Vec<Label>,
     /// The same as a table, newest first.
     pub table: Vec<Row>,
-    /// Whether any day is a gap, so that the key explains the hatch only where there is one.
-    pub has_gaps: bool,
 }
 
 /// A rectangle of the chart with the words that a pointer brings up.
@@ -118,6 +118,7 @@ impl Chart {
         };
         Some(Self {
             summary: summary(days, highest),
+            gap_words: gap_words(days),
             height: HEIGHT,
             bottom: BOTTOM,
             columns: days
@@ -134,7 +135,6 @@ impl Chart {
                 .collect(),
             months: scale.months(days),
             table: days.iter().rev().map(|day| scale.row(day)).collect(),
-            has_gaps: days.iter().any(|day| day.pages.is_none()),
         })
     }
 
@@ -265,27 +265,27 @@ impl Scale {
     }
 }
 
-/// The sentence under the title, for whoever does not see the picture.
+/// The sum and the busiest day, for whoever does not see the picture.
 fn summary(days: &[DayPages], highest: u64) -> String {
     let sum = days
         .iter()
         .filter_map(|day| day.pages)
         .fold(0, u64::saturating_add);
-    let gaps = days.iter().filter(|day| day.pages.is_none()).count() as u64;
     let busiest = days.iter().find(|day| day.pages == Some(highest));
     let on = busiest.map_or(String::new(), |day| {
         day.day.strftime(" on %-d %b").to_string()
     });
-    let without = match gaps {
-        0 => String::new(),
-        n => format!("; {} without a reading", counted(n, "day")),
-    };
+    let length = counted(days.len() as u64, "day");
     format!(
-        "{} in {}, most {}{on}{without}",
+        "{} in {length}, most {}{on}",
         counted(sum, "page"),
-        counted(days.len() as u64, "day"),
         count(highest)
     )
+}
+
+fn gap_words(days: &[DayPages]) -> Option<String> {
+    let gaps = days.iter().filter(|day| day.pages.is_none()).count() as u64;
+    (gaps > 0).then(|| format!("{} without a reading", counted(gaps, "day")))
 }
 
 /// The step of the scale: 1, 2 or 5 times a power of ten, at most [`STEPS_MAX`] of them.
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(chart.gaps.len(), 1, "days side by side are one hatch");
         assert_eq!(chart.gaps[0].width, "50.000%");
         assert_eq!(chart.gaps[0].title, "2 Nov to 3 Nov: no reading");
-        assert!(chart.has_gaps);
+        assert_eq!(chart.gap_words.as_deref(), Some("2 days without a reading"));
         let after = "Wed 4 Nov: 4 pages, and 790 from the days without a reading";
         assert_eq!(chart.columns[1].title, after);
         assert_eq!(
@@ -365,7 +365,7 @@ mod tests {
         let mut pages = vec![None; 60];
         pages.extend([Some(5); 40]);
         let chart = Chart::of(&november(&pages)).unwrap();
-        assert_eq!((chart.columns.len(), chart.has_gaps), (40, false));
+        assert_eq!((chart.columns.len(), chart.gap_words), (40, None));
         pages.truncate(65);
         let chart = Chart::of(&november(&pages)).unwrap();
         assert_eq!(chart.table.len(), DAYS_MIN);
@@ -400,10 +400,7 @@ mod tests {
                 ("Sun 1 Nov 2026", "10 pages")
             ]
         );
-        assert_eq!(
-            chart.summary,
-            "10 pages in 2 days, most 10 on 1 Nov; 1 day without a reading"
-        );
+        assert_eq!(chart.summary, "10 pages in 2 days, most 10 on 1 Nov");
     }
 
     fn november(pages: &[Option<u64>]) -> Vec<DayPages> {

@@ -21,6 +21,7 @@ use super::text::{ago, count, instant, moment};
 use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
 use crate::meter::day_of;
+use crate::store::agents::AgentRow;
 use crate::store::printers::{PastReading, PrinterDetail, Which};
 
 /// Days of the chart.
@@ -30,7 +31,7 @@ const CHART_DAYS: i64 = 90;
 const HISTORY_READINGS: u32 = 300;
 
 /// Lines of the list of readings.
-const READINGS_MAX: usize = 30;
+const READINGS_MAX: usize = 12;
 
 /// A supply with its bar.
 struct SupplyRow {
@@ -122,19 +123,25 @@ pub async fn show(
         .store
         .history(&state.tenant, &device, HISTORY_READINGS)
         .await?;
-    let mut printer = build(&detail, &history, now);
+    let agents = state.store.agents(&state.tenant).await?;
+    let mut printer = build(&detail, &history, &agents, now);
     printer.chart = Chart::of(&days);
     page(&printer)
 }
 
-fn build(detail: &PrinterDetail, history: &[PastReading], now: Timestamp) -> DevicePage {
+fn build(
+    detail: &PrinterDetail,
+    history: &[PastReading],
+    agents: &[AgentRow],
+    now: Timestamp,
+) -> DevicePage {
     let row = &detail.row;
     let reading = &row.reading;
     let is_total = |meter: &&Meter| meter.name == MeterName::TOTAL;
     DevicePage {
         at: instant(now),
         name: words::printer_name(reading),
-        mark: Mark::of_printer(row, now),
+        mark: Mark::of_printer(row, agents, now),
         facts: facts(reading),
         read: ago(row.last_seen, now),
         read_at: instant(row.last_seen),
@@ -279,6 +286,155 @@ impl ReadingRow {
             total: words::total(&past.reading).map(count).unwrap_or_default(),
             status: super::summary::status_line(&past.reading),
             agent: past.agent_name.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use printer::reading::SCHEMA;
+    use printer::status::{Severity, State as Doing, Status};
+    use printer::supply::{Level, SupplyClass};
+
+    use super::*;
+    use crate::store::printers::PrinterRow;
+
+    /// What acts in HTML, in an attribute, in a terminal, and on the direction of a line.
+    const HOSTILE: &str = "<script>alert(1)</script>\"' onload='x\u{1b}[2J\u{202e}\u{2066}\u{0}";
+
+    #[test]
+    fn a_hostile_device_is_only_read() {
+        let html = page_of(hostile());
+        for acting in [
+            "<script", "onload='", "\u{1b}", "\u{202e}", "\u{2066}", "\u{0}", "style=",
+        ] {
+            assert!(!html.contains(acting), "{acting:?}");
+        }
+        assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn a_level_without_a_number_gets_no_width() {
+        for (level, word) in [(Level::Some, "some"), (Level::Unknown, "unknown")] {
+            let mut reading = hostile();
+            reading.supplies[0].level = level;
+            let html = page_of(reading);
+            assert!(!html.contains("role=\"meter\""), "{word}");
+            assert!(html.contains(&format!(": {word}\"")), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_supply_says_its_level_to_whoever_does_not_see_it() {
+        let mut reading = hostile();
+        reading.supplies[0].level = Level::Percent { percent: 8.04 };
+        let html = page_of(reading);
+        assert!(html.contains("role=\"meter\""));
+        assert!(html.contains("aria-valuenow=\"8.0\""));
+    }
+
+    #[test]
+    fn a_meter_stands_with_its_evidence() {
+        let mut reading = hostile();
+        reading.meters[0].value = 432_951;
+        reading.meters[0].evidence.raw = "Counter32: 432951".to_owned();
+        let html = page_of(reading);
+        assert!(html.contains("432\u{202f}951"));
+        assert!(html.contains("Counter32: 432951"));
+    }
+
+    fn page_of(reading: Reading) -> String {
+        let at = reading.at;
+        let row = PrinterRow {
+            device: DeviceId::parse(&"a".repeat(32)).unwrap(),
+            agent: "a".to_owned(),
+            agent_name: HOSTILE.to_owned(),
+            reading,
+            first_seen: at,
+            last_seen: at,
+            silent_since: None,
+        };
+        let past = PastReading {
+            agent_name: HOSTILE.to_owned(),
+            is_status: false,
+            reading: row.reading.clone(),
+        };
+        let detail = PrinterDetail {
+            elsewhere: vec![row.clone()],
+            row,
+        };
+        build(&detail, &[past], &[], at).render().unwrap()
+    }
+
+    fn hostile() -> Reading {
+        let text = || HOSTILE.to_owned();
+        let evidence = Evidence {
+            door: text(),
+            object: text(),
+            raw: text(),
+            rule: text(),
+        };
+        Reading {
+            schema: SCHEMA,
+            is_printer: true,
+            address: None,
+            at: Timestamp::UNIX_EPOCH,
+            identity: Identity {
+                model: Some(text()),
+                serial: Some(text()),
+                firmware: vec![text()],
+                host_name: Some(text()),
+                location: Some(text()),
+                ..Identity::default()
+            },
+            status: Status {
+                state: Doing::Idle,
+                severity: Severity::Warning,
+                conditions: vec![text()],
+                console: vec![text()],
+            },
+            meters: vec![Meter {
+                name: MeterName::OTHER,
+                label: Some(text()),
+                value: 1,
+                unit: printer::meter::Unit::Impressions,
+                beta: false,
+                evidence: evidence.clone(),
+            }],
+            supplies: vec![Supply {
+                index: text(),
+                description: text(),
+                class: SupplyClass::Consumed,
+                kind: text(),
+                color: Some(text()),
+                level: Level::Some,
+                capacity: None,
+                remaining: None,
+                unit: printer::meter::Unit::Unknown,
+                part: Some(text()),
+                serial: Some(text()),
+                evidence: evidence.clone(),
+            }],
+            trays: vec![Tray {
+                index: text(),
+                name: text(),
+                media: Some(text()),
+                level: Level::Unlimited,
+                capacity: None,
+                remaining: None,
+                unit: printer::meter::Unit::Sheets,
+                evidence,
+            }],
+            alerts: vec![printer::alert::Alert {
+                index: text(),
+                severity: text(),
+                group: 1,
+                group_index: None,
+                code: 1,
+                name: text(),
+                description: text(),
+                training: text(),
+            }],
         }
     }
 }

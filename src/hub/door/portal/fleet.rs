@@ -17,7 +17,7 @@ use super::gate::Viewer;
 use super::mark::{Kind, Mark};
 use super::summary::{by_rank, is_low, lowest};
 use super::text::{age, ago, count, instant};
-use super::words::{self, level, supply_name};
+use super::words::{level, printer_name, supply_name, total};
 use super::{PageError, PortalState, page};
 use crate::meter::day_of;
 use crate::store::agents::AgentRow;
@@ -44,6 +44,12 @@ pub struct Ask {
     /// Words to find.
     #[serde(default)]
     q: String,
+}
+
+/// A printer with its mark, which decides where it is counted.
+struct Entry<'a> {
+    row: &'a PrinterRow,
+    mark: Mark,
 }
 
 /// A number of the first row, and the link that shows whom it counts.
@@ -147,26 +153,31 @@ fn newest_of_each(rows: Vec<PrinterRow>) -> Vec<PrinterRow> {
 
 fn build(printers: &[PrinterRow], agents: &[AgentRow], ask: Ask, now: Timestamp) -> FleetPage {
     let words = search_words(&ask.q);
-    let mut shown: Vec<_> = printers
+    let entry = |row| Entry {
+        row,
+        mark: Mark::of_printer(row, agents, now),
+    };
+    let entries: Vec<_> = printers.iter().map(entry).collect();
+    let mut shown: Vec<_> = entries
         .iter()
-        .filter(|row| is_shown(row, &ask.show) && matches(row, &words))
+        .filter(|entry| entry.is_in(&ask.show) && matches(entry.row, &words))
         .collect();
-    shown.sort_by_cached_key(|row| {
+    shown.sort_by_cached_key(|entry| {
         (
-            urgency(row),
-            words::printer_name(&row.reading).to_lowercase(),
+            entry.urgency(),
+            printer_name(&entry.row.reading).to_lowercase(),
         )
     });
     FleetPage {
         at: instant(now),
-        tiles: tiles(printers, &ask.show),
-        lowest: lowest_first(printers),
+        tiles: tiles(&entries, &ask.show),
+        lowest: lowest_first(&entries),
         chart: None,
         rows_hidden: shown.len().saturating_sub(ROWS_MAX),
         rows: shown
             .into_iter()
             .take(ROWS_MAX)
-            .map(|row| Row::of(row, now))
+            .map(|entry| Row::of(entry, now))
             .collect(),
         is_narrowed: !ask.show.is_empty() || !words.is_empty(),
         ask,
@@ -207,47 +218,45 @@ fn matches(row: &PrinterRow, words: &[String]) -> bool {
     words.iter().all(|word| text.contains(word.as_str()))
 }
 
-/// Whether a tile's filter lets a printer through. An unknown filter lets all of them.
-fn is_shown(row: &PrinterRow, show: &str) -> bool {
-    match show {
-        "ready" => is_ready(row),
-        "low" => has_low(row),
-        "stopped" => is_stopped(row),
-        "silent" => row.silent_since.is_some(),
-        _ => true,
+impl Entry<'_> {
+    /// Whether a tile's filter lets the printer through. An unknown filter lets all of them.
+    fn is_in(&self, show: &str) -> bool {
+        match show {
+            "ready" => self.mark.kind == Kind::Ok,
+            "low" => self.has_low(),
+            "stopped" => self.mark.kind == Kind::Critical,
+            "silent" => self.mark.kind == Kind::Silent,
+            _ => true,
+        }
+    }
+
+    /// Whether a supply of a printer that answers is low.
+    fn has_low(&self) -> bool {
+        self.mark.kind != Kind::Silent && self.row.reading.supplies.iter().any(is_low)
+    }
+
+    /// Who stands first in the table: what is stopped, what is missing, what will stop,
+    /// then a silent agent's printers, of which nothing is known to be wrong.
+    fn urgency(&self) -> u8 {
+        match self.mark.kind {
+            Kind::Critical => 0,
+            Kind::Silent if self.row.silent_since.is_some() => 1,
+            Kind::Warning => 2,
+            _ if self.has_low() => 3,
+            Kind::Silent => 4,
+            Kind::Unknown => 5,
+            Kind::Ok | Kind::All => 6,
+        }
     }
 }
 
-fn is_ready(row: &PrinterRow) -> bool {
-    row.silent_since.is_none() && row.reading.status.severity <= printer::status::Severity::Unknown
-}
-
-fn is_stopped(row: &PrinterRow) -> bool {
-    row.silent_since.is_none() && row.reading.status.severity == printer::status::Severity::Critical
-}
-
-fn has_low(row: &PrinterRow) -> bool {
-    row.silent_since.is_none() && row.reading.supplies.iter().any(is_low)
-}
-
-/// Who stands first in the table: what is stopped, what is missing, what will stop.
-fn urgency(row: &PrinterRow) -> u8 {
-    match row {
-        row if is_stopped(row) => 0,
-        row if row.silent_since.is_some() => 1,
-        row if !is_ready(row) => 2,
-        row if has_low(row) => 3,
-        _ => 4,
-    }
-}
-
-fn tiles(printers: &[PrinterRow], show: &str) -> Vec<Tile> {
+fn tiles(entries: &[Entry<'_>], show: &str) -> Vec<Tile> {
     let tile = |kind, label, name: &'static str| Tile {
         kind,
-        number: count(printers.iter().filter(|row| is_shown(row, name)).count() as u64),
+        number: count(entries.iter().filter(|entry| entry.is_in(name)).count() as u64),
         label,
         show: name,
-        is_current: show == name,
+        is_current: show == name && !name.is_empty(),
     };
     vec![
         tile(Kind::All, "printers", ""),
@@ -259,17 +268,19 @@ fn tiles(printers: &[PrinterRow], show: &str) -> Vec<Tile> {
 }
 
 /// The supplies that run out first, one a printer, so that one empty machine does not fill the list.
-fn lowest_first(printers: &[PrinterRow]) -> Vec<Lowest> {
-    let answering = printers.iter().filter(|row| row.silent_since.is_none());
+fn lowest_first(entries: &[Entry<'_>]) -> Vec<Lowest> {
+    let answering = entries
+        .iter()
+        .filter(|entry| entry.mark.kind != Kind::Silent);
     let mut all: Vec<_> = answering
-        .filter_map(|row| Some((row, lowest(&row.reading.supplies)?)))
+        .filter_map(|entry| Some((entry.row, lowest(&entry.row.reading.supplies)?)))
         .collect();
     all.sort_by(|(_, a), (_, b)| by_rank(a, b));
     all.into_iter()
         .take(LOWEST_MAX)
         .map(|(row, supply)| Lowest {
             href: href(row),
-            printer: words::printer_name(&row.reading),
+            printer: printer_name(&row.reading),
             name: supply_name(supply),
             bar: Bar::of_supply(supply),
             is_low: is_low(supply),
@@ -283,25 +294,26 @@ fn href(row: &PrinterRow) -> String {
 }
 
 impl Row {
-    fn of(row: &PrinterRow, now: Timestamp) -> Self {
+    fn of(entry: &Entry<'_>, now: Timestamp) -> Self {
+        let row = entry.row;
         let reading = &row.reading;
         let identity = &reading.identity;
         let lowest = lowest(&reading.supplies);
         Self {
             href: href(row),
-            name: words::printer_name(reading),
+            name: printer_name(reading),
             place: identity
                 .location
                 .clone()
                 .or(identity.host_name.clone())
                 .unwrap_or_default(),
-            mark: Mark::of_printer(row, now),
+            mark: entry.mark.clone(),
             serial: identity.serial.clone().unwrap_or_default(),
             address: reading
                 .address
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
-            pages: words::total(reading).map(count).unwrap_or_default(),
+            pages: total(reading).map(count).unwrap_or_default(),
             tanks: tanks(&reading.supplies),
             tanks_words: tanks_words(row),
             lowest: lowest

@@ -57,13 +57,21 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// How a printer is.
+    /// How a printer is: first whether it is heard at all, then what it last said.
     #[must_use]
-    pub fn of_printer(row: &PrinterRow, now: Timestamp) -> Self {
+    pub fn of_printer(row: &PrinterRow, agents: &[AgentRow], now: Timestamp) -> Self {
         if let Some(since) = row.silent_since {
             return Self {
                 kind: Kind::Silent,
                 words: format!("silent {}", age(since, now)),
+            };
+        }
+        let agent = agents.iter().find(|agent| agent.id == row.agent);
+        if agent.is_some_and(|agent| is_silent(agent, now)) {
+            let words = "agent silent".to_owned();
+            return Self {
+                kind: Kind::Silent,
+                words,
             };
         }
         let kind = match row.reading.status.severity {
@@ -99,11 +107,17 @@ impl Mark {
             (Some(_), ..) => (Kind::Unknown, "revoked".to_owned()),
             (None, Some(trouble), _) => (Kind::Critical, trouble.clone()),
             (None, None, None) => (Kind::Silent, "has not polled yet".to_owned()),
-            (None, None, Some(at)) if now.as_second() - at.as_second() > AGENT_SILENT_SECS => {
+            (None, None, Some(at)) if is_silent(agent, now) => {
                 (Kind::Silent, format!("silent {}", age(at, now)))
             }
             (None, None, Some(_)) => (Kind::Ok, "polls".to_owned()),
         };
         Self { kind, words }
     }
+}
+
+/// Whether nothing has been heard of an agent for too long, or will be ever again.
+fn is_silent(agent: &AgentRow, now: Timestamp) -> bool {
+    let is_late = |at: Timestamp| now.as_second() - at.as_second() > AGENT_SILENT_SECS;
+    agent.revoked.is_some() || agent.last_poll.is_none_or(is_late)
 }

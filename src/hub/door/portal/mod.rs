@@ -187,3 +187,6 @@ impl Notice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
