@@ -1,4 +1,29 @@
 //! How the agent lives: supervisor, scanners, devices, spool, uplink.
+//!
+//! An actor here is an actix actor that only the Supervisor starts, whose future we poll
+//! ourselves (`lifeline.rs` says why), and that shares one thread with all others: nothing may
+//! hold that thread up. [`start`] makes that thread; the [`Handle`] is all that the outside gets.
 
+mod backoff;
+mod children;
+mod device;
+mod handle;
+mod lifeline;
+pub mod messages;
+pub mod parts;
+#[cfg(feature = "provoke")]
+mod provoke;
 pub mod reach;
+pub mod registry;
+pub mod report;
+mod scanner;
+pub mod schedule;
 pub mod spool;
+pub mod status;
+mod supervisor;
+mod uplink;
+mod watchdog;
+pub mod wire;
+
+pub use backoff::Backoff;
+pub use handle::{Ended, Gone, Handle, StartError, start};

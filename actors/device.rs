@@ -1,0 +1,530 @@
+//! One printer: reads it on schedule, spools what it said.
+//!
+//! Two kinds of reading: full ones, always spooled, and cheap status reads, spooled only when
+//! something changed. Only what the device itself said is kept: a reading during which, or
+//! before which, somebody else answered at its address is dropped and the Supervisor told. A
+//! report is on disk before the device takes it for its last one. One reading at a time.
+
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, ResponseActFuture,
+    SpawnHandle, WrapFuture,
+};
+use jiff::{SignedDuration, Timestamp};
+use printer::change::{self, Change};
+use printer::identity::{DeviceId, Fingerprint};
+use printer::question;
+use printer::reading::{Reading, Verdict};
+use printer::walk::Walk;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::messages::{
+    Beat, Confirm, Confirmation, Contradicted, DeviceVitals, Drain, Missed, Proved, Pulse,
+    Relocate, Sighted, Unmasked, Vitals, Work,
+};
+use crate::parts::Tools;
+use crate::reach::credential::Credential;
+use crate::reach::scope::InScope;
+use crate::reach::snmp::AskError;
+use crate::reach::survey::{self, ReadError, Survey};
+use crate::report::Report;
+use crate::schedule::{share_of, until_turn};
+use crate::spool::{Importance, NewReport, SpoolError};
+use crate::supervisor::Supervisor;
+
+/// Failed reads in a row after which a device counts as silent: one may be a lost packet.
+const FAILURES_TO_SILENCE: u32 = 2;
+/// How often the silence of a silent device is reported.
+const SILENCE_AGAIN: SignedDuration = SignedDuration::from_hours(24);
+/// Unix time has no leap seconds.
+const SECONDS_PER_DAY: i64 = 86_400;
+/// How long a confirmation may take, all retries included.
+const CONFIRM_DEADLINE: Duration = Duration::from_secs(40);
+
+/// What a device starts from.
+#[derive(Debug, Clone)]
+pub(crate) struct Seed {
+    pub(crate) id: DeviceId,
+    /// Who it is, by the keys of the identity question.
+    pub(crate) fingerprint: Fingerprint,
+    /// Where it lives; none while nobody knows.
+    pub(crate) target: Option<InScope>,
+    /// Tried in this order.
+    pub(crate) credentials: Vec<Credential>,
+}
+
+/// The actor of one printer.
+pub struct Device {
+    seed: Seed,
+    tools: Tools,
+    boss: Addr<Supervisor>,
+    /// The last reading that is on disk or equal to it.
+    last: Option<Last>,
+    /// The UTC day whose first meter is on disk, in days since 1970.
+    kept_on: Option<i64>,
+    next_full: Instant,
+    timer: Option<SpawnHandle>,
+    work: Option<Work>,
+    failures: u32,
+    silence_told_at: Option<Timestamp>,
+    vitals: DeviceVitals,
+    is_draining: bool,
+}
+
+/// What a device remembers of its last reading.
+struct Last {
+    /// The last full walk, with what moved since.
+    survey: Survey,
+    reading: Reading,
+}
+
+/// The two kinds of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Full,
+    Status,
+}
+
+/// What came of an attempt to read.
+enum Heard {
+    /// The device, as far as anybody can tell.
+    Itself {
+        depth: Depth,
+        survey: Box<Survey>,
+        reading: Box<Reading>,
+    },
+    /// Somebody else.
+    Other(Sighted),
+    /// Something that is no printer.
+    NoPrinter(String),
+    /// Nobody, or nothing that could be used.
+    Nothing,
+}
+
+impl Device {
+    pub(crate) fn new(seed: Seed, tools: Tools, boss: Addr<Supervisor>) -> Self {
+        Self {
+            seed,
+            tools,
+            boss,
+            last: None,
+            kept_on: None,
+            next_full: Instant::now(),
+            timer: None,
+            work: None,
+            failures: 0,
+            silence_told_at: None,
+            vitals: DeviceVitals::default(),
+            is_draining: false,
+        }
+    }
+
+    /// Begins a reading; a device that nobody can place counts as one that does not answer.
+    fn read(&mut self, ctx: &mut Context<Self>) {
+        self.timer = None;
+        if self.work.is_some() {
+            return;
+        }
+        let depth = match &self.last {
+            Some(_) if Instant::now() < self.next_full => Depth::Status,
+            Some(_) | None => Depth::Full,
+        };
+        let name = match depth {
+            Depth::Full => "full reading",
+            Depth::Status => "status reading",
+        };
+        self.work = Some(Work::begin(name, self.tools.settings.read_deadline));
+        let Some(target) = self.seed.target else {
+            self.weigh(Heard::Nothing, ctx);
+            return;
+        };
+        let last = self.last.as_ref().map(|last| last.survey.clone());
+        let asked = ask(self.seed.clone(), target, self.tools.clone(), last, depth);
+        ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
+            // An answer from an address that the device has left since tells nothing of it.
+            let is_current = device.seed.target == Some(target);
+            device.weigh(if is_current { heard } else { Heard::Nothing }, ctx);
+        }));
+    }
+
+    /// Decides what is worth keeping of what was heard.
+    fn weigh(&mut self, heard: Heard, ctx: &mut Context<Self>) {
+        match heard {
+            Heard::Itself {
+                depth,
+                survey,
+                reading,
+            } => self.keep(depth, *survey, *reading, ctx),
+            Heard::Other(seen) => {
+                let device = self.seed.id.clone();
+                info!(%device, at = %seen.target.addr(), "somebody else answers here");
+                self.tell(Contradicted { device, seen }, ctx);
+                self.miss(ctx);
+            }
+            Heard::NoPrinter(reason) => {
+                self.tell(
+                    Unmasked {
+                        device: self.seed.id.clone(),
+                        reason,
+                    },
+                    ctx,
+                );
+                self.finish(ctx);
+            }
+            Heard::Nothing => {
+                self.tell(
+                    Missed {
+                        device: self.seed.id.clone(),
+                    },
+                    ctx,
+                );
+                self.miss(ctx);
+            }
+        }
+    }
+
+    /// Spools a reading that holds something new; only then it is the last one.
+    fn keep(&mut self, depth: Depth, survey: Survey, reading: Reading, ctx: &mut Context<Self>) {
+        let changes = self
+            .last
+            .as_ref()
+            .map(|last| change::between(&last.reading, &reading));
+        let day = reading.at.as_second().div_euclid(SECONDS_PER_DAY);
+        let is_first = self.kept_on != Some(day);
+        let importance = importance(changes.as_deref(), is_first && !reading.meters.is_empty());
+        let device = self.seed.id.clone();
+        let boxed = Box::new(reading.clone());
+        let report = match (depth, &changes) {
+            (Depth::Status, Some(changes)) if changes.is_empty() => None,
+            (Depth::Status, _) => Some(Report::Status {
+                device,
+                reading: boxed,
+            }),
+            (Depth::Full, _) => Some(Report::Full {
+                device,
+                reading: boxed,
+            }),
+        };
+        let is_kept = report.is_some() && importance == Importance::Keep;
+        let append = append(self.tools.clone(), report, importance, reading.at);
+        ctx.spawn(
+            wrap_future::<_, Self>(append).map(move |appended, device, ctx| {
+                match appended {
+                    Ok(()) => {
+                        device.kept_on = if is_kept { Some(day) } else { device.kept_on };
+                        device.commit(depth, survey, reading, ctx);
+                    }
+                    Err(error) => {
+                        warn!(device = %device.seed.id, %error, "the spool refused a reading");
+                    }
+                }
+                device.finish(ctx);
+            }),
+        );
+    }
+
+    /// Takes a reading that is safe for the last one.
+    fn commit(&mut self, depth: Depth, survey: Survey, reading: Reading, ctx: &mut Context<Self>) {
+        self.failures = 0;
+        self.silence_told_at = None;
+        self.vitals.silent_since = None;
+        self.vitals.read_at = Some(reading.at);
+        if depth == Depth::Full {
+            self.plan_full();
+            let proof = Proved {
+                device: self.seed.id.clone(),
+                fingerprint: survey.fingerprint.clone(),
+            };
+            self.tell(proof, ctx);
+        }
+        self.last = Some(Last { survey, reading });
+    }
+
+    /// Counts a failed reading; the second in a row is silence, which is reported.
+    fn miss(&mut self, ctx: &mut Context<Self>) {
+        let now = Timestamp::now();
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < FAILURES_TO_SILENCE {
+            self.finish(ctx);
+            return;
+        }
+        self.vitals.silent_since.get_or_insert(now);
+        if self
+            .silence_told_at
+            .is_some_and(|told| now.duration_since(told) < SILENCE_AGAIN)
+        {
+            self.finish(ctx);
+            return;
+        }
+        let report = Report::Silent {
+            device: self.seed.id.clone(),
+            at: now,
+            address: self.seed.target.map(|target| target.addr().ip()),
+        };
+        let append = append(self.tools.clone(), Some(report), Importance::Thinnable, now);
+        ctx.spawn(
+            wrap_future::<_, Self>(append).map(move |appended, device, ctx| {
+                match appended {
+                    Ok(()) => device.silence_told_at = Some(now),
+                    Err(error) => warn!(device = %device.seed.id, %error, "silence not spooled"),
+                }
+                device.finish(ctx);
+            }),
+        );
+    }
+
+    /// Ends a piece of work, and sets the timer for the next.
+    fn finish(&mut self, ctx: &mut Context<Self>) {
+        self.work = None;
+        if self.is_draining {
+            ctx.stop();
+            return;
+        }
+        let turn = until_turn(
+            &self.seed.id,
+            self.tools.settings.status_every,
+            Timestamp::now(),
+        );
+        let to_full = self.next_full.saturating_duration_since(Instant::now());
+        let is_settled = self.last.is_some() && self.failures == 0;
+        self.wake_after(if is_settled { turn.min(to_full) } else { turn }, ctx);
+    }
+
+    /// Sets the timer, in place of any that is set.
+    fn wake_after(&mut self, delay: Duration, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.timer = Some(ctx.run_later(delay, |device, ctx| device.read(ctx)));
+    }
+
+    fn plan_full(&mut self) {
+        let now = Timestamp::now();
+        let wait = until_turn(&self.seed.id, self.tools.settings.read_every, now);
+        self.next_full = Instant::now() + wait;
+        self.vitals.next_at = now.checked_add(wait).ok();
+    }
+
+    /// Tells the Supervisor, waiting for room in its mailbox without holding up this device.
+    fn tell<M>(&self, message: M, ctx: &mut Context<Self>)
+    where
+        M: actix::Message<Result = ()> + Send + 'static,
+        Supervisor: Handler<M>,
+    {
+        let told = self.boss.send(message);
+        // The Supervisor is gone only when the process ends.
+        ctx.spawn(async move { told.await.unwrap_or_default() }.into_actor(self));
+    }
+}
+
+impl Actor for Device {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let delay = share_of(&self.seed.id, self.tools.settings.first_read_within);
+        self.vitals.next_at = Timestamp::now().checked_add(delay).ok();
+        self.wake_after(delay, ctx);
+    }
+}
+
+impl Handler<Beat> for Device {
+    type Result = Pulse;
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) -> Self::Result {
+        Pulse {
+            work: self.work,
+            vitals: Vitals::Device(self.vitals.clone()),
+        }
+    }
+}
+
+impl Handler<Relocate> for Device {
+    type Result = ();
+
+    fn handle(&mut self, order: Relocate, ctx: &mut Self::Context) -> Self::Result {
+        let is_new = order.target.is_some() && order.target != self.seed.target;
+        self.seed.target = order.target;
+        if !order.credentials.is_empty() {
+            self.seed.credentials = order.credentials;
+        }
+        // Whoever has just been seen answers now; a reading under way ends by itself.
+        if is_new && self.work.is_none() && !self.is_draining {
+            self.wake_after(Duration::ZERO, ctx);
+        }
+    }
+}
+
+impl Handler<Confirm> for Device {
+    type Result = ResponseActFuture<Self, Confirmation>;
+
+    fn handle(&mut self, _: Confirm, _: &mut Self::Context) -> Self::Result {
+        if self.work.is_some() {
+            return Box::pin(wrap_future(std::future::ready(Confirmation::Busy)));
+        }
+        let Some(target) = self.seed.target else {
+            return Box::pin(wrap_future(std::future::ready(Confirmation::Gone)));
+        };
+        self.work = Some(Work::begin("confirmation", CONFIRM_DEADLINE));
+        let confirm = confirm(self.seed.clone(), target, self.tools.clone());
+        Box::pin(confirm.into_actor(self).map(|confirmation, device, ctx| {
+            device.finish(ctx);
+            confirmation
+        }))
+    }
+}
+
+impl Handler<Drain> for Device {
+    type Result = ();
+
+    /// A reading in hand is finished: what was answered is kept.
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        self.is_draining = true;
+        if self.work.is_none() {
+            ctx.stop();
+        }
+    }
+}
+
+#[cfg(feature = "provoke")]
+impl Handler<crate::messages::Provoke> for Device {
+    type Result = ();
+
+    fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
+        self.work = crate::provoke::fail(fault, self.work, ctx);
+    }
+}
+
+/// Asks the device, and says who answered what.
+async fn ask(
+    seed: Seed,
+    target: InScope,
+    tools: Tools,
+    last: Option<Survey>,
+    depth: Depth,
+) -> Heard {
+    let asked = match (depth, &last) {
+        (Depth::Status, Some(last)) => {
+            survey::read_status(&tools.snmp, &target, last, &tools.profiles).await
+        }
+        (Depth::Full, _) | (Depth::Status, None) => {
+            survey::read_device(&tools.snmp, &target, &seed.credentials, &tools.profiles).await
+        }
+    };
+    let survey = match asked {
+        Ok(survey) => survey,
+        Err(error) => return heard_instead(&seed, target, &tools, error).await,
+    };
+    let depth = if survey.is_whole {
+        Depth::Full
+    } else {
+        Depth::Status
+    };
+    if survey.fingerprint.contradicts(&seed.fingerprint) {
+        let (fingerprint, credential) = (survey.fingerprint, survey.credential);
+        return Heard::Other(Sighted {
+            fingerprint,
+            target,
+            credential,
+        });
+    }
+    match survey.verdict.clone() {
+        Verdict::Printer(reading) => Heard::Itself {
+            depth,
+            survey: Box::new(survey),
+            reading,
+        },
+        Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
+    }
+}
+
+/// What a failed reading means. Where two devices were heard, it is asked who is there now.
+async fn heard_instead(seed: &Seed, target: InScope, tools: &Tools, error: ReadError) -> Heard {
+    let device = &seed.id;
+    match error {
+        // Silence is an expected outcome.
+        ReadError::Ask(AskError::Silent { .. }) => {
+            debug!(%device, %error, "no answer");
+            Heard::Nothing
+        }
+        ReadError::Ask(_) | ReadError::NoCredential { .. } => {
+            warn!(%device, %error, "reading failed");
+            Heard::Nothing
+        }
+        ReadError::SwappedUnderway { .. } | ReadError::AnotherDevice { .. } => {
+            warn!(%device, %error, "reading dropped");
+            match confirm(seed.clone(), target, tools.clone()).await {
+                Confirmation::Other(seen) => Heard::Other(seen),
+                Confirmation::Here | Confirmation::Gone | Confirmation::Busy => Heard::Nothing,
+            }
+        }
+    }
+}
+
+/// Asks the identity question at the device's address.
+async fn confirm(seed: Seed, target: InScope, tools: Tools) -> Confirmation {
+    for credential in &seed.credentials {
+        let Ok(varbinds) = tools
+            .snmp
+            .get(&target, credential, &question::identity())
+            .await
+        else {
+            continue;
+        };
+        let answer: Walk = varbinds.into_iter().collect();
+        let fingerprint = Fingerprint::of_answer(&answer);
+        if !fingerprint.contradicts(&seed.fingerprint) {
+            return Confirmation::Here;
+        }
+        let credential = credential.clone();
+        return Confirmation::Other(Sighted {
+            fingerprint,
+            target,
+            credential,
+        });
+    }
+    Confirmation::Gone
+}
+
+/// Puts a report on disk, if there is one.
+async fn append(
+    tools: Tools,
+    report: Option<Report>,
+    importance: Importance,
+    at: Timestamp,
+) -> Result<(), SpoolError> {
+    let Some(report) = report else { return Ok(()) };
+    let device = report.device().cloned();
+    let body = report.to_body();
+    tools
+        .spool
+        .append(vec![NewReport {
+            importance,
+            device,
+            at,
+            body,
+        }])
+        .await?;
+    Ok(())
+}
+
+/// What may be given up when the disk is full, and what never.
+fn importance(changes: Option<&[Change]>, is_first_meter_of_day: bool) -> Importance {
+    let never = |change: &Change| match change {
+        Change::AlertRaised { .. }
+        | Change::AlertCleared { .. }
+        | Change::SupplyReplaced { .. } => true,
+        Change::Meter { .. }
+        | Change::SupplyLevel { .. }
+        | Change::Status { .. }
+        | Change::Tray { .. }
+        | Change::Identity { .. } => false,
+    };
+    if is_first_meter_of_day || changes.is_some_and(|changes| changes.iter().any(never)) {
+        Importance::Keep
+    } else {
+        Importance::Thinnable
+    }
+}

@@ -1,0 +1,367 @@
+//! Every message that passes between two actors, and the words they share.
+//!
+//! A request is an imperative (`Read`), a fact a past participle (`Found`). Messages own their
+//! data and carry no addresses. What only one actor says to itself stays in its own file.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use actix::{Message, MessageResponse};
+use jiff::Timestamp;
+use printer::identity::{DeviceId, Fingerprint};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::reach::credential::Credential;
+use crate::reach::scope::InScope;
+use crate::status::StatusSnapshot;
+
+/// Names one child of the Supervisor for good, whichever actor lives under the name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ChildId {
+    /// The scanner of the subnet with this label.
+    Scanner(String),
+    /// The device with this id.
+    Device(DeviceId),
+    /// The uplink.
+    Uplink,
+}
+
+/// The kinds of children, for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// Sweeps a subnet.
+    Scanner,
+    /// Reads a printer.
+    Device,
+    /// Polls the hub.
+    Uplink,
+}
+
+impl ChildId {
+    /// What kind of child it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Scanner(_) => Kind::Scanner,
+            Self::Device(_) => Kind::Device,
+            Self::Uplink => Kind::Uplink,
+        }
+    }
+}
+
+impl fmt::Display for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scanner(label) => write!(f, "scanner:{label}"),
+            Self::Device(id) => write!(f, "device:{id}"),
+            Self::Uplink => f.write_str("uplink"),
+        }
+    }
+}
+
+/// A text that names no child.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' names no actor; write uplink, scanner:LABEL or device:ID")]
+pub struct UnknownChild(pub String);
+
+impl FromStr for ChildId {
+    type Err = UnknownChild;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownChild(text.to_owned());
+        match text.split_once(':') {
+            None if text == "uplink" => Ok(Self::Uplink),
+            Some(("scanner", label)) => Ok(Self::Scanner(label.to_owned())),
+            Some(("device", id)) => DeviceId::parse(id).map(Self::Device).ok_or_else(unknown),
+            None | Some(_) => Err(unknown()),
+        }
+    }
+}
+
+impl TryFrom<String> for ChildId {
+    type Error = UnknownChild;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ChildId> for String {
+    fn from(child: ChildId) -> Self {
+        child.to_string()
+    }
+}
+
+/// Why a child died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cause {
+    /// It panicked, saying this.
+    Panicked(String),
+    /// It hung, and the Supervisor cut its lifeline.
+    Hung(HangReason),
+    /// It ended by itself, or was told to.
+    Stopped,
+}
+
+/// How a hang was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HangReason {
+    /// A [`Beat`] had no answer within its deadline.
+    NoAnswer,
+    /// The named piece of work is older than its deadline.
+    Overdue(String),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(words) => write!(f, "panicked: {words}"),
+            Self::Hung(HangReason::NoAnswer) => f.write_str("hung: no answer"),
+            Self::Hung(HangReason::Overdue(work)) => write!(f, "hung: {work} took too long"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+/// A child's lifeline to the Supervisor: the child has died.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Exited {
+    /// Who.
+    pub child: ChildId,
+    /// Which of the actors that lived under this name.
+    pub incarnation: u64,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// The Supervisor to every child: are you there, and since when are you at what?
+#[derive(Debug, Message)]
+#[rtype(result = "Pulse")]
+pub struct Beat;
+
+/// The answer to a [`Beat`].
+#[derive(Debug, Clone, PartialEq, MessageResponse)]
+pub struct Pulse {
+    /// The piece of work in hand; a child that waits for a timer has none.
+    pub work: Option<Work>,
+    /// What the status page shows of it.
+    pub vitals: Vitals,
+}
+
+/// A piece of work with its own deadline, so that a never-ending await is seen too.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    /// What it is, for the log.
+    pub name: &'static str,
+    /// When it began.
+    pub since: Instant,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+impl Work {
+    /// Begins a piece of work.
+    #[must_use]
+    pub fn begin(name: &'static str, deadline: Duration) -> Self {
+        Self {
+            name,
+            since: Instant::now(),
+            deadline,
+        }
+    }
+
+    /// Whether it should have ended before `now`.
+    #[must_use]
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) > self.deadline
+    }
+}
+
+/// What each kind of child says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Vitals {
+    /// Of a scanner.
+    Scanner(ScannerVitals),
+    /// Of a device.
+    Device(DeviceVitals),
+    /// Of the uplink.
+    Uplink(UplinkVitals),
+}
+
+/// What a scanner says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScannerVitals {
+    /// End of the last whole sweep.
+    pub swept_at: Option<Timestamp>,
+    /// How many printers it saw then.
+    pub seen: u32,
+    /// When the next sweep begins.
+    pub next_at: Option<Timestamp>,
+}
+
+/// What a device says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceVitals {
+    /// Last reading that was spooled or found unchanged.
+    pub read_at: Option<Timestamp>,
+    /// Since when it has not answered.
+    pub silent_since: Option<Timestamp>,
+    /// When the next full reading begins.
+    pub next_at: Option<Timestamp>,
+}
+
+/// What the uplink says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UplinkVitals {
+    /// Last poll that the hub answered.
+    pub contact_at: Option<Timestamp>,
+    /// What was wrong with the last one that failed since; none while all is well.
+    pub trouble: Option<String>,
+    /// Highest sequence that the hub has kept.
+    pub acked: u64,
+}
+
+/// A printer-like thing that answered at an address: who it says it is.
+#[derive(Debug, Clone)]
+pub struct Sighted {
+    /// Its keys; none for a device that tells nothing of itself.
+    pub fingerprint: Fingerprint,
+    /// Where it answered.
+    pub target: InScope,
+    /// What it answered to.
+    pub credential: Credential,
+}
+
+/// A Scanner to the Supervisor: something that may be a printer answered.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Found(pub Sighted);
+
+/// A Scanner to the Supervisor: a whole sweep of its subnet has ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Swept {
+    /// The subnet's label.
+    pub label: String,
+}
+
+/// The Supervisor to a Device: you live at this address from here on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Relocate {
+    /// The new address; none while nobody knows it.
+    pub target: Option<InScope>,
+    /// What to try there, in this order; none keeps what was tried before.
+    pub credentials: Vec<Credential>,
+}
+
+/// The Supervisor to a Device: someone with your name was seen elsewhere. Are you still here?
+#[derive(Debug, Message)]
+#[rtype(result = "Confirmation")]
+pub struct Confirm;
+
+/// The answer to a [`Confirm`].
+#[derive(Debug)]
+pub enum Confirmation {
+    /// It answered at its address, and it is itself.
+    Here,
+    /// Nothing answered there.
+    Gone,
+    /// Somebody else answered there.
+    Other(Sighted),
+    /// The device is being read just now; that reading will tell.
+    Busy,
+}
+
+/// A Device to the Supervisor: somebody else answers at my address, so I kept nothing of it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Contradicted {
+    /// Whose address it was.
+    pub device: DeviceId,
+    /// Who answered.
+    pub seen: Sighted,
+}
+
+/// A Device to the Supervisor: nothing answered at my address.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Missed {
+    /// Who was not there.
+    pub device: DeviceId,
+}
+
+/// A Device to the Supervisor: I was read; this is who I am.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Proved {
+    /// Who.
+    pub device: DeviceId,
+    /// Every key that the full reading showed.
+    pub fingerprint: Fingerprint,
+}
+
+/// A Device to the Supervisor: what answers there is no printer.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Unmasked {
+    /// Who.
+    pub device: DeviceId,
+    /// How it was seen, for the log.
+    pub reason: String,
+}
+
+/// The Supervisor to a child: finish what is in hand, begin nothing new, stop.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+/// The Handle to the Supervisor: how is everyone?
+#[derive(Debug, Message)]
+#[rtype(result = "Box<StatusSnapshot>")]
+pub struct TellStatus;
+
+/// The Handle to the Supervisor: drain every child, then end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Shutdown {
+    /// Whoever is not done by then is dropped.
+    pub limit: Duration,
+}
+
+/// The Supervisor to a child: fail, so that a test sees what follows.
+#[cfg(feature = "provoke")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct Provoke(pub Fault);
+
+/// The Handle to the Supervisor: make that child fail. True if such a child lives.
+#[cfg(feature = "provoke")]
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
+#[rtype(result = "bool")]
+pub struct ProvokeChild {
+    /// Who.
+    pub child: ChildId,
+    /// How.
+    pub fault: Fault,
+}
+
+/// Ways to fail on purpose.
+#[cfg(feature = "provoke")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fault {
+    /// Panics in its handler.
+    Panic,
+    /// Waits forever, deaf to every message.
+    Hang,
+    /// Begins a piece of work that never ends, but still answers.
+    Stall,
+}

@@ -1,0 +1,140 @@
+//! What the life is made of: everything that `start` is given, already checked and opened.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use printer::profile::Profiles;
+use tokio::runtime;
+
+use crate::backoff::Backoff;
+use crate::reach::credential::{Credential, Secret};
+use crate::reach::scope::{Door, Scope};
+use crate::reach::snmp::Snmp;
+use crate::spool::Spool;
+
+/// Everything the actors need.
+#[derive(Debug)]
+pub struct Parts {
+    /// Periods, deadlines and bounds.
+    pub settings: Settings,
+    /// The subnets to sweep, each with a label of its own.
+    pub subnets: Vec<Arc<Subnet>>,
+    /// The way to the devices.
+    pub snmp: Snmp,
+    /// Where reports wait.
+    pub spool: Spool,
+    /// Vendor knowledge.
+    pub profiles: Arc<Profiles>,
+    /// The hub, unless the agent stands alone.
+    pub hub: Option<HubLink>,
+    /// When the agent was started.
+    pub started_at: Timestamp,
+    /// Where sweeps and polls run: handlers share one thread, which nothing may hold up.
+    pub runtime: runtime::Handle,
+}
+
+/// One configured subnet.
+#[derive(Debug)]
+pub struct Subnet {
+    /// Names it in the log and on the status page.
+    pub label: String,
+    /// Its addresses and doors.
+    pub scope: Scope,
+    /// The SNMP door of its devices.
+    pub door: Door,
+    /// Tried in this order.
+    pub credentials: Vec<Credential>,
+}
+
+/// Where the hub is, and who we are to it.
+#[derive(Clone)]
+pub struct HubLink {
+    /// `https://host:port`.
+    pub url: String,
+    /// The hub's own CA, PEM: the only root that is believed.
+    pub authority_pem: String,
+    /// Our certificate, PEM.
+    pub certificate_pem: String,
+    /// Our key, PEM.
+    pub key_pem: Secret,
+}
+
+impl fmt::Debug for HubLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubLink")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Periods, deadlines and bounds, with the defaults of the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Between two full readings of a device.
+    pub read_every: Duration,
+    /// Between two status readings of a device.
+    pub status_every: Duration,
+    /// Between two sweeps of a subnet.
+    pub discover_every: Duration,
+    /// Between two polls of the hub, until the hub says otherwise.
+    pub poll_every: Duration,
+    /// A newly found device is read within this; which part of it, its id decides.
+    pub first_read_within: Duration,
+    /// How the dead return, and how a poll that failed is tried again.
+    pub backoff: Backoff,
+    /// Between two beats of one child.
+    pub beat_every: Duration,
+    /// How long a child may take to answer a beat.
+    pub beat_deadline: Duration,
+    /// How long a device may be at one reading, its record on disk included.
+    pub read_deadline: Duration,
+    /// How long one exchange with the hub may take.
+    pub poll_deadline: Duration,
+    /// Packets that a sweep sends in a second: says how long a sweep may take.
+    pub packets_per_second: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            read_every: Duration::from_secs(3600),
+            status_every: Duration::from_secs(300),
+            discover_every: Duration::from_secs(6 * 3600),
+            poll_every: Duration::from_secs(60),
+            first_read_within: Duration::from_secs(10),
+            backoff: Backoff::default(),
+            beat_every: Duration::from_secs(5),
+            beat_deadline: Duration::from_secs(10),
+            // The budget of one reading is 30 s; the rest is for a slow disk.
+            read_deadline: Duration::from_secs(90),
+            poll_deadline: Duration::from_secs(60),
+            packets_per_second: 50,
+        }
+    }
+}
+
+/// The share of [`Parts`] that a child is given at birth.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    pub(crate) settings: Settings,
+    pub(crate) snmp: Snmp,
+    pub(crate) spool: Spool,
+    pub(crate) profiles: Arc<Profiles>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) runtime: runtime::Handle,
+}
+
+impl Parts {
+    pub(crate) fn tools(&self) -> Tools {
+        Tools {
+            settings: self.settings,
+            snmp: self.snmp.clone(),
+            spool: self.spool.clone(),
+            profiles: self.profiles.clone(),
+            started_at: self.started_at,
+            runtime: self.runtime.clone(),
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The known devices: who lives at which address, and what a sighting means.
+//!
+//! A plain struct of the Supervisor. A device is known by its keys (vendor and serial, MAC,
+//! engine id), else by its address. A known device seen at another address is only a *claim*: a
+//! printer with two network cards, or two boards with one serial, look the same. So the device is
+//! asked first whether it is still where it was ([`Registry::confirmed`], [`Registry::gone`]).
+//! Pure: it asks nobody, and the caller keeps on disk what [`Registry::take_changed`] hands out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+use printer::identity::{DeviceId, Fingerprint};
+use serde::{Deserialize, Serialize};
+
+/// Most devices one agent knows: three times the largest site the hub is laid out for.
+pub const DEVICES_MAX: usize = 20_000;
+
+/// How long something that was no printer is left alone before it is asked in full again.
+const MASK_HOURS: i64 = 24;
+
+/// What is known of a device, and kept on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// Every key it ever showed.
+    pub fingerprint: Fingerprint,
+    /// Where it lives; absent when somebody else answered there and nobody saw it since.
+    pub address: Option<IpAddr>,
+    /// When it was last seen to be new or to have moved.
+    pub since: Timestamp,
+    #[serde(skip)]
+    was_seen: bool,
+    #[serde(skip)]
+    sweeps_missed: u32,
+}
+
+/// What a sighting turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sighting {
+    /// A known device where it belongs.
+    Same(DeviceId),
+    /// A device nobody knew.
+    New(Settled),
+    /// A known device that had no address.
+    Moved(Settled),
+    /// A known device, or one with its serial, where it does not belong: ask it to confirm.
+    Claim(DeviceId),
+    /// The same, and the question is out already.
+    Asked,
+    /// Something that was found to be no printer today.
+    NoPrinter,
+    /// There are [`DEVICES_MAX`] devices already.
+    Full,
+}
+
+/// A device has come to live at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Who.
+    pub device: DeviceId,
+    /// Where.
+    pub address: IpAddr,
+    /// Who was thought to live there, and has no address from here on.
+    pub evicted: Option<DeviceId>,
+}
+
+/// Somebody was seen where a known device does not belong.
+#[derive(Debug, Clone)]
+struct Claim {
+    fingerprint: Fingerprint,
+    address: IpAddr,
+    /// Shares a key with the known device but differs in another.
+    is_twin: bool,
+}
+
+/// The known devices.
+#[derive(Debug, Default)]
+pub struct Registry {
+    known: BTreeMap<DeviceId, Known>,
+    at: HashMap<IpAddr, DeviceId>,
+    claims: BTreeMap<DeviceId, Claim>,
+    masked: BTreeMap<DeviceId, Timestamp>,
+    changed: BTreeSet<DeviceId>,
+}
+
+impl Registry {
+    /// Takes back what was kept on disk.
+    pub fn recall(&mut self, device: DeviceId, known: Known) {
+        if let Some(address) = known.address {
+            self.at.insert(address, device.clone());
+        }
+        self.known.insert(device, known);
+    }
+
+    /// Notes that records could not be kept, so that they are handed out again.
+    pub fn mark_changed(&mut self, devices: impl IntoIterator<Item = DeviceId>) {
+        self.changed.extend(devices);
+    }
+
+    /// Whether somebody was seen in the device's name elsewhere, and that is not settled yet.
+    #[must_use]
+    pub fn is_claimed(&self, device: &DeviceId) -> bool {
+        self.claims.contains_key(device)
+    }
+
+    /// How many devices are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// What is known of one device.
+    #[must_use]
+    pub fn get(&self, device: &DeviceId) -> Option<&Known> {
+        self.known.get(device)
+    }
+
+    /// Every known device.
+    pub fn iter(&self) -> impl Iterator<Item = (&DeviceId, &Known)> {
+        self.known.iter()
+    }
+
+    /// Hands out the devices whose record on disk is out of date.
+    pub fn take_changed(&mut self) -> Vec<(DeviceId, Known)> {
+        let changed = std::mem::take(&mut self.changed);
+        let record = |id: DeviceId| self.known.get(&id).map(|known| (id, known.clone()));
+        changed.into_iter().filter_map(record).collect()
+    }
+
+    /// Weighs a sighting: somebody with these keys answered at this address.
+    pub fn sight(
+        &mut self,
+        fingerprint: &Fingerprint,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Sighting {
+        if let Some(id) = self.at.get(&address).cloned()
+            && let Some(known) = self.known.get(&id)
+            && !known.fingerprint.contradicts(fingerprint)
+        {
+            self.prove(&id, fingerprint);
+            return Sighting::Same(id);
+        }
+        let derived = DeviceId::derive(fingerprint, address);
+        let Some((id, is_twin)) = self.namesake(&derived, fingerprint) else {
+            return self.welcome(derived, fingerprint, address, now);
+        };
+        let claim = Claim {
+            fingerprint: fingerprint.clone(),
+            address,
+            is_twin,
+        };
+        let is_homeless = self
+            .known
+            .get(&id)
+            .is_some_and(|known| known.address.is_none());
+        if self.claims.contains_key(&id) {
+            return Sighting::Asked;
+        }
+        self.claims.insert(id.clone(), claim);
+        if !is_homeless {
+            return Sighting::Claim(id);
+        }
+        self.gone(&id, now).map_or(Sighting::Asked, Sighting::Moved)
+    }
+
+    /// The device is where it was: whoever claimed to be it is somebody else, or it has two
+    /// addresses. Returns the newcomer if there is one.
+    pub fn confirmed(&mut self, device: &DeviceId, now: Timestamp) -> Option<Settled> {
+        let claim = self.claims.remove(device)?;
+        if let Some(known) = self.known.get_mut(device) {
+            known.was_seen = true;
+        }
+        if !claim.is_twin {
+            return None;
+        }
+        // The shared serial is taken, so the address names the twin.
+        let id = DeviceId::derive(&Fingerprint::default(), claim.address);
+        match self.welcome(id, &claim.fingerprint, claim.address, now) {
+            Sighting::New(settled) => Some(settled),
+            Sighting::Same(_)
+            | Sighting::Moved(_)
+            | Sighting::Claim(_)
+            | Sighting::Asked
+            | Sighting::NoPrinter
+            | Sighting::Full => None,
+        }
+    }
+
+    /// The device is not where it was: if somebody claimed to be it, that is where it lives.
+    pub fn gone(&mut self, device: &DeviceId, now: Timestamp) -> Option<Settled> {
+        let claim = self.claims.remove(device)?;
+        let known = self.known.get_mut(device)?;
+        known.fingerprint = merged(&known.fingerprint, &claim.fingerprint);
+        known.since = now;
+        Some(self.settle(device.clone(), claim.address))
+    }
+
+    /// Notes that a device answered at its address with these keys.
+    pub fn prove(&mut self, device: &DeviceId, fingerprint: &Fingerprint) {
+        let Some(known) = self.known.get_mut(device) else {
+            return;
+        };
+        known.was_seen = true;
+        known.sweeps_missed = 0;
+        let merged = merged(&known.fingerprint, fingerprint);
+        if merged != known.fingerprint {
+            known.fingerprint = merged;
+            self.changed.insert(device.clone());
+        }
+    }
+
+    /// Forgets a device that turned out to be no printer, and leaves it alone for a day.
+    pub fn unmask(&mut self, device: &DeviceId, now: Timestamp) {
+        if let Some(Known {
+            address: Some(address),
+            ..
+        }) = self.known.remove(device)
+            && self.at.get(&address) == Some(device)
+        {
+            self.at.remove(&address);
+        }
+        self.claims.remove(device);
+        self.changed.remove(device);
+        if self.masked.len() >= DEVICES_MAX {
+            self.masked.clear();
+        }
+        self.masked.insert(device.clone(), now);
+    }
+
+    /// Ends a sweep over the addresses that `is_inside` holds; returns who was missed in at
+    /// least `patience` sweeps in a row.
+    pub fn swept(&mut self, is_inside: impl Fn(IpAddr) -> bool, patience: u32) -> Vec<DeviceId> {
+        let mut missed = Vec::new();
+        for (id, known) in &mut self.known {
+            if known.address.is_some_and(|address| !is_inside(address)) {
+                continue;
+            }
+            let was_seen = std::mem::take(&mut known.was_seen);
+            known.sweeps_missed = if was_seen {
+                0
+            } else {
+                known.sweeps_missed.saturating_add(1)
+            };
+            if known.sweeps_missed >= patience {
+                missed.push(id.clone());
+            }
+        }
+        missed
+    }
+
+    /// The known device that these keys belong to, and whether it has another MAC all the same.
+    fn namesake(&self, derived: &DeviceId, keys: &Fingerprint) -> Option<(DeviceId, bool)> {
+        let is_same = |known: &Known| known.fingerprint.matches(keys);
+        let is_twin = |known: &Known| {
+            known.fingerprint.mac.is_some()
+                && keys.mac.is_some()
+                && known.fingerprint.mac != keys.mac
+        };
+        let named = self
+            .known
+            .get(derived)
+            .filter(|known| is_same(known) && !is_twin(known));
+        if named.is_some() {
+            return Some((derived.clone(), false));
+        }
+        let mut same = self.known.iter().filter(|(_, known)| is_same(known));
+        let first = same.next()?;
+        let best = same
+            .chain([first])
+            .min_by_key(|(_, known)| is_twin(known))?;
+        Some((best.0.clone(), is_twin(best.1)))
+    }
+
+    /// Lets a device nobody knew live at an address.
+    fn welcome(
+        &mut self,
+        id: DeviceId,
+        fingerprint: &Fingerprint,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Sighting {
+        if self.known.len() >= DEVICES_MAX {
+            return Sighting::Full;
+        }
+        let mask_until = |since: &Timestamp| *since + SignedDuration::from_hours(MASK_HOURS);
+        if self
+            .masked
+            .get(&id)
+            .is_some_and(|since| now < mask_until(since))
+        {
+            return Sighting::NoPrinter;
+        }
+        self.masked.remove(&id);
+        let known = Known {
+            fingerprint: fingerprint.clone(),
+            address: None,
+            since: now,
+            was_seen: true,
+            sweeps_missed: 0,
+        };
+        self.known.insert(id.clone(), known);
+        Sighting::New(self.settle(id, address))
+    }
+
+    /// Gives a device an address, and takes it from whoever had it.
+    fn settle(&mut self, device: DeviceId, address: IpAddr) -> Settled {
+        let before = self.at.insert(address, device.clone());
+        let evicted = before.filter(|id| *id != device);
+        if let Some(known) = evicted.as_ref().and_then(|id| self.known.get_mut(id)) {
+            known.address = None;
+        }
+        if let Some(known) = self.known.get_mut(&device) {
+            if let Some(left) = known.address.replace(address)
+                && left != address
+                && self.at.get(&left) == Some(&device)
+            {
+                self.at.remove(&left);
+            }
+            known.was_seen = true;
+            known.sweeps_missed = 0;
+        }
+        self.changed.insert(device.clone());
+        self.changed.extend(evicted.clone());
+        Settled {
+            device,
+            address,
+            evicted,
+        }
+    }
+}
+
+/// Every key of both; where they differ the newer one counts.
+fn merged(older: &Fingerprint, newer: &Fingerprint) -> Fingerprint {
+    let either = |newer: &Option<String>, older: &Option<String>| newer.clone().or(older.clone());
+    Fingerprint {
+        serial: either(&newer.serial, &older.serial),
+        mac: either(&newer.mac, &older.mac),
+        engine_id: either(&newer.engine_id, &older.engine_id),
+    }
+}

@@ -1,0 +1,212 @@
+//! One subnet: sweeps it on schedule, and tells the Supervisor who answered.
+//!
+//! It asks each address one probe, and each that may be a printer who it is; nothing more. What
+//! the devices say of themselves is for `device.rs` to read. It keeps no list: the registry knows
+//! who was there before.
+
+use std::future::ready;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+};
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use printer::identity::Fingerprint;
+use printer::question;
+use printer::walk::Walk;
+use tracing::{debug, info, warn};
+
+use crate::backoff::{chance, jittered};
+use crate::messages::{Beat, Drain, Found, Pulse, ScannerVitals, Sighted, Swept, Vitals, Work};
+use crate::parts::{Subnet, Tools};
+use crate::reach::sweep::{Answered, SweepError, SweepOptions};
+use crate::supervisor::Supervisor;
+
+/// How often a silent address is asked: one lost packet may not hide a printer.
+const TRIES: u32 = 2;
+/// How long a probe waits for its answer; the sweep hears later ones too while it goes on.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Devices that are asked who they are at once, during a sweep.
+const IDENTIFIED_AT_ONCE_MAX: usize = 16;
+/// What a sweep may take longer than its packets need at the configured pace: twice, and this.
+const SWEEP_SLACK: Duration = Duration::from_secs(600);
+
+/// The actor of one subnet.
+pub struct Scanner {
+    subnet: Arc<Subnet>,
+    tools: Tools,
+    boss: Addr<Supervisor>,
+    work: Option<Work>,
+    vitals: ScannerVitals,
+    is_draining: bool,
+}
+
+impl Scanner {
+    pub(crate) fn new(subnet: Arc<Subnet>, tools: Tools, boss: Addr<Supervisor>) -> Self {
+        let vitals = ScannerVitals::default();
+        Self {
+            subnet,
+            tools,
+            boss,
+            work: None,
+            vitals,
+            is_draining: false,
+        }
+    }
+
+    /// Begins a sweep.
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.work = Some(Work::begin("sweep", self.deadline()));
+        self.vitals.next_at = None;
+        let sweep = sweep(self.subnet.clone(), self.tools.clone(), self.boss.clone());
+        ctx.spawn(
+            sweep
+                .into_actor(self)
+                .map(|seen, scanner, ctx| scanner.finish(seen, ctx)),
+        );
+    }
+
+    /// Ends a sweep, and says when the next one begins.
+    fn finish(&mut self, seen: Result<u32, SweepError>, ctx: &mut Context<Self>) {
+        self.work = None;
+        if self.is_draining {
+            ctx.stop();
+            return;
+        }
+        let label = &self.subnet.label;
+        match seen {
+            Ok(seen) => {
+                info!(subnet = %label, seen, "swept");
+                self.vitals.swept_at = Some(Timestamp::now());
+                self.vitals.seen = seen;
+            }
+            Err(error) => warn!(subnet = %label, %error, "the sweep could not begin"),
+        }
+        let delay = jittered(self.tools.settings.discover_every, chance());
+        self.vitals.next_at = Timestamp::now().checked_add(delay).ok();
+        ctx.run_later(delay, |scanner, ctx| scanner.sweep(ctx));
+    }
+
+    /// How long a sweep of this subnet may take.
+    fn deadline(&self) -> Duration {
+        let versions = u64::try_from(self.subnet.credentials.len())
+            .unwrap_or(1)
+            .saturating_mul(2);
+        let packets = self
+            .subnet
+            .scope
+            .count()
+            .saturating_mul(versions * u64::from(TRIES));
+        let seconds = packets / u64::from(self.tools.settings.packets_per_second.max(1));
+        Duration::from_secs(seconds.saturating_mul(2)).saturating_add(SWEEP_SLACK)
+    }
+}
+
+impl Actor for Scanner {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.sweep(ctx);
+    }
+}
+
+impl Handler<Beat> for Scanner {
+    type Result = Pulse;
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) -> Self::Result {
+        Pulse {
+            work: self.work,
+            vitals: Vitals::Scanner(self.vitals.clone()),
+        }
+    }
+}
+
+impl Handler<Drain> for Scanner {
+    type Result = ();
+
+    /// A sweep has nothing that could be lost, so it ends at once.
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        self.is_draining = true;
+        ctx.stop();
+    }
+}
+
+#[cfg(feature = "provoke")]
+impl Handler<crate::messages::Provoke> for Scanner {
+    type Result = ();
+
+    fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
+        self.work = crate::provoke::fail(fault, self.work, ctx);
+    }
+}
+
+/// Sweeps a subnet and tells who was seen; returns how many.
+async fn sweep(
+    subnet: Arc<Subnet>,
+    tools: Tools,
+    boss: Addr<Supervisor>,
+) -> Result<u32, SweepError> {
+    let options = SweepOptions {
+        probe: question::probe(),
+        tries: TRIES,
+        timeout: PROBE_TIMEOUT,
+        first: Vec::new(),
+    };
+    let sweep = {
+        // The sweep's own task belongs on the runtime, not on the actors' thread.
+        let _on_runtime = tools.runtime.enter();
+        tools
+            .snmp
+            .sweep(&subnet.scope, subnet.door, &subnet.credentials, options)?
+    };
+    let answers = stream::unfold(sweep, async |mut sweep| {
+        let answered = sweep.next().await?;
+        Some((answered, sweep))
+    });
+    let candidates = answers.filter(|it| ready(question::is_candidate(&it.varbinds)));
+    let identified = candidates
+        .map(|answered| identify(&tools, answered))
+        .buffer_unordered(IDENTIFIED_AT_ONCE_MAX);
+    let mut identified = pin!(identified.filter_map(ready));
+    let mut seen = 0;
+    while let Some(sighted) = identified.next().await {
+        seen += 1;
+        // Waits while the Supervisor has no room: that is the back-pressure.
+        let _ = boss.send(Found(sighted)).await;
+    }
+    let _ = boss
+        .send(Swept {
+            label: subnet.label.clone(),
+        })
+        .await;
+    Ok(seen)
+}
+
+/// Asks a candidate who it is; none if it does not say, as a sleeping printer may.
+async fn identify(tools: &Tools, answered: Answered) -> Option<Sighted> {
+    let Answered {
+        target, credential, ..
+    } = answered;
+    match tools
+        .snmp
+        .get(&target, &credential, &question::identity())
+        .await
+    {
+        Ok(varbinds) => {
+            let answer: Walk = varbinds.into_iter().collect();
+            let fingerprint = Fingerprint::of_answer(&answer);
+            Some(Sighted {
+                fingerprint,
+                target,
+                credential,
+            })
+        }
+        Err(error) => {
+            debug!(%error, "answered the probe, but not who it is");
+            None
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What the agent says of itself: the answer to `platen status`, and the totals the hub is told.
+//!
+//! Plain data with a documented JSON form; `"schema": 1` changes only when a field changes its
+//! meaning. The Supervisor fills it from the children's last pulses.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use printer::identity::DeviceId;
+use serde::{Deserialize, Serialize};
+
+use crate::children::Children;
+use crate::messages::{Cause, ChildId, DeviceVitals, Kind, ScannerVitals, UplinkVitals, Vitals};
+use crate::parts::{HubLink, Subnet};
+use crate::registry::Registry;
+use crate::spool::SpoolStats;
+
+/// Version of the JSON shape.
+pub const SCHEMA: u32 = 1;
+
+/// Most silent printers listed one by one; the count is always whole.
+pub const SILENT_LISTED_MAX: usize = 50;
+/// Most children with restarts listed one by one, those restarted most first.
+pub const RESTARTS_LISTED_MAX: usize = 50;
+
+/// The agent at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusSnapshot {
+    /// Version of this shape, [`SCHEMA`].
+    pub schema: u32,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// When the actors were started.
+    pub started_at: Timestamp,
+    /// The hub, if there is one.
+    pub hub: Option<HubStatus>,
+    /// The printers.
+    pub printers: PrintersStatus,
+    /// The subnets, by label.
+    pub subnets: Vec<SubnetStatus>,
+    /// What waits for the hub.
+    pub queue: QueueStatus,
+    /// Actors that died and came back.
+    pub restarts: RestartsStatus,
+}
+
+/// How it stands with the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubStatus {
+    /// Where it is.
+    pub url: String,
+    /// What the uplink last said.
+    #[serde(flatten)]
+    pub uplink: UplinkVitals,
+}
+
+/// How it stands with the printers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrintersStatus {
+    /// Known, living or not.
+    pub known: u32,
+    /// Of them, read at least once since the start.
+    pub read: u32,
+    /// Of them, not answering.
+    pub silent: u32,
+    /// The oldest of the last readings.
+    pub read_first_at: Option<Timestamp>,
+    /// The newest of the last readings.
+    pub read_last_at: Option<Timestamp>,
+    /// When the next full reading of any begins.
+    pub next_at: Option<Timestamp>,
+    /// Those that do not answer, at most [`SILENT_LISTED_MAX`].
+    pub silent_listed: Vec<SilentPrinter>,
+}
+
+/// A printer that does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilentPrinter {
+    /// Which one.
+    pub device: DeviceId,
+    /// Where it was last; absent if nobody knows.
+    pub address: Option<std::net::IpAddr>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How it stands with one subnet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubnetStatus {
+    /// Its label in the configuration.
+    pub label: String,
+    /// What its scanner last said.
+    #[serde(flatten)]
+    pub scanner: ScannerVitals,
+}
+
+/// What waits for the hub.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Reports that the hub has not acknowledged.
+    pub waiting: u64,
+    /// Instant of the oldest of them.
+    pub oldest_at: Option<Timestamp>,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Reports given up for want of room, since the spool was made.
+    pub thinned: u64,
+    /// Reports lost to a disk that gave back other octets, since the spool was made.
+    pub damaged: u64,
+}
+
+/// Actors that died and came back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartsStatus {
+    /// All of them, since the start.
+    pub total: u32,
+    /// The same by kind of actor; a kind without restarts is absent.
+    pub by_kind: std::collections::BTreeMap<Kind, u32>,
+    /// One by one, at most [`RESTARTS_LISTED_MAX`].
+    pub children: Vec<ChildRestarts>,
+}
+
+/// The restarts of one child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildRestarts {
+    /// Who.
+    pub child: ChildId,
+    /// How often a new actor took its place.
+    pub restarts: u32,
+    /// Why the last one died.
+    pub cause: Cause,
+    /// When.
+    pub died_at: Timestamp,
+    /// Whether one lives now; false during a backoff.
+    pub is_alive: bool,
+}
+
+/// What the hub is told with every poll.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Known printers.
+    pub known: u32,
+    /// Of them, not answering.
+    pub silent: u32,
+    /// Restarts of actors since the start.
+    pub restarts: u32,
+}
+
+/// How it stands with the hub, by the uplink's last words.
+pub(crate) fn hub<A: Clone>(link: Option<&HubLink>, children: &Children<A>) -> Option<HubStatus> {
+    let uplink = match children.vitals(&ChildId::Uplink) {
+        Some(Vitals::Uplink(vitals)) => vitals.clone(),
+        Some(Vitals::Scanner(_) | Vitals::Device(_)) | None => UplinkVitals::default(),
+    };
+    link.map(|link| HubStatus {
+        url: link.url.clone(),
+        uplink,
+    })
+}
+
+/// How it stands with the printers, by each device's last words.
+pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) -> PrintersStatus {
+    let mut all = PrintersStatus::default();
+    for (device, known) in registry.iter() {
+        all.known += 1;
+        let vitals = match children.vitals(&ChildId::Device(device.clone())) {
+            Some(Vitals::Device(vitals)) => vitals.clone(),
+            Some(Vitals::Scanner(_) | Vitals::Uplink(_)) | None => DeviceVitals::default(),
+        };
+        if let Some(read_at) = vitals.read_at {
+            all.read += 1;
+            all.read_first_at = all.read_first_at.into_iter().chain([read_at]).min();
+            all.read_last_at = all.read_last_at.into_iter().chain([read_at]).max();
+        }
+        all.next_at = all.next_at.into_iter().chain(vitals.next_at).min();
+        if let Some(since) = vitals.silent_since {
+            all.silent += 1;
+            if all.silent_listed.len() < SILENT_LISTED_MAX {
+                let (device, address) = (device.clone(), known.address);
+                all.silent_listed.push(SilentPrinter {
+                    device,
+                    address,
+                    since,
+                });
+            }
+        }
+    }
+    all
+}
+
+/// How it stands with the subnets, by each scanner's last words.
+pub(crate) fn subnets<A: Clone>(
+    subnets: &[Arc<Subnet>],
+    children: &Children<A>,
+) -> Vec<SubnetStatus> {
+    let status = |subnet: &Arc<Subnet>| {
+        let label = subnet.label.clone();
+        let scanner = match children.vitals(&ChildId::Scanner(label.clone())) {
+            Some(Vitals::Scanner(vitals)) => vitals.clone(),
+            Some(Vitals::Device(_) | Vitals::Uplink(_)) | None => ScannerVitals::default(),
+        };
+        SubnetStatus { label, scanner }
+    };
+    subnets.iter().map(status).collect()
+}
+
+/// What waits for the hub.
+pub(crate) fn queue(stats: &SpoolStats) -> QueueStatus {
+    QueueStatus {
+        waiting: stats.waiting,
+        oldest_at: stats.oldest,
+        bytes: stats.bytes,
+        thinned: stats.thinned,
+        damaged: stats.damaged,
+    }
+}

@@ -1,0 +1,626 @@
+//! The root of the agent's life: starts every child, hears of every death, knows every device.
+//!
+//! A star: children know nobody but the Supervisor, and only the Supervisor keeps addresses. A
+//! dead child is replaced by a new actor after a backoff and the others notice nothing. A child
+//! that hangs (no answer to a beat, or a piece of work past its deadline) is dropped from outside
+//! and is then as dead as any. The Supervisor itself is not restarted: when it ends, the process
+//! ends, and whoever runs the process starts it again; all that matters is in the spool.
+
+use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::dev::ToEnvelope;
+use actix::fut::wrap_future;
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError,
+    Message, MessageResult, WrapFuture,
+};
+use jiff::Timestamp;
+use printer::identity::DeviceId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::backoff::chance;
+use crate::children::Children;
+use crate::device::{Device, Seed};
+use crate::lifeline;
+use crate::messages::{
+    Beat, ChildId, Confirm, Confirmation, Contradicted, Drain, Exited, Found, HangReason, Missed,
+    Proved, Pulse, Relocate, Shutdown, Sighted, Swept, TellStatus, Unmasked, Vitals,
+};
+use crate::parts::{Parts, Subnet};
+use crate::reach::credential::Credential;
+use crate::reach::scope::InScope;
+use crate::reach::survey;
+use crate::registry::{Known, Registry, Settled, Sighting};
+use crate::scanner::Scanner;
+use crate::spool::Spool;
+use crate::status::{self, StatusSnapshot, Totals};
+use crate::uplink::Uplink;
+use crate::watchdog::Heart;
+
+/// Messages that may wait for the Supervisor; more senders wait in their own futures.
+pub(crate) const MAILBOX_MAX: usize = 256;
+/// Messages that may wait for a child: a beat, an order, and room for their repeats.
+const CHILD_MAILBOX_MAX: usize = 16;
+/// Groups in which the children are asked for their pulse, one group at a time, so that five
+/// thousand answers do not fall into one moment.
+const BEAT_GROUPS: u32 = 8;
+/// How often the watchdog is shown that the thread is alive; it barks after 30 of these.
+const HEART_EVERY: Duration = Duration::from_secs(1);
+/// When a device that was being read is asked again whether it is where it was.
+const CONFIRM_AGAIN: Duration = Duration::from_secs(5);
+/// Longest that a child may take over an answer that is no beat: a device asks the printer.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Whole sweeps that must miss a silent device before its actor is let go.
+const SWEEPS_MISSED_MAX: u32 = 3;
+
+/// The root actor.
+pub struct Supervisor {
+    parts: Arc<Parts>,
+    children: Children<Address>,
+    registry: Registry,
+    totals: watch::Sender<Totals>,
+    heart: Heart,
+    turn: u32,
+    is_draining: bool,
+}
+
+/// The address of a child of any kind.
+#[derive(Debug, Clone)]
+pub(crate) enum Address {
+    Scanner(Addr<Scanner>),
+    Device(Addr<Device>),
+    Uplink(Addr<Uplink>),
+}
+
+impl Supervisor {
+    /// A Supervisor without children yet; it makes them when it is started.
+    #[must_use]
+    pub(crate) fn new(parts: Parts, heart: Heart) -> Self {
+        Self {
+            children: Children::new(parts.settings.backoff),
+            parts: Arc::new(parts),
+            registry: Registry::default(),
+            totals: watch::Sender::default(),
+            heart,
+            turn: 0,
+            is_draining: false,
+        }
+    }
+
+    /// Starts what was known before the last end, then the sweeps and the uplink.
+    fn begin(&mut self, recalled: Vec<(DeviceId, Known)>, ctx: &mut Context<Self>) {
+        info!(devices = recalled.len(), "starting");
+        let ids: Vec<DeviceId> = recalled.iter().map(|(id, _)| id.clone()).collect();
+        for (id, known) in recalled {
+            self.registry.recall(id, known);
+        }
+        for id in ids {
+            self.revive(&ChildId::Device(id), ctx);
+        }
+        for label in self
+            .parts
+            .subnets
+            .iter()
+            .map(|subnet| subnet.label.clone())
+            .collect::<Vec<_>>()
+        {
+            self.revive(&ChildId::Scanner(label), ctx);
+        }
+        if self.parts.hub.is_some() {
+            self.revive(&ChildId::Uplink, ctx);
+        }
+    }
+
+    /// Starts an actor under a name where none lives.
+    fn revive(&mut self, id: &ChildId, ctx: &mut Context<Self>) {
+        if self.is_draining || !self.children.is_vacant(id) {
+            return;
+        }
+        let boss = ctx.address();
+        match id {
+            ChildId::Scanner(label) => {
+                let subnet = self
+                    .parts
+                    .subnets
+                    .iter()
+                    .find(|subnet| subnet.label == *label);
+                let Some(subnet) = subnet.cloned() else {
+                    return;
+                };
+                let scanner = Scanner::new(subnet, self.parts.tools(), boss);
+                self.bear(id, scanner, Address::Scanner, ctx);
+            }
+            ChildId::Device(device) => {
+                let Some(seed) = self.seed(device) else {
+                    return;
+                };
+                let device = Device::new(seed, self.parts.tools(), boss);
+                self.bear(id, device, Address::Device, ctx);
+            }
+            ChildId::Uplink => {
+                let Some(hub) = self.parts.hub.clone() else {
+                    return;
+                };
+                let uplink = Uplink::new(hub, self.parts.tools(), self.totals.subscribe());
+                self.bear(id, uplink, Address::Uplink, ctx);
+            }
+        }
+    }
+
+    /// Starts the actor and ties its lifeline.
+    fn bear<A>(
+        &mut self,
+        id: &ChildId,
+        actor: A,
+        wrap: fn(Addr<A>) -> Address,
+        ctx: &mut Context<Self>,
+    ) where
+        A: Actor<Context = Context<A>>,
+    {
+        let incarnation = self.children.expect(id);
+        let (boss, child) = (ctx.address(), id.clone());
+        let tell = move |cause| async move {
+            // The Supervisor is gone only when everything is.
+            let _ = boss
+                .send(Exited {
+                    child,
+                    incarnation,
+                    cause,
+                })
+                .await;
+        };
+        let (address, lifeline) = lifeline::start(actor, CHILD_MAILBOX_MAX, tell);
+        self.children
+            .born(id, wrap(address), lifeline, Instant::now());
+    }
+
+    /// What a device's actor starts from; none if the configuration has no place for it.
+    fn seed(&self, id: &DeviceId) -> Option<Seed> {
+        let known = self.registry.get(id)?;
+        let place = known.address.map(|address| self.admit(address));
+        let (target, subnet) = match place {
+            Some(Some((target, subnet))) => (Some(target), Some(subnet)),
+            Some(None) => {
+                info!(device = %id, address = ?known.address, "known, but in no configured range");
+                return None;
+            }
+            None => (None, None),
+        };
+        let credentials = subnet
+            .map(|subnet| credentials_of(&subnet))
+            .unwrap_or_default();
+        Some(Seed {
+            id: id.clone(),
+            fingerprint: known.fingerprint.clone(),
+            target,
+            credentials,
+        })
+    }
+
+    /// The subnet that holds an address, and the proof that it does.
+    fn admit(&self, address: IpAddr) -> Option<(InScope, Arc<Subnet>)> {
+        self.parts.subnets.iter().find_map(|subnet| {
+            let target = subnet.scope.admit(address, subnet.door).ok()?;
+            Some((target, subnet.clone()))
+        })
+    }
+
+    /// Asks the next group of children for their pulse.
+    fn beat(&mut self, ctx: &mut Context<Self>) {
+        self.turn = self.turn.wrapping_add(1);
+        let deadline = self.parts.settings.beat_deadline;
+        let asked: Vec<_> = self
+            .children
+            .living()
+            .filter(|(id, ..)| group_of(id) == self.turn % BEAT_GROUPS)
+            .map(|(id, incarnation, address)| (id.clone(), incarnation, address.clone()))
+            .collect();
+        for (id, incarnation, address) in asked {
+            let answer = address.beat(deadline).into_actor(self);
+            ctx.spawn(answer.map(move |answer, supervisor, _| {
+                supervisor.take_pulse(&id, incarnation, answer);
+            }));
+        }
+        let totals = self.count();
+        self.totals
+            .send_if_modified(|last| std::mem::replace(last, totals) != totals);
+    }
+
+    fn take_pulse(&mut self, id: &ChildId, incarnation: u64, answer: Result<Pulse, MailboxError>) {
+        let hang = match answer {
+            Ok(pulse) => self.children.pulse(id, incarnation, pulse, Instant::now()),
+            Err(MailboxError::Timeout) => Some(HangReason::NoAnswer),
+            // It died meanwhile; its lifeline tells.
+            Err(MailboxError::Closed) => None,
+        };
+        if let Some(reason) = hang {
+            warn!(child = %id, ?reason, "an actor hangs; it is dropped");
+            self.children.cut(id, incarnation, reason);
+        }
+    }
+
+    fn count(&self) -> Totals {
+        let silent = self
+            .registry
+            .iter()
+            .filter(|(id, _)| self.is_silent(id))
+            .count();
+        Totals {
+            known: u32::try_from(self.registry.len()).unwrap_or(u32::MAX),
+            silent: u32::try_from(silent).unwrap_or(u32::MAX),
+            restarts: self.children.restarts(),
+        }
+    }
+
+    fn is_silent(&self, device: &DeviceId) -> bool {
+        match self.children.vitals(&ChildId::Device(device.clone())) {
+            Some(Vitals::Device(vitals)) => vitals.silent_since.is_some(),
+            Some(Vitals::Scanner(_) | Vitals::Uplink(_)) | None => false,
+        }
+    }
+
+    /// Weighs who was seen where, and moves the devices accordingly.
+    fn sighted(&mut self, seen: &Sighted, ctx: &mut Context<Self>) {
+        let address = seen.target.addr().ip();
+        match self
+            .registry
+            .sight(&seen.fingerprint, address, Timestamp::now())
+        {
+            // Its actor may have been let go while it was silent.
+            Sighting::Same(id) => self.revive(&ChildId::Device(id), ctx),
+            Sighting::New(settled) => {
+                info!(device = %settled.device, %address, "found a new device");
+                self.settle(settled, ctx);
+            }
+            Sighting::Moved(settled) => self.settle(settled, ctx),
+            Sighting::Claim(id) => self.ask_to_confirm(id, ctx),
+            Sighting::Asked | Sighting::NoPrinter => {}
+            Sighting::Full => warn!(%address, "more devices than one agent can know; left out"),
+        }
+        self.keep(ctx);
+    }
+
+    /// Lets a device live at its address, and its predecessor there know.
+    fn settle(&mut self, settled: Settled, ctx: &mut Context<Self>) {
+        if let Some(Address::Device(evicted)) = settled
+            .evicted
+            .and_then(|id| self.children.address(&ChildId::Device(id)))
+        {
+            tell(
+                evicted,
+                Relocate {
+                    target: None,
+                    credentials: Vec::new(),
+                },
+                ctx,
+            );
+        }
+        let id = ChildId::Device(settled.device.clone());
+        let Some(Address::Device(device)) = self.children.address(&id) else {
+            self.revive(&id, ctx);
+            return;
+        };
+        let Some((target, subnet)) = self.admit(settled.address) else {
+            return;
+        };
+        info!(device = %settled.device, address = %settled.address, "a device has moved");
+        let credentials = credentials_of(&subnet);
+        tell(
+            device,
+            Relocate {
+                target: Some(target),
+                credentials,
+            },
+            ctx,
+        );
+    }
+
+    /// Asks a device that somebody was seen instead of, or elsewhere, whether it is still there.
+    fn ask_to_confirm(&mut self, id: DeviceId, ctx: &mut Context<Self>) {
+        let child = ChildId::Device(id.clone());
+        let address = match self.children.address(&child) {
+            Some(Address::Device(address)) => address,
+            Some(Address::Scanner(_) | Address::Uplink(_)) | None => {
+                if self.children.is_wanted(&child) {
+                    self.ask_again(id, ctx);
+                } else {
+                    self.resolve(&id, Confirmation::Gone, ctx);
+                }
+                return;
+            }
+        };
+        let answer = address.send(Confirm).timeout(ANSWER_MAX).into_actor(self);
+        ctx.spawn(answer.map(move |answer, supervisor, ctx| match answer {
+            Ok(Confirmation::Busy) | Err(_) => supervisor.ask_again(id, ctx),
+            Ok(confirmation) => supervisor.resolve(&id, confirmation, ctx),
+        }));
+    }
+
+    fn ask_again(&mut self, id: DeviceId, ctx: &mut Context<Self>) {
+        ctx.run_later(CONFIRM_AGAIN, move |supervisor, ctx| {
+            if supervisor.registry.is_claimed(&id) {
+                supervisor.ask_to_confirm(id, ctx);
+            }
+        });
+    }
+
+    /// Settles a claim by what was found at the device's own address.
+    fn resolve(&mut self, id: &DeviceId, found: Confirmation, ctx: &mut Context<Self>) {
+        let now = Timestamp::now();
+        let settled = match &found {
+            Confirmation::Here => self.registry.confirmed(id, now),
+            Confirmation::Gone | Confirmation::Other(_) => self.registry.gone(id, now),
+            Confirmation::Busy => None,
+        };
+        if let Some(settled) = settled {
+            self.settle(settled, ctx);
+        }
+        match found {
+            Confirmation::Other(seen) => self.sighted(&seen, ctx),
+            Confirmation::Here | Confirmation::Gone | Confirmation::Busy => self.keep(ctx),
+        }
+    }
+
+    /// Puts what changed in the registry on disk.
+    fn keep(&mut self, ctx: &mut Context<Self>) {
+        let changed = self.registry.take_changed();
+        if changed.is_empty() {
+            return;
+        }
+        let mut records = Vec::with_capacity(changed.len());
+        for (id, known) in &changed {
+            match serde_json::to_vec(known) {
+                Ok(body) => records.push((id.clone(), body)),
+                Err(error) => error!(device = %id, %error, "a device cannot be written down"),
+            }
+        }
+        let spool = self.parts.spool.clone();
+        let remember = async move { spool.remember(records).await }.into_actor(self);
+        ctx.spawn(remember.map(move |kept, supervisor, _| {
+            if let Err(error) = kept {
+                warn!(%error, "the known devices could not be kept; tried again with the next");
+                supervisor
+                    .registry
+                    .mark_changed(changed.into_iter().map(|(id, _)| id));
+            }
+        }));
+    }
+
+    /// Ends when the last child of a drain has ended.
+    fn end_if_deserted(&mut self, ctx: &mut Context<Self>) {
+        if self.is_draining && self.children.is_deserted() {
+            ctx.stop();
+        }
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let beat_every = self.parts.settings.beat_every / BEAT_GROUPS;
+        ctx.run_interval(beat_every, |supervisor, ctx| supervisor.beat(ctx));
+        ctx.run_interval(HEART_EVERY, |supervisor, _| supervisor.heart.beat());
+        let recall = recall(self.parts.spool.clone()).into_actor(self);
+        ctx.spawn(recall.map(|recalled, supervisor, ctx| supervisor.begin(recalled, ctx)));
+    }
+}
+
+impl Handler<Exited> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, exited: Exited, ctx: &mut Self::Context) -> Self::Result {
+        let Exited { child, cause, .. } = &exited;
+        if self.is_draining {
+            self.children.retire(child);
+            self.end_if_deserted(ctx);
+            return;
+        }
+        let (now, at) = (Instant::now(), Timestamp::now());
+        let Some(delay) = self.children.died(&exited, now, at, chance()) else {
+            return;
+        };
+        warn!(%child, %cause, ?delay, "an actor died; a new one takes its place");
+        ctx.run_later(delay, move |supervisor, ctx| {
+            if supervisor.children.is_wanted(&exited.child) {
+                supervisor.revive(&exited.child, ctx);
+            }
+        });
+    }
+}
+
+impl Handler<Found> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Found(seen): Found, ctx: &mut Self::Context) -> Self::Result {
+        self.sighted(&seen, ctx);
+    }
+}
+
+impl Handler<Swept> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, swept: Swept, _: &mut Self::Context) -> Self::Result {
+        let subnets = &self.parts.subnets;
+        let Some(subnet) = subnets.iter().find(|subnet| subnet.label == swept.label) else {
+            return;
+        };
+        let is_inside = |address| subnet.scope.admit(address, subnet.door).is_ok();
+        for device in self.registry.swept(is_inside, SWEEPS_MISSED_MAX) {
+            if self.is_silent(&device) {
+                info!(%device, "silent, and missed by every sweep; let go until it is seen again");
+                self.children.retire(&ChildId::Device(device));
+            }
+        }
+    }
+}
+
+impl Handler<Contradicted> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, fact: Contradicted, ctx: &mut Self::Context) -> Self::Result {
+        self.resolve(&fact.device, Confirmation::Other(fact.seen), ctx);
+    }
+}
+
+impl Handler<Missed> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, fact: Missed, ctx: &mut Self::Context) -> Self::Result {
+        self.resolve(&fact.device, Confirmation::Gone, ctx);
+    }
+}
+
+impl Handler<Proved> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, fact: Proved, ctx: &mut Self::Context) -> Self::Result {
+        self.registry.prove(&fact.device, &fact.fingerprint);
+        self.resolve(&fact.device, Confirmation::Here, ctx);
+    }
+}
+
+impl Handler<Unmasked> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, fact: Unmasked, ctx: &mut Self::Context) -> Self::Result {
+        info!(device = %fact.device, reason = %fact.reason, "no printer; left alone for a day");
+        self.registry.unmask(&fact.device, Timestamp::now());
+        self.children.retire(&ChildId::Device(fact.device.clone()));
+        let spool = self.parts.spool.clone();
+        let forget = async move { spool.forget(fact.device).await }.into_actor(self);
+        ctx.spawn(forget.map(|forgotten, _, _| {
+            if let Err(error) = forgotten {
+                warn!(%error, "what is no printer is still written down; the next start asks it");
+            }
+        }));
+    }
+}
+
+impl Handler<TellStatus> for Supervisor {
+    type Result = MessageResult<TellStatus>;
+
+    fn handle(&mut self, _: TellStatus, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Box::new(StatusSnapshot {
+            schema: status::SCHEMA,
+            at: Timestamp::now(),
+            started_at: self.parts.started_at,
+            hub: status::hub(self.parts.hub.as_ref(), &self.children),
+            printers: status::printers(&self.registry, &self.children),
+            subnets: status::subnets(&self.parts.subnets, &self.children),
+            queue: status::queue(&self.parts.spool.stats()),
+            restarts: self.children.restarts_status(),
+        }))
+    }
+}
+
+impl Handler<Shutdown> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, order: Shutdown, ctx: &mut Self::Context) -> Self::Result {
+        info!("draining");
+        self.is_draining = true;
+        let living: Vec<Address> = self
+            .children
+            .living()
+            .map(|(_, _, address)| address.clone())
+            .collect();
+        for address in living {
+            match address {
+                Address::Scanner(scanner) => tell(scanner, Drain, ctx),
+                Address::Device(device) => tell(device, Drain, ctx),
+                Address::Uplink(uplink) => tell(uplink, Drain, ctx),
+            }
+        }
+        ctx.run_later(order.limit, |_, ctx| ctx.stop());
+        self.end_if_deserted(ctx);
+    }
+}
+
+#[cfg(feature = "provoke")]
+impl Handler<crate::messages::ProvokeChild> for Supervisor {
+    type Result = bool;
+
+    fn handle(
+        &mut self,
+        order: crate::messages::ProvokeChild,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        let provoke = crate::messages::Provoke(order.fault);
+        let Some(address) = self.children.address(&order.child) else {
+            return false;
+        };
+        match address {
+            Address::Scanner(scanner) => tell(scanner, provoke, ctx),
+            Address::Device(device) => tell(device, provoke, ctx),
+            Address::Uplink(uplink) => tell(uplink, provoke, ctx),
+        }
+        true
+    }
+}
+
+impl Address {
+    /// Asks the child for its pulse.
+    fn beat(self, deadline: Duration) -> impl Future<Output = Result<Pulse, MailboxError>> {
+        async move {
+            match self {
+                Self::Scanner(scanner) => scanner.send(Beat).timeout(deadline).await,
+                Self::Device(device) => device.send(Beat).timeout(deadline).await,
+                Self::Uplink(uplink) => uplink.send(Beat).timeout(deadline).await,
+            }
+        }
+    }
+}
+
+/// Gives an order, waiting for room in the child's mailbox without holding up the Supervisor.
+fn tell<A, M>(address: Addr<A>, order: M, ctx: &mut Context<Supervisor>)
+where
+    A: Actor<Context = Context<A>> + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message<Result = ()> + Send + 'static,
+{
+    let told = address.send(order).timeout(ANSWER_MAX);
+    // One that is dead or deaf is the business of its lifeline or of the next beat.
+    ctx.spawn(wrap_future(async move { told.await.unwrap_or_default() }));
+}
+
+/// The devices that were written down; without them the next sweep finds everyone again.
+async fn recall(spool: Spool) -> Vec<(DeviceId, Known)> {
+    let records = match spool.recall().await {
+        Ok(records) => records,
+        Err(error) => {
+            error!(%error, "the known devices cannot be read");
+            return Vec::new();
+        }
+    };
+    let known =
+        records
+            .into_iter()
+            .filter_map(|(id, body)| match serde_json::from_slice::<Known>(&body) {
+                Ok(known) => Some((id, known)),
+                Err(error) => {
+                    warn!(device = %id, %error, "a known device cannot be read; left out");
+                    None
+                }
+            });
+    known.collect()
+}
+
+/// What a device of this subnet may answer to: as configured, then the same in version 1.
+fn credentials_of(subnet: &Subnet) -> Vec<Credential> {
+    survey::with_v1(&subnet.credentials)
+}
+
+/// The beat group of a child, by its name: the same in every turn.
+fn group_of(id: &ChildId) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    // The remainder of a division by eight fits any integer.
+    u32::try_from(hasher.finish() % u64::from(BEAT_GROUPS)).unwrap_or_default()
+}

@@ -1,0 +1,253 @@
+//! The hub's side of the agent: polls it, hands over what the spool holds.
+//!
+//! A poll at every turn, at once when something new is in the spool and the hub asked for that,
+//! and one after the other while more waits. What fails is tried again ever more slowly; the
+//! spool keeps everything meanwhile. It starts nobody and orders nobody about in this stage.
+
+mod grpc;
+
+use std::time::Duration;
+
+use actix::fut::wrap_stream;
+use actix::{
+    Actor, ActorContext, ActorFutureExt, ActorStreamExt, AsyncContext, Context, Handler,
+    SpawnHandle, WrapFuture,
+};
+use futures_util::stream;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use self::grpc::{Link, PollError, Polled};
+use crate::backoff::{chance, jittered};
+use crate::messages::{Beat, Drain, Pulse, UplinkVitals, Vitals, Work};
+use crate::parts::{HubLink, Tools};
+use crate::spool::Spool;
+use crate::status::Totals;
+
+/// How long news gathers before it is sent at once: one sweep's findings go in one poll.
+const NEWS_DEBOUNCE: Duration = Duration::from_millis(200);
+/// The hub may ask for polls no rarer than this: an agent must stay within reach.
+const POLL_EVERY_MAX: Duration = Duration::from_secs(3600);
+/// Exchange, connection and disk together may take the poll's own deadline and this.
+const POLL_SLACK: Duration = Duration::from_secs(30);
+
+/// The actor of the hub.
+pub struct Uplink {
+    hub: HubLink,
+    tools: Tools,
+    totals: watch::Receiver<Totals>,
+    link: Option<Link>,
+    every: Duration,
+    at_once: bool,
+    has_news: bool,
+    failures: u32,
+    /// The timer of the next poll, and when it goes off.
+    timer: Option<(SpawnHandle, Instant)>,
+    work: Option<Work>,
+    vitals: UplinkVitals,
+    is_draining: bool,
+}
+
+impl Uplink {
+    pub(crate) fn new(hub: HubLink, tools: Tools, totals: watch::Receiver<Totals>) -> Self {
+        Self {
+            hub,
+            totals,
+            link: None,
+            every: tools.settings.poll_every,
+            tools,
+            at_once: false,
+            has_news: false,
+            failures: 0,
+            timer: None,
+            work: None,
+            vitals: UplinkVitals::default(),
+            is_draining: false,
+        }
+    }
+
+    /// Begins a poll.
+    fn poll(&mut self, ctx: &mut Context<Self>) {
+        self.timer = None;
+        if self.work.is_some() {
+            return;
+        }
+        self.has_news = false;
+        let deadline = self.tools.settings.poll_deadline;
+        self.work = Some(Work::begin("poll", deadline.saturating_add(POLL_SLACK)));
+        let exchange = exchange(
+            self.hub.clone(),
+            self.link.clone(),
+            self.tools.spool.clone(),
+            *self.totals.borrow(),
+            (self.tools.started_at, deadline),
+        );
+        // TLS and compression belong on the runtime, not on the actors' thread.
+        let task = OnRuntime(self.tools.runtime.spawn(exchange));
+        let exchanged = task.joined().into_actor(self);
+        ctx.spawn(exchanged.map(|exchanged, uplink, ctx| uplink.finish(exchanged, ctx)));
+    }
+
+    /// Ends a poll, and says when the next one begins.
+    fn finish(&mut self, exchanged: Result<(Link, Polled), PollError>, ctx: &mut Context<Self>) {
+        self.work = None;
+        let delay = match exchanged {
+            Ok((link, polled)) => {
+                self.link = Some(link);
+                self.note_contact(&polled);
+                match polled {
+                    Polled { has_more: true, .. } => Duration::ZERO,
+                    Polled { .. } if self.has_news && self.at_once => NEWS_DEBOUNCE,
+                    Polled { .. } => jittered(self.every, chance()),
+                }
+            }
+            Err(error) => {
+                self.link = None;
+                self.note_failure(&error);
+                self.tools.settings.backoff.delay(self.failures, chance())
+            }
+        };
+        if self.is_draining {
+            ctx.stop();
+            return;
+        }
+        self.wake_after(delay, ctx);
+    }
+
+    fn note_contact(&mut self, polled: &Polled) {
+        if self.vitals.trouble.take().is_some() || self.vitals.contact_at.is_none() {
+            info!(hub = %self.hub.url, "the hub answers");
+        }
+        self.failures = 0;
+        self.vitals.contact_at = Some(Timestamp::now());
+        self.vitals.acked = self.vitals.acked.max(polled.acked);
+        self.at_once = polled.at_once;
+        self.every = polled
+            .next
+            .unwrap_or(self.tools.settings.poll_every)
+            .min(POLL_EVERY_MAX);
+        debug!(acked = polled.acked, more = polled.has_more, "polled");
+    }
+
+    /// Logs a change of state once; an hour without the hub is one line, not a thousand.
+    fn note_failure(&mut self, error: &PollError) {
+        let words = error.to_string();
+        if self.vitals.trouble.is_none() {
+            warn!(hub = %self.hub.url, %error, "the hub is away; reports wait in the spool");
+        } else {
+            debug!(hub = %self.hub.url, %error, "the hub is still away");
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.vitals.trouble = Some(words);
+    }
+
+    /// Something new is in the spool.
+    fn hear_news(&mut self, ctx: &mut Context<Self>) {
+        self.has_news = true;
+        if self.at_once && self.failures == 0 && self.work.is_none() {
+            self.wake_after(NEWS_DEBOUNCE, ctx);
+        }
+    }
+
+    /// Sets the timer, unless it goes off sooner than that already.
+    fn wake_after(&mut self, delay: Duration, ctx: &mut Context<Self>) {
+        let at = Instant::now() + delay;
+        if let Some((timer, set)) = self.timer.take() {
+            if set <= at {
+                self.timer = Some((timer, set));
+                return;
+            }
+            ctx.cancel_future(timer);
+        }
+        let timer = ctx.run_later(delay, |uplink, ctx| uplink.poll(ctx));
+        self.timer = Some((timer, at));
+    }
+}
+
+impl Actor for Uplink {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let news = stream::unfold(self.tools.spool.watch(), async |mut news| {
+            news.changed().await.ok()?;
+            Some(((), news))
+        });
+        let heard = wrap_stream::<_, Self>(news).map(|(), uplink, ctx| uplink.hear_news(ctx));
+        ctx.spawn(heard.finish());
+        self.poll(ctx);
+    }
+}
+
+impl Handler<Beat> for Uplink {
+    type Result = Pulse;
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) -> Self::Result {
+        Pulse {
+            work: self.work,
+            vitals: Vitals::Uplink(self.vitals.clone()),
+        }
+    }
+}
+
+impl Handler<Drain> for Uplink {
+    type Result = ();
+
+    /// A poll in hand is finished; what still waits is safe in the spool.
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        self.is_draining = true;
+        if self.work.is_none() {
+            ctx.stop();
+        }
+    }
+}
+
+#[cfg(feature = "provoke")]
+impl Handler<crate::messages::Provoke> for Uplink {
+    type Result = ();
+
+    fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
+        self.work = crate::provoke::fail(fault, self.work, ctx);
+    }
+}
+
+/// A task on the runtime that ends when nobody waits for it any more.
+struct OnRuntime<T>(JoinHandle<T>);
+
+impl<T> OnRuntime<T> {
+    /// The task's result; its panic becomes the panic of whoever waits.
+    async fn joined(mut self) -> T {
+        match (&mut self.0).await {
+            Ok(result) => result,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down, and so is everything else.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+impl<T> Drop for OnRuntime<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Connects unless connected, and polls once.
+async fn exchange(
+    hub: HubLink,
+    link: Option<Link>,
+    spool: Spool,
+    totals: Totals,
+    (started_at, deadline): (Timestamp, Duration),
+) -> Result<(Link, Polled), PollError> {
+    let mut link = match link {
+        Some(link) => link,
+        None => Link::open(&hub, deadline).await?,
+    };
+    let polled = link.poll(&spool, totals, started_at).await?;
+    Ok((link, polled))
+}
