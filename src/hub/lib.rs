@@ -1,5 +1,196 @@
 //! The hub: keeps what the agents report, and shows it.
+//!
+//! [`bind`] opens the store and every door, [`Hub::serve`] serves them until it is told to stop;
+//! [`run`] does both. The commands of `platen-hub` are in [`cli`].
 
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::ca::{Authority, CaError};
+use crate::config::HubConfig;
+use crate::door::portal::{self, PortalState};
+use crate::door::tls::{self, TlsError};
+use crate::door::uplink::{Uplink, UplinkParts};
+use crate::state::{Bound, Lock, StateError};
+use crate::store::{Store, StoreError, Tenant};
+
+pub mod ca;
+pub mod config;
 pub mod door;
 pub mod meter;
+pub mod state;
 pub mod store;
+
+/// Longest what is under way may take after the hub was told to stop. Docker kills after ten.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// Why a hub does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The authority cannot work.
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The uplink has no TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A door cannot be opened.
+    #[error("{key}: {address} cannot be listened on: {source}")]
+    Bind {
+        /// The key that names the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The agents' door failed while it was open.
+    #[error("the uplink failed: {0}")]
+    Uplink(tonic::transport::Error),
+    /// The portal failed while it was open.
+    #[error("the portal failed: {0}")]
+    Portal(io::Error),
+}
+
+/// A hub with every door bound and none served yet.
+#[derive(Debug)]
+pub struct Hub {
+    store: Store,
+    uplink: Uplink,
+    settings: Arc<rustls::ServerConfig>,
+    uplink_listener: TcpListener,
+    portal_listener: TcpListener,
+    bound: Bound,
+    _lock: Lock,
+}
+
+/// Binds, then serves until `shutdown`.
+///
+/// # Errors
+/// [`RunError`], for a person to read.
+pub async fn run(config: HubConfig, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    bind(&config).await?.serve(shutdown).await?;
+    Ok(())
+}
+
+/// Takes the state folder, opens the store and binds every door. Port 0 is any free port.
+///
+/// # Errors
+/// [`RunError`]; nothing is left open.
+pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
+    let now = Timestamp::now();
+    state::make(&config.state_dir)?;
+    let lock = state::lock(&config.state_dir)?;
+    let authority = Authority::open(&config.state_dir, now)?;
+    let identity = authority.server_identity(&config.state_dir, &config.names, now)?;
+    let settings = tls::settings(&authority, identity)?;
+    let store = Store::open(&config.store_url, &config.state_dir).await?;
+    let (uplink_listener, uplink) = listen("uplink.listen", config.uplink_listen).await?;
+    let (portal_listener, portal) = listen("portal.listen", config.portal_listen).await?;
+    let bound = Bound { uplink, portal };
+    state::tell(&config.state_dir, bound)?;
+    let uplink = Uplink::new(UplinkParts {
+        store: store.clone(),
+        tenant: Tenant::DEFAULT,
+        authority,
+        poll_every: config.poll_every,
+        report_at_once: config.report_at_once,
+    });
+    Ok(Hub {
+        store,
+        uplink,
+        settings,
+        uplink_listener,
+        portal_listener,
+        bound,
+        _lock: lock,
+    })
+}
+
+impl Hub {
+    /// Where the doors are.
+    #[must_use]
+    pub fn bound(&self) -> Bound {
+        self.bound
+    }
+
+    /// What the hub keeps.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Serves every door until `shutdown`, then lets what is under way end.
+    ///
+    /// # Errors
+    /// [`RunError`] when a door fails: the others are closed too, and the process should end.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let (stop, stopped) = watch::channel(false);
+        let state = PortalState {
+            store: self.store.clone(),
+            tenant: Tenant::DEFAULT,
+        };
+        let portal = axum::serve(self.portal_listener, portal::router(state))
+            .with_graceful_shutdown(told(stopped.clone()));
+        let uplink = self
+            .uplink
+            .serve(self.uplink_listener, self.settings, told(stopped));
+        let doors = async {
+            tokio::try_join!(async { uplink.await.map_err(RunError::Uplink) }, async {
+                portal.await.map_err(RunError::Portal)
+            },)
+        };
+        tokio::pin!(doors);
+        info!(uplink = %self.bound.uplink, portal = %self.bound.portal, "the hub is open");
+        tokio::select! {
+            ended = &mut doors => {
+                self.store.close().await;
+                ended?;
+                return Ok(());
+            }
+            () = shutdown => {}
+        }
+        info!("the hub is closing");
+        stop.send_replace(true);
+        match timeout(DRAIN_TIMEOUT, doors).await {
+            Ok(ended) => ended.map(|_| ())?,
+            Err(_) => warn!("connections that did not end were cut"),
+        }
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+/// Ends when the hub is told to stop.
+async fn told(mut stopped: watch::Receiver<bool>) {
+    // An error means that the teller is gone, which is telling too.
+    let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
+}
+
+async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), RunError> {
+    let failed = |source| RunError::Bind {
+        key,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,3 +1,7 @@
 //! The doors: what the outside can reach, one file or folder each.
 
+pub mod code;
 pub mod portal;
+pub mod tls;
+pub mod uplink;
+pub mod wire;

@@ -145,6 +145,29 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Revokes an agent by name or id: its next poll is refused. Says whether there was one to revoke.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn revoke(
+        &self,
+        tenant: &Tenant,
+        name_or_id: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let revoked = on_pool!(self, pool => sqlx::query(
+            "UPDATE agents SET revoked_ms = $3
+             WHERE tenant = $1 AND (name = $2 OR id = $2) AND revoked_ms IS NULL",
+        )
+        .bind(tenant.as_str())
+        .bind(name_or_id)
+        .bind(millis(now))
+        .execute(pool).await?.rows_affected());
+        Ok(revoked > 0)
+    }
+}
+
 impl Row {
     fn into_agent(self) -> Result<AgentRow, StoreError> {
         let status = self.status.as_deref().map(serde_json::from_str).transpose();

@@ -4,8 +4,8 @@
 //! [`Tenant`]. Each SQL text stands once and is run by whichever pool there is. What the readings
 //! mean is judged elsewhere ([`crate::meter`]); nothing here opens a port.
 //!
-//! The methods, by file: [`agents`] (who may report), [`accept`] (keeping reports, exactly once),
-//! [`printers`] (what the portal and the commands show), [`portal`] (who may look).
+//! The methods, by file: [`agents`] (who may report), [`invitations`] (who may become one),
+//! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands show), [`portal`] (who may look).
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,10 @@ use sqlx::{PgPool, SqlitePool};
 
 pub mod accept;
 pub mod agents;
+pub mod invitations;
 pub mod portal;
 pub mod printers;
+pub mod report;
 
 /// Connections at once. SQLite writes one at a time whatever this says; readers run beside it.
 const CONNECTIONS_MAX: u32 = 8;
@@ -291,3 +293,6 @@ fn timestamp(millis: i64) -> Result<Timestamp, StoreError> {
 fn maybe_timestamp(millis: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
     millis.map(timestamp).transpose()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! The TLS in front of the uplink: our own acceptor, so that a peer's certificate is ours to judge.
+//!
+//! A client may come without a certificate (to enroll), never with a wrong one. What a peer can
+//! cost is bounded here: connections, handshakes, and how long a stranger may stay.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+use tracing::{debug, warn};
+
+use crate::ca::{Authority, ServerIdentity};
+use crate::store::hash_hex;
+
+/// Most connections at once, from whomever. An agent holds one; a thousand agents fit twice.
+const CONNECTIONS_MAX: usize = 2_048;
+
+/// Longest a peer may take to say hello. Two round trips over a satellite take two seconds.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest a peer without a certificate may stay: enrolling is one call.
+const STRANGER_LIFE: Duration = Duration::from_secs(30);
+
+/// Connections that have shaken hands and wait to be served.
+const READY_MAX: usize = 16;
+
+/// Pause after the system refuses a connection, mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the door has no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The hub's own certificate or key is refused by the TLS library.
+    #[error("the hub's certificate cannot be used: {0}")]
+    Identity(#[from] rustls::Error),
+    /// The authority cannot judge clients.
+    #[error("the hub's authority cannot be used: {0}")]
+    Authority(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// Who is at the other end, as far as TLS can tell.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Where it comes from.
+    pub address: SocketAddr,
+    /// SHA-256 of its certificate, if it has shown one that the hub's authority signed.
+    pub fingerprint: Option<String>,
+}
+
+/// The settings of the door's TLS: 1.2 and up, our certificate, our authority for clients.
+///
+/// # Errors
+/// [`TlsError`] when certificate or authority cannot be used.
+pub fn settings(
+    authority: &Authority,
+    identity: ServerIdentity,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate().clone())?;
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
+        .allow_unauthenticated()
+        .build()?;
+    let mut config = ServerConfig::builder_with_protocol_versions(&[&TLS13, &TLS12])
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(identity.chain, identity.key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Accepts connections until the returned stream is dropped.
+pub fn connections(
+    listener: TcpListener,
+    settings: Arc<ServerConfig>,
+) -> ReceiverStream<io::Result<Connection>> {
+    let (ready, stream) = mpsc::channel(READY_MAX);
+    tokio::spawn(accept(listener, TlsAcceptor::from(settings), ready));
+    ReceiverStream::new(stream)
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    ready: mpsc::Sender<io::Result<Connection>>,
+) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            () = ready.closed() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                tokio::spawn(shake_hands(
+                    acceptor.clone(),
+                    stream,
+                    address,
+                    place,
+                    ready.clone(),
+                ));
+            }
+            Err(error) => {
+                warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn shake_hands(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    address: SocketAddr,
+    place: OwnedSemaphorePermit,
+    ready: mpsc::Sender<io::Result<Connection>>,
+) {
+    // Polls are small: without this, each answer waits for an acknowledgement (RFC 896).
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%address, %error, "a connection is gone already");
+        return;
+    }
+    match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let connection = Connection::new(stream, address, place);
+            // Fails only when the hub is going down: then nobody is served any more.
+            let _ = ready.send(Ok(connection)).await;
+        }
+        Ok(Err(error)) => debug!(%address, %error, "a handshake failed"),
+        Err(_) => debug!(%address, "a handshake took too long"),
+    }
+}
+
+/// One connection: its bytes, who is at its end, and its place among [`CONNECTIONS_MAX`].
+#[derive(Debug)]
+pub struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    /// Ends the visit of a peer without a certificate.
+    leaves: Option<Pin<Box<Sleep>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(stream: TlsStream<TcpStream>, address: SocketAddr, place: OwnedSemaphorePermit) -> Self {
+        let certificates = stream.get_ref().1.peer_certificates();
+        let fingerprint = certificates
+            .and_then(<[_]>::first)
+            .map(|leaf| hash_hex(leaf));
+        let leaves = fingerprint
+            .is_none()
+            .then(|| Box::pin(sleep(STRANGER_LIFE)));
+        Self {
+            stream,
+            peer: Peer {
+                address,
+                fingerprint,
+            },
+            leaves,
+            _place: place,
+        }
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(leaves) = &mut self.leaves
+            && leaves.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

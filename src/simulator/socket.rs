@@ -1,0 +1,190 @@
+//! The one socket that answers for every address of a fleet, and the loop around it.
+//!
+//! Bound to all addresses with IP_PKTINFO, so that each question tells which address was asked and
+//! the answer leaves from there. Loopback only, twice: the socket is bound to the loopback
+//! interface where the kernel permits that, and a datagram from or to another address is dropped.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::Instant;
+
+use nix::libc;
+use nix::sys::socket::{
+    self, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockFlag,
+    SockType, SockaddrIn, setsockopt, sockopt,
+};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use crate::rack::Rack;
+
+/// Datagrams taken with one system call.
+const BATCH: usize = 64;
+/// Batches answered before other work, such as an order, gets its turn.
+const BATCHES_MAX: usize = 16;
+/// Largest question: nothing a collector asks comes near it.
+const QUESTION_MAX: usize = 4096;
+/// Room for what the kernel holds while the fleet is busy: 1,000 questions at once need some.
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// The sockets of a fleet.
+pub(crate) struct Sockets {
+    v4: UdpSocket,
+    v6: Option<UdpSocket>,
+    port: u16,
+    buffer: Vec<u8>,
+    buffer_v6: Vec<u8>,
+}
+
+impl Sockets {
+    /// Opens the socket for 127.0.0.0/8, and one for ::1 if wanted. Needs a tokio runtime.
+    pub(crate) fn open(port: u16, with_v6: bool) -> io::Result<Self> {
+        let v4 = open_v4(port)?;
+        let bound: SockaddrIn = socket::getsockname(v4.as_raw_fd())?;
+        let port = bound.port();
+        let v6 = match with_v6 {
+            true => {
+                let socket = std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, port))?;
+                socket.set_nonblocking(true)?;
+                Some(UdpSocket::from_std(socket)?)
+            }
+            false => None,
+        };
+        Ok(Self {
+            v4: UdpSocket::from_std(v4.into())?,
+            v6,
+            port,
+            buffer: vec![0; BATCH * QUESTION_MAX],
+            buffer_v6: vec![0; QUESTION_MAX],
+        })
+    }
+
+    /// The port that answers.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Waits for questions and answers some of them. Dropping the future loses none.
+    pub(crate) async fn serve(&mut self, rack: &mut Rack, start: Instant) -> io::Result<()> {
+        let Self {
+            v4,
+            v6,
+            buffer,
+            buffer_v6,
+            ..
+        } = self;
+        let other = async {
+            match v6.as_ref() {
+                Some(socket) => {
+                    let (length, from) = socket.recv_from(buffer_v6).await?;
+                    Ok((socket, length, from))
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ready = v4.readable() => {
+                ready?;
+                for _ in 0..BATCHES_MAX {
+                    let batch = || answer_batch(v4.as_raw_fd(), buffer, rack, start);
+                    match v4.try_io(Interest::READABLE, batch) {
+                        // Nothing left: the kernel will tell of more.
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                        batch => batch?,
+                    }
+                }
+            }
+            heard = other => {
+                let heard: io::Result<(&UdpSocket, usize, SocketAddr)> = heard;
+                let (socket, length, from) = heard?;
+                let to = IpAddr::V6(Ipv6Addr::LOCALHOST);
+                let question = buffer_v6.get(..length).unwrap_or(&[]);
+                if let Some(answer) = rack.answer(to, question, start.elapsed())
+                    && socket.try_send_to(&answer, from).is_err()
+                {
+                    rack.counts.unsent += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open_v4(port: u16) -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let fd = socket::socket(AddressFamily::Inet, SockType::Datagram, flags, None)?;
+    setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
+    setsockopt(&fd, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+    let loopback = std::ffi::OsString::from("lo");
+    if let Err(error) = setsockopt(&fd, sockopt::BindToDevice, &loopback) {
+        // Each datagram's addresses are checked all the same.
+        tracing::debug!(%error, "not bound to the loopback interface");
+    }
+    let any = SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port));
+    socket::bind(fd.as_raw_fd(), &any)?;
+    Ok(fd)
+}
+
+/// Takes as many questions as are there, up to [`BATCH`], and answers each from where it was asked.
+fn answer_batch(raw: RawFd, buffer: &mut [u8], rack: &mut Rack, start: Instant) -> io::Result<()> {
+    let room = nix::cmsg_space!(libc::in_pktinfo);
+    let mut headers = MultiHeaders::<SockaddrIn>::preallocate(BATCH, Some(room));
+    let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffer
+        .chunks_mut(QUESTION_MAX)
+        .map(|chunk| [IoSliceMut::new(chunk)])
+        .collect();
+    let heard = socket::recvmmsg(
+        raw,
+        &mut headers,
+        slices.iter_mut(),
+        MsgFlags::MSG_DONTWAIT,
+        None,
+    )?;
+    let elapsed = start.elapsed();
+    for datagram in heard {
+        let to = datagram.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::Ipv4PacketInfo(info) => Some(from_kernel(info.ipi_addr)),
+            _ => None,
+        });
+        let (Some(to), Some(from)) = (to, datagram.address) else {
+            rack.counts.foreign += 1;
+            continue;
+        };
+        if !to.is_loopback() || !from.ip().is_loopback() {
+            rack.counts.foreign += 1;
+            continue;
+        }
+        // A question fits into its one buffer, or is cut off and then unreadable.
+        let question = datagram.iovs().next().unwrap_or(&[]);
+        if let Some(answer) = rack.answer(IpAddr::V4(to), question, elapsed)
+            && send(raw, to, from, &answer).is_err()
+        {
+            rack.counts.unsent += 1;
+        }
+    }
+    Ok(())
+}
+
+fn send(fd: RawFd, from: Ipv4Addr, to: SockaddrIn, answer: &[u8]) -> nix::Result<usize> {
+    let info = libc::in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: libc::in_addr {
+            s_addr: u32::from_ne_bytes(from.octets()),
+        },
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    };
+    let source = [ControlMessage::Ipv4PacketInfo(&info)];
+    socket::sendmsg(
+        fd,
+        &[IoSlice::new(answer)],
+        &source,
+        MsgFlags::MSG_DONTWAIT,
+        Some(&to),
+    )
+}
+
+/// The kernel keeps an address in network order, whatever the order of the machine.
+fn from_kernel(address: libc::in_addr) -> Ipv4Addr {
+    Ipv4Addr::from(address.s_addr.to_ne_bytes())
+}
