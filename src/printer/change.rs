@@ -14,6 +14,10 @@ use crate::tray::Tray;
 /// measured again were seen to rise by a few points only.
 const REPLACED_RISE_PERCENT: f64 = 20.0;
 
+/// Shares closer than this, in points of percent, are one. The finest level seen counts a
+/// capacity of some hundred thousand.
+const SAME_PERCENT: f64 = 1e-9;
+
 /// One difference between an older and a newer reading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "camelCase")]
@@ -161,7 +165,7 @@ fn supplies(older: &[Supply], newer: &[Supply]) -> Vec<Change> {
             });
         }
         if let Some(old) = known
-            && old.level != supply.level
+            && !is_same(old.level, supply.level)
         {
             let index = supply.index.clone();
             changes.push(Change::SupplyLevel {
@@ -198,11 +202,22 @@ fn is_replaced(old: &Supply, new: &Supply) -> bool {
     other_serial || old.description != new.description || rose
 }
 
+/// Whether two levels are one. A share that was written as text and read back may differ in its
+/// last digit.
+fn is_same(old: Level, new: Level) -> bool {
+    match (old, new) {
+        (Level::Percent { percent: from }, Level::Percent { percent: to }) => {
+            (from - to).abs() < SAME_PERCENT
+        }
+        (old, new) => old == new,
+    }
+}
+
 fn trays(older: &[Tray], newer: &[Tray]) -> Vec<Change> {
     let mut changes = Vec::new();
     for tray in newer {
         let known = older.iter().find(|old| old.index == tray.index);
-        if known.is_none_or(|old| old.level != tray.level || old.media != tray.media) {
+        if known.is_none_or(|old| !is_same(old.level, tray.level) || old.media != tray.media) {
             changes.push(Change::Tray {
                 index: tray.index.clone(),
                 from: known.map(|old| old.level),
