@@ -169,9 +169,9 @@ fn decide(
         (PrinterStatus::Other, DeviceStatus::Running | DeviceStatus::Warning) => State::Standby,
         (_, _) => State::Unknown,
     };
-    let severity = if matches!(state, State::Stopped | State::Offline) {
-        Severity::Critical
-    } else if is_critical && !is_working && host != DeviceStatus::Running {
+    let is_standing = matches!(state, State::Stopped | State::Offline);
+    let stands_still = is_critical && !is_working && host != DeviceStatus::Running;
+    let severity = if is_standing || stands_still {
         Severity::Critical
     } else if is_critical || !conditions.is_empty() || is_warned(host, alerts) {
         Severity::Warning
@@ -247,7 +247,8 @@ mod tests {
         let jam = &[alert("critical", 8)][..];
         let powered = &[alert("warning", 503)][..];
         let low = &[alert("warning", 807)][..];
-        let table: &[(P, D, &[&'static str], &[Alert], State, Severity)] = &[
+        type Row<'a> = (P, D, &'a [&'static str], &'a [Alert], State, Severity);
+        let table: &[Row<'_>] = &[
             (P::Idle, D::Running, &[], none, State::Idle, Severity::Ok),
             (
                 P::Printing,

@@ -89,7 +89,7 @@ pub(crate) fn read_label(text: &str) -> Label {
 
 /// Whether a text is nothing but a part number: one word of letters, digits and a hyphen.
 fn is_part_number(text: &str) -> bool {
-    let has = |test: fn(&u8) -> bool| text.as_bytes().iter().any(|octet| test(octet));
+    let has = |test: fn(&u8) -> bool| text.as_bytes().iter().any(test);
     has(|octet| octet.is_ascii_digit())
         && has(|octet| octet.is_ascii_uppercase())
         && text.contains('-')

@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one element that must have this tag.
-    fn expect(&mut self, wanted: u8) -> Result<&'a [u8], DecodeError> {
+    fn tagged(&mut self, wanted: u8) -> Result<&'a [u8], DecodeError> {
         let (tag, contents) = self.element()?;
         if tag == wanted {
             Ok(contents)
@@ -61,19 +61,19 @@ impl<'a> Reader<'a> {
 
     /// Takes an INTEGER of the message's frame.
     fn integer(&mut self) -> Result<i64, DecodeError> {
-        signed(self.expect(ber::INTEGER)?).ok_or(DecodeError::NotAMessage)
+        signed(self.tagged(ber::INTEGER)?).ok_or(DecodeError::NotAMessage)
     }
 }
 
 /// Decodes one message.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
-    let mut message = Reader(Reader(bytes).expect(ber::SEQUENCE)?);
+    let mut message = Reader(Reader(bytes).tagged(ber::SEQUENCE)?);
     let version = match message.integer()? {
         0 => Version::V1,
         1 => Version::V2c,
         other => return Err(DecodeError::Version(other)),
     };
-    let community = message.expect(ber::OCTET_STRING)?.to_vec();
+    let community = message.tagged(ber::OCTET_STRING)?.to_vec();
     let (tag, contents) = message.element()?;
     Ok(Message {
         version,
@@ -111,7 +111,7 @@ fn pdu(tag: u8, contents: &[u8]) -> Result<Pdu, DecodeError> {
             (ErrorStatus::from_number(second), third)
         }
     };
-    let varbinds = varbinds(reader.expect(ber::SEQUENCE)?)?;
+    let varbinds = varbinds(reader.tagged(ber::SEQUENCE)?)?;
     Ok(Pdu {
         kind,
         request_id,
@@ -128,8 +128,8 @@ fn varbinds(contents: &[u8]) -> Result<Vec<VarBind>, DecodeError> {
         if varbinds.len() == VARBINDS_MAX {
             return Err(DecodeError::TooManyVarbinds);
         }
-        let mut pair = Reader(list.expect(ber::SEQUENCE)?);
-        let oid = oid(pair.expect(ber::OBJECT_ID)?)?;
+        let mut pair = Reader(list.tagged(ber::SEQUENCE)?);
+        let oid = oid(pair.tagged(ber::OBJECT_ID)?)?;
         let (tag, octets) = pair.element()?;
         varbinds.push(VarBind {
             oid,

@@ -176,7 +176,7 @@ impl Value {
             | Self::IpAddress(octets)
             | Self::Opaque(octets)
             | Self::Unknown { octets, .. } => octets.len(),
-            Self::ObjectId(oid) => oid.arcs().len() * size_of::<u32>(),
+            Self::ObjectId(oid) => size_of_val(oid.arcs()),
             Self::Integer(_) | Self::Counter64(_) => 8,
             Self::Counter32(_) | Self::Gauge32(_) | Self::TimeTicks(_) => 4,
             Self::Null | Self::NoSuchObject | Self::NoSuchInstance | Self::EndOfMibView => 0,

@@ -274,7 +274,7 @@ impl Columns {
         }
         column.at = varbind.oid.clone();
         let size = varbind.value.size_bytes();
-        self.bytes += size + varbind.oid.arcs().len() * size_of::<u32>();
+        self.bytes += size + size_of_val(varbind.oid.arcs());
         if size <= self.limits.value_bytes_max {
             self.gathered
                 .insert(varbind.oid.clone(), varbind.value.clone());

@@ -1,6 +1,12 @@
 //! Real devices: every recording beside this checkout is judged, and what the questions ask for
 //! is enough to judge it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper of tests fails as a test does"
+)]
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 

@@ -1,5 +1,7 @@
 //! What differs between two readings, and a reading in few words.
 
+#![expect(clippy::expect_used, reason = "a helper of tests fails as a test does")]
+
 use printer::alert::Alert;
 use printer::change::{self, Change};
 use printer::identity::Identity;

@@ -1,5 +1,7 @@
 //! The codec against bytes that others wrote, and against itself.
 
+#![expect(clippy::expect_used, reason = "a helper of tests fails as a test does")]
+
 use proptest::prelude::*;
 use snmp::{
     DecodeError, EncodeError, ErrorStatus, Message, Oid, Pdu, PduKind, Value, VarBind, Version,
