@@ -9,14 +9,15 @@ use jiff::{Span, Timestamp};
 use printer::identity::{DeviceId, Identity};
 use printer::meter::{Meter, MeterName};
 use printer::reading::{Evidence, Reading};
+use printer::summary::status_line;
 use printer::supply::Supply;
 use printer::tray::Tray;
 
 use super::bar::Bar;
 use super::chart::Chart;
 use super::gate::Viewer;
+use super::history::{Event, events};
 use super::mark::Mark;
-use super::summary::is_low;
 use super::text::{ago, count, instant, moment};
 use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
@@ -31,7 +32,7 @@ const CHART_DAYS: i64 = 90;
 const HISTORY_READINGS: u32 = 300;
 
 /// Lines of the list of readings.
-const READINGS_MAX: usize = 12;
+const READINGS_MAX: usize = 30;
 
 /// A supply with its bar.
 struct SupplyRow {
@@ -95,6 +96,7 @@ struct DevicePage {
     conditions: Vec<String>,
     console: Vec<String>,
     chart: Option<Chart>,
+    events: Vec<Event>,
     readings: Vec<ReadingRow>,
     identity: Vec<(&'static str, String)>,
     json: String,
@@ -169,6 +171,7 @@ fn build(
             .collect(),
         console: reading.status.console.clone(),
         chart: None,
+        events: events(history),
         readings: history
             .iter()
             .take(READINGS_MAX)
@@ -224,7 +227,7 @@ impl SupplyRow {
             description: description.to_owned(),
             bar: Bar::of_supply(supply),
             note: level_note(supply.level, supply.remaining, supply.capacity, supply.unit),
-            is_low: is_low(supply),
+            is_low: words::needs_someone(supply),
             evidence: supply.evidence.clone(),
             name,
         }
@@ -284,7 +287,7 @@ impl ReadingRow {
         Self {
             at: moment(past.reading.at),
             total: words::total(&past.reading).map(count).unwrap_or_default(),
-            status: super::summary::status_line(&past.reading),
+            status: status_line(&past.reading),
             agent: past.agent_name.clone(),
         }
     }

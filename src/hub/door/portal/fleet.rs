@@ -9,13 +9,14 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::{Span, Timestamp};
+use printer::summary::{LOW_PERCENT, is_low, lowest_supply};
+use printer::supply::{Level, Supply};
 use serde::Deserialize;
 
 use super::bar::{Bar, Tank, tanks};
 use super::chart::Chart;
 use super::gate::Viewer;
 use super::mark::{Kind, Mark};
-use super::summary::{by_rank, is_low, lowest};
 use super::text::{age, ago, count, instant};
 use super::words::{level, printer_name, supply_name, total};
 use super::{PageError, PortalState, page};
@@ -273,9 +274,9 @@ fn lowest_first(entries: &[Entry<'_>]) -> Vec<Lowest> {
         .iter()
         .filter(|entry| entry.mark.kind != Kind::Silent);
     let mut all: Vec<_> = answering
-        .filter_map(|entry| Some((entry.row, lowest(&entry.row.reading.supplies)?)))
+        .filter_map(|entry| Some((entry.row, lowest_supply(&entry.row.reading.supplies)?)))
         .collect();
-    all.sort_by(|(_, a), (_, b)| by_rank(a, b));
+    all.sort_by(|(_, a), (_, b)| share_left(a).total_cmp(&share_left(b)));
     all.into_iter()
         .take(LOWEST_MAX)
         .map(|(row, supply)| Lowest {
@@ -288,6 +289,18 @@ fn lowest_first(entries: &[Entry<'_>]) -> Vec<Lowest> {
         .collect()
 }
 
+/// What orders supplies by who runs out first. A word stands where its maker means it.
+fn share_left(supply: &Supply) -> f64 {
+    match supply.level {
+        Level::Percent { percent } => percent,
+        Level::Quantity | Level::Empty => 0.0,
+        Level::Low => LOW_PERCENT,
+        Level::Full | Level::Some | Level::Unknown | Level::Unlimited | Level::Implausible => {
+            f64::INFINITY
+        }
+    }
+}
+
 /// The address of a printer's page.
 fn href(row: &PrinterRow) -> String {
     format!("/printers/{}", row.device)
@@ -298,7 +311,7 @@ impl Row {
         let row = entry.row;
         let reading = &row.reading;
         let identity = &reading.identity;
-        let lowest = lowest(&reading.supplies);
+        let lowest = lowest_supply(&reading.supplies);
         Self {
             href: href(row),
             name: printer_name(reading),

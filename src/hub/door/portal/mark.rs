@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use printer::alert::Alert;
 use printer::status::Severity;
+use printer::summary::status_line;
 
 use super::text::age;
 use crate::store::agents::AgentRow;
@@ -82,7 +83,7 @@ impl Mark {
         };
         Self {
             kind,
-            words: super::summary::status_line(&row.reading),
+            words: status_line(&row.reading),
         }
     }
 

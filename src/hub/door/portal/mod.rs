@@ -2,7 +2,8 @@
 //!
 //! Server-rendered and complete without any script. One file a concern: [`gate`] (who may pass),
 //! [`enter`] (the one-time link), [`fleet`] and [`device`] (the pages), [`chart`], [`bar`] and
-//! [`mark`] (their pictures), [`text`], [`words`] and [`summary`] (their words), [`asset`].
+//! [`mark`] (their pictures), [`history`] (their news), [`text`] and [`words`] (their words),
+//! [`asset`]. The short words are [`printer::summary`], which the command line uses too.
 //! It reads the store through its methods and changes nothing but sessions.
 
 use askama::Template;
@@ -23,8 +24,8 @@ pub mod device;
 pub mod enter;
 pub mod fleet;
 pub mod gate;
+pub mod history;
 pub mod mark;
-pub mod summary;
 pub mod text;
 pub mod words;
 

@@ -6,7 +6,8 @@
 use printer::alert::Alert;
 use printer::meter::{Meter, MeterName, Unit};
 use printer::reading::Reading;
-use printer::supply::{Level, Supply};
+use printer::summary::{LOW_PERCENT, is_low};
+use printer::supply::{Level, Supply, SupplyClass};
 
 use super::text::count;
 
@@ -93,10 +94,16 @@ fn own_words(words: &str, ours: &str) -> String {
 /// Names a meter: `Total`, `Print, color, A3 and up`, or the device's own label.
 #[must_use]
 pub fn meter_name(meter: &Meter) -> String {
-    if let (true, Some(label)) = (meter.name == MeterName::OTHER, &meter.label) {
-        return label.clone();
+    meter_name_of(&meter.name, meter.label.as_deref())
+}
+
+/// Names a meter of which only name and label are known.
+#[must_use]
+pub fn meter_name_of(name: &MeterName, label: Option<&str>) -> String {
+    if let (true, Some(label)) = (*name == MeterName::OTHER, label) {
+        return label.to_owned();
     }
-    let name = meter.name.as_str();
+    let name = name.as_str();
     let base = name.strip_suffix("_large").unwrap_or(name);
     let words = match base {
         "since_power_on" => "Since power on".to_owned(),
@@ -131,6 +138,17 @@ pub fn unit(unit: Unit) -> &'static str {
         Unit::Items => "items",
         Unit::Percent => "%",
     }
+}
+
+/// Whether a supply runs out, or a receptacle is about to be full.
+#[must_use]
+pub fn needs_someone(supply: &Supply) -> bool {
+    let is_full = match supply.level {
+        Level::Full => true,
+        Level::Percent { percent } => percent <= LOW_PERCENT,
+        _ => false,
+    };
+    is_low(supply) || (supply.class == SupplyClass::Receptacle && is_full)
 }
 
 /// A level in a word or two; a number only where the device gave one.

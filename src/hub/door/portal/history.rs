@@ -1,0 +1,131 @@
+//! What has happened to a printer: the differences between its readings that a person would tell.
+//!
+//! Used by the printer page. Pure. What differs is judged by [`printer::change`]; here is only
+//! which of it is news. That a counter moved or a tray emptied is not.
+
+use printer::change::{Change, between};
+use printer::reading::Reading;
+use printer::summary::status_line;
+use printer::supply::Level;
+
+use super::text::{age, count, counted, moment};
+use super::words::{self, meter_name_of, supply_name};
+use crate::store::printers::PastReading;
+
+/// Events on one page. Older ones are in the store.
+const EVENTS_MAX: usize = 20;
+
+/// Readings further apart than this are a pause worth a line. Agents read several times a day.
+const PAUSE_SECS: i64 = 36 * 60 * 60;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When it was seen.
+    pub at: String,
+    /// What it was.
+    pub what: String,
+    /// Its numbers.
+    pub value: String,
+}
+
+/// Tells what happened between the readings of `history`, which is newest first, as is the answer.
+#[must_use]
+pub fn events(history: &[PastReading]) -> Vec<Event> {
+    let pairs = history.iter().zip(history.iter().skip(1));
+    let all = pairs.flat_map(|(newer, older)| between_two(&older.reading, &newer.reading));
+    all.take(EVENTS_MAX).collect()
+}
+
+fn between_two(older: &Reading, newer: &Reading) -> Vec<Event> {
+    let event = |(what, value)| Event {
+        at: moment(newer.at),
+        what,
+        value,
+    };
+    let changes = between(older, newer);
+    let told = changes
+        .iter()
+        .filter_map(|change| told(change, older, newer));
+    told.chain(pause(older, newer)).map(event).collect()
+}
+
+/// Tells a change, or nothing where it is no news.
+fn told(change: &Change, older: &Reading, newer: &Reading) -> Option<(String, String)> {
+    match change {
+        Change::Meter {
+            name,
+            label,
+            from: Some(from),
+            to,
+        } if to < from => {
+            let name = meter_name_of(name, label.as_deref());
+            Some((
+                format!("{name}: the meter was set anew"),
+                arrow(&count(*from), &count(*to)),
+            ))
+        }
+        Change::SupplyReplaced { index, .. } => Some(replaced(index, older, newer)),
+        Change::Status { from, to } if (from.state, from.severity) != (to.state, to.severity) => {
+            let (was, is) = (status_line(older), status_line(newer));
+            (from.severity != to.severity && was != is)
+                .then(|| ("Status".to_owned(), arrow(&was, &is)))
+        }
+        Change::AlertRaised { alert } => Some((words::alert(alert), "raised".to_owned())),
+        Change::AlertCleared { alert } => Some((words::alert(alert), "cleared".to_owned())),
+        Change::Identity { field, from, to } => {
+            Some((words::capital(&field.replace('_', " ")), arrow(from, to)))
+        }
+        Change::Meter { .. }
+        | Change::SupplyLevel { .. }
+        | Change::Status { .. }
+        | Change::Tray { .. } => None,
+    }
+}
+
+/// A new cartridge, with what the old one had left.
+fn replaced(index: &str, older: &Reading, newer: &Reading) -> (String, String) {
+    let find = |reading: &Reading| {
+        reading
+            .supplies
+            .iter()
+            .find(|supply| supply.index == index)
+            .cloned()
+    };
+    match (find(older), find(newer)) {
+        (was, Some(is)) => {
+            let level = |level, left| words::level(level, left, is.unit);
+            let before = was.map_or(Level::Unknown, |was| was.level);
+            let value = arrow(&level(before, None), &level(is.level, is.remaining));
+            (format!("{} replaced", supply_name(&is)), value)
+        }
+        (Some(was), None) => (format!("{} taken out", supply_name(&was)), String::new()),
+        (None, None) => ("Supply replaced".to_owned(), String::new()),
+    }
+}
+
+/// A long time without a reading, and what was printed in it.
+fn pause(older: &Reading, newer: &Reading) -> Option<(String, String)> {
+    if newer.at.as_second() - older.at.as_second() < PAUSE_SECS {
+        return None;
+    }
+    let pages = words::total(newer)?.checked_sub(words::total(older)?);
+    let pages = pages.map_or(String::new(), |pages| {
+        format!("; {} in between", counted(pages, "page"))
+    });
+    Some((
+        "Readings resumed".to_owned(),
+        format!("after {}{pages}", age(older.at, newer.at)),
+    ))
+}
+
+fn arrow(from: &str, to: &str) -> String {
+    let or_none = |text: &str| {
+        if text.is_empty() {
+            "nothing".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    format!("{} → {}", or_none(from), or_none(to))
+}
