@@ -34,6 +34,10 @@ const OTHER_THINGS: &[(&str, &str)] = &[
     ("firewall", "a firewall"),
     ("pfsense", "a firewall"),
     ("router", "a router"),
+    ("gateway", "a gateway"),
+    ("modem", "a modem"),
+    ("multiplexer", "a multiplexer"),
+    ("wireless", "a wireless device"),
     ("access point", "a wireless access point"),
     ("camera", "a camera"),
     ("document server", "a document server"),
@@ -49,6 +53,17 @@ const OTHER_THINGS: &[(&str, &str)] = &[
     ("network management card", "a power supply"),
     ("pdu", "a power distributor"),
     ("phone", "a telephone"),
+];
+
+/// Words that only descriptions of printers have, whoever made them, lower case.
+const PRINTER_WORDS: &[&str] = &[
+    "printer",
+    "infoprint",
+    "laserjet",
+    "phaser",
+    "datamax",
+    "fiery",
+    " all-n-1",
 ];
 
 /// Enterprise numbers (IANA) of makers of other things, and what those are.
@@ -128,7 +143,7 @@ fn says_printer(walk: &Walk) -> bool {
         Some(Value::ObjectId(oid)) => brand::object_id_says_printer(oid.arcs()),
         _ => None,
     };
-    let by_words = brand::leading(&description).map(|brand| brand.describes_printer(&description));
+    let by_words = words_say_printer(&description);
     let by_private_objects = || {
         let number = brand::enterprise(walk)?;
         let root = [mib::ENTERPRISES, &[number]].concat();
@@ -140,6 +155,15 @@ fn says_printer(walk: &Walk) -> bool {
         (None, Some(is_printer)) => is_printer,
         (None, None) => description.is_empty() && by_private_objects() == Some(true),
     }
+}
+
+/// Whether the words of a description are a printer's; `None` where they say nothing of it.
+fn words_say_printer(description: &str) -> Option<bool> {
+    let lower = description.to_lowercase();
+    if PRINTER_WORDS.iter().any(|word| lower.contains(word)) {
+        return Some(true);
+    }
+    brand::leading(description).map(|brand| brand.describes_printer(description))
 }
 
 /// Whether the device lists itself as a printer and nothing says that it is a computer.

@@ -47,19 +47,33 @@ pub(crate) fn read(text: &str) -> Said {
     if NETWORK_CARDS.iter().any(|card| lower.contains(card)) {
         return said;
     }
-    // Ricoh: "RICOH MP C2503 1.35 / RICOH Network Printer C model / …"; Canon: "Canon LBP6670 /P".
-    let (head, is_ricoh) = match text.split_once(" / ") {
-        Some((head, _)) => (head, true),
-        None => (text.split(" /P").next().unwrap_or(text), false),
+    // Océ: "Oce, VarioPrint 135 R2.1.0.0, PRISMAsync R13.4.42.7"; "Canon Inc., LBP-1760e Printer".
+    let text = match text.split_once(", ") {
+        Some((maker, rest)) if !maker.contains(|c: char| c.is_ascii_digit()) => {
+            format!("{maker} {rest}")
+        }
+        _ => text.to_owned(),
     };
-    let head = until(head, &[';', ',']);
-    let head = [" version ", " Version ", " OS ", " V1.", " kernel "]
-        .iter()
-        .fold(head, |head, word| head.split(word).next().unwrap_or(head));
+    // Ricoh: "RICOH MP C2503 1.35 / RICOH Network Printer C model / …"; Canon: "Canon LBP6670 /P".
+    let head = [
+        " / ",
+        " /P",
+        ";",
+        ",",
+        " version ",
+        " Version ",
+        " OS ",
+        " kernel ",
+    ]
+    .iter()
+    .fold(text.as_str(), |head, word| {
+        head.split(word).next().unwrap_or(head)
+    });
     match head.rsplit_once(' ') {
-        Some((model, version)) if is_ricoh && is_version(version) => {
+        Some((model, version)) if is_version(version) && version.contains('.') => {
             said.model = told(model);
-            said.firmware.insert(0, version.to_owned());
+            said.firmware
+                .insert(0, version.trim_start_matches(['v', 'V', 'R']).to_owned());
         }
         _ => said.model = told(head),
     }
@@ -112,8 +126,13 @@ fn firmware(text: &str) -> Vec<String> {
     levels
 }
 
-/// Whether a word is a version: digits with dots between, or a long row of digits.
+/// Whether a word is a version: digits with dots between, or a long row of digits; a letter may
+/// stand before and behind (`v1.26`, `1.06s`).
 fn is_version(word: &str) -> bool {
+    let word = word.strip_prefix(['v', 'V', 'R']).unwrap_or(word);
+    let word = word
+        .strip_suffix(|last: char| last.is_ascii_lowercase())
+        .unwrap_or(word);
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     digits >= 2
         && word
