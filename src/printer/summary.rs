@@ -191,6 +191,7 @@ fn short_name(supply: &Supply) -> &str {
             let letter = LETTERS.iter().find(|(name, _)| name == color);
             letter.map_or(color.as_str(), |(_, letter)| letter)
         }
+        None if supply.kind.to_lowercase().contains("ribbon") => "ribbon",
         None if supply.kind.to_lowercase().contains("ink") => "ink",
         None => "toner",
     }
