@@ -175,6 +175,14 @@ impl Authority {
         Self::load(&path)?.ok_or(CaError::Unreadable(path))
     }
 
+    /// The authority of a folder in which a hub has run before, or `None`.
+    ///
+    /// # Errors
+    /// [`CaError`] when the folder cannot be read or holds something else.
+    pub fn find(state_dir: &Path) -> Result<Option<Self>, CaError> {
+        Self::load(&state_dir.join(AUTHORITY_FILE))
+    }
+
     fn load(path: &Path) -> Result<Option<Self>, CaError> {
         let Some((key, certificate)) = read_pair(path)? else {
             return Ok(None);

@@ -24,6 +24,7 @@ use crate::state::{Bound, Lock, StateError};
 use crate::store::{Store, StoreError, Tenant};
 
 pub mod ca;
+pub mod cli;
 pub mod config;
 pub mod door;
 pub mod meter;

@@ -5,3 +5,6 @@ pub mod portal;
 pub mod tls;
 pub mod uplink;
 pub mod wire;
+
+#[cfg(test)]
+mod tests;

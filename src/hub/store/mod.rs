@@ -8,6 +8,8 @@
 //! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands show), [`portal`] (who may look).
 
 use std::borrow::Cow;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -182,6 +184,16 @@ impl Store {
 
     async fn open_sqlite(file: PathBuf) -> Result<Self, StoreError> {
         let place = file.display().to_string();
+        // Made before SQLite does, for the hub alone: its companions (-wal, -shm) follow suit.
+        let made = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&file);
+        made.map_err(|error| StoreError::Open {
+            place: place.clone(),
+            source: error.into(),
+        })?;
         // FULL: in a power cut, WAL with NORMAL loses commits that were acknowledged.
         let options = SqliteConnectOptions::new()
             .filename(&file)

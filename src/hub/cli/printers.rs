@@ -1,0 +1,209 @@
+//! `printer`: list the fleet, show one.
+
+use clap::Subcommand;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use printer::meter::MeterName;
+use printer::reading::Reading;
+use printer::summary;
+use serde_json::{Value, json};
+
+use crate::cli::complaint::{Complaint, Exit};
+use crate::cli::{open, plain, say};
+use crate::config::HubConfig;
+use crate::store::Tenant;
+use crate::store::printers::PrinterRow;
+
+/// What can be asked about printers.
+#[derive(Debug, Subcommand)]
+pub enum PrinterVerb {
+    /// List every printer
+    Ls {
+        /// As JSON: what docs/reading.md says of each, with its device id and agent
+        #[arg(long, conflicts_with = "count")]
+        json: bool,
+        /// Only how many there are
+        #[arg(long)]
+        count: bool,
+    },
+    /// Show one printer
+    Show {
+        /// Its device id, serial number or address
+        printer: String,
+        /// As JSON: what docs/reading.md says, with its device id and agent
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Answers what was asked about printers.
+pub(super) async fn run(verb: PrinterVerb, config: &HubConfig) -> Result<Exit, Complaint> {
+    let (store, _) = open(config).await?;
+    let fleet = store.fleet(&Tenant::DEFAULT).await?;
+    match verb {
+        PrinterVerb::Ls { count: true, .. } => say(fleet.len())?,
+        PrinterVerb::Ls { json: true, .. } => {
+            let printers: Vec<Value> = fleet.iter().map(as_json).collect::<Result<_, _>>()?;
+            say(json!({"schema": 1, "printers": printers}))?;
+        }
+        PrinterVerb::Ls { .. } if fleet.is_empty() => eprintln!("no printer was reported yet"),
+        PrinterVerb::Ls { .. } => say(list(&fleet))?,
+        PrinterVerb::Show { printer, json } => {
+            let row = find(&fleet, &printer)?;
+            if json {
+                say(as_json(row)?)?;
+            } else {
+                say(show(row))?;
+            }
+        }
+    }
+    Ok(Exit::OK)
+}
+
+/// The one printer that `wanted` names; of two agents' views of it, the one heard last.
+fn find<'a>(fleet: &'a [PrinterRow], wanted: &str) -> Result<&'a PrinterRow, Complaint> {
+    let is_it = |row: &&PrinterRow| {
+        row.device.as_str() == wanted
+            || row
+                .reading
+                .identity
+                .serial
+                .as_deref()
+                .is_some_and(|serial| plain(serial) == wanted)
+            || row
+                .reading
+                .address
+                .is_some_and(|address| address.to_string() == wanted)
+    };
+    let mut found: Vec<&PrinterRow> = fleet.iter().filter(is_it).collect();
+    found.sort_by_key(|row| std::cmp::Reverse(row.last_seen));
+    let Some((first, others)) = found.split_first() else {
+        let what = format!("there is no printer '{}'", plain(wanted));
+        return Err(Complaint::new(Exit::NOTHING, what).try_next("platen-hub printer ls"));
+    };
+    if others.iter().any(|other| other.device != first.device) {
+        let ids: Vec<&str> = found.iter().map(|row| row.device.as_str()).collect();
+        let what = format!("{} printers are '{}'", found.len(), plain(wanted));
+        return Err(Complaint::new(Exit::NOTHING, what)
+            .try_next(format!("name one by its device id: {}", ids.join(", "))));
+    }
+    Ok(first)
+}
+
+/// The reading as docs/reading.md has it, and who reported it.
+fn as_json(row: &PrinterRow) -> Result<Value, Complaint> {
+    let mut value = serde_json::to_value(&row.reading).map_err(|error| {
+        Complaint::new(
+            Exit::FAILED,
+            format!("a reading cannot be written as JSON: {error}"),
+        )
+    })?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("device".to_owned(), json!(row.device));
+        fields.insert("agent".to_owned(), json!(row.agent_name));
+        fields.insert("first_seen".to_owned(), json!(row.first_seen));
+        fields.insert("last_seen".to_owned(), json!(row.last_seen));
+        if let Some(since) = row.silent_since {
+            fields.insert("silent_since".to_owned(), json!(since));
+        }
+    }
+    Ok(value)
+}
+
+fn list(fleet: &[PrinterRow]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "PRINTER", "SERIAL", "ADDRESS", "AGENT", "STATUS", "PAGES", "SUPPLIES",
+    ]);
+    for row in fleet {
+        table.add_row([
+            title(&row.reading),
+            plain(row.reading.identity.serial.as_deref().unwrap_or_default()),
+            row.reading
+                .address
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+            plain(&row.agent_name),
+            status(row),
+            pages(&row.reading)
+                .map(|pages| pages.to_string())
+                .unwrap_or_default(),
+            plain(&summary::supplies(&row.reading.supplies)),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+fn show(row: &PrinterRow) -> String {
+    let identity = &row.reading.identity;
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            table.add_row([name.to_owned(), value]);
+        }
+    };
+    line("printer", title(&row.reading));
+    line(
+        "serial",
+        plain(identity.serial.as_deref().unwrap_or_default()),
+    );
+    line(
+        "address",
+        row.reading
+            .address
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
+    );
+    line("mac", plain(identity.mac.as_deref().unwrap_or_default()));
+    line("firmware", plain(&identity.firmware.join(", ")));
+    line(
+        "location",
+        plain(identity.location.as_deref().unwrap_or_default()),
+    );
+    line("agent", plain(&row.agent_name));
+    line("device id", row.device.to_string());
+    line("status", status(row));
+    line("read", row.reading.at.to_string());
+    for meter in &row.reading.meters {
+        let name = meter.label.as_deref().unwrap_or(meter.name.as_str());
+        let beta = if meter.beta { " (beta)" } else { "" };
+        line(&plain(name), format!("{}{beta}", meter.value));
+    }
+    line("supplies", plain(&summary::supplies(&row.reading.supplies)));
+    for alert in &row.reading.alerts {
+        let words = if alert.description.is_empty() {
+            &alert.name
+        } else {
+            &alert.description
+        };
+        line(
+            "alert",
+            format!("{}: {}", plain(&alert.severity), plain(words)),
+        );
+    }
+    table.trim_fmt()
+}
+
+fn title(reading: &Reading) -> String {
+    let identity = &reading.identity;
+    let words = [identity.vendor.as_deref(), identity.model.as_deref()];
+    plain(&words.into_iter().flatten().collect::<Vec<_>>().join(" "))
+}
+
+fn status(row: &PrinterRow) -> String {
+    match row.silent_since {
+        Some(since) => format!("silent since {since}"),
+        None => plain(&summary::status_line(&row.reading)),
+    }
+}
+
+fn pages(reading: &Reading) -> Option<u64> {
+    let is_total = |meter: &&printer::meter::Meter| meter.name == MeterName::TOTAL;
+    reading
+        .meters
+        .iter()
+        .find(is_total)
+        .map(|meter| meter.value)
+}
