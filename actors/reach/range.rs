@@ -160,6 +160,12 @@ impl AddressRange {
         }
     }
 
+    /// The first address that can be a device's. `None` for a name.
+    #[must_use]
+    pub fn first(&self) -> Option<IpAddr> {
+        self.hosts()?.addresses().next()
+    }
+
     /// How many addresses can be a device's; one for a name.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -221,7 +227,8 @@ fn split_range(text: &str) -> Option<(&str, &str)> {
 
 /// Whether a text is meant to be an address: only digits and dots, or a colon somewhere.
 fn looks_like_address(text: &str) -> bool {
-    text.contains(':') || text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    let is_dotted = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    is_dotted || text.contains(':')
 }
 
 /// Reads one address, telling what is wrong with it.

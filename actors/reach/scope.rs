@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_no_single_device_is_refused_even_if_configured() {
         let scope = scope_of(
-            &["223.255.255.250-225.0.0.5", "0.0.0.0-0.0.0.3", "ff02::1"],
+            &["223.255.255.250-224.0.0.5", "0.0.0.0-0.0.0.3", "ff02::1"],
             &[],
         );
         for address in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"] {

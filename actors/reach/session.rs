@@ -192,6 +192,14 @@ impl Session {
     /// # Errors
     /// As [`Session::ask`]; `Silent` when nothing was answered at all.
     pub async fn columns(&mut self, roots: &[Oid]) -> Result<Vec<VarBind>, AskError> {
+        match self.gather(roots).await {
+            (varbinds, None) => Ok(varbinds),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// As [`Session::columns`], but gives what it has when it has to stop, and why it had to.
+    pub async fn gather(&mut self, roots: &[Oid]) -> (Vec<VarBind>, Option<AskError>) {
         let limits = Limits {
             pdus_max: self.budget.pdus_max.saturating_sub(self.pdus),
             bytes_max: self.budget.bytes_max.saturating_sub(self.bytes),
@@ -210,22 +218,20 @@ impl Session {
                     silence = Some(error);
                     columns.failed();
                 }
-                Err(error) => return Err(error),
+                Err(error) => return (columns.finish(), Some(error)),
             }
         }
         if columns
             .endings()
             .any(|(_, ending)| ending == Some(Ending::Budget))
         {
-            return Err(self.over(Spent::Bytes(self.budget.bytes_max)));
+            let spent = Spent::Bytes(self.budget.bytes_max);
+            return (columns.finish(), Some(self.over(spent)));
         }
         let is_silent = |ending| ending == Some(Ending::Silent);
         let silent = columns.endings().filter(|(_, ending)| is_silent(*ending));
         self.unanswered.extend(silent.map(|(root, _)| root.clone()));
-        match silence {
-            Some(error) if !self.has_answered => Err(error),
-            Some(_) | None => Ok(columns.finish()),
-        }
+        (columns.finish(), silence.filter(|_| !self.has_answered))
     }
 
     fn over(&self, spent: Spent) -> AskError {

@@ -48,7 +48,9 @@ impl Span {
     pub(super) fn count(self) -> u64 {
         match self {
             Self::V4 { first, last } => u64::from(last - first) + 1,
-            Self::V6 { first, last } => u64::try_from(last - first).unwrap_or(u64::MAX - 1) + 1,
+            Self::V6 { first, last } => {
+                u64::try_from(last - first).map_or(u64::MAX, |more| more.saturating_add(1))
+            }
         }
     }
 

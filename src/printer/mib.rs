@@ -117,3 +117,20 @@ pub const PPM_DEVICE_ID: &[u32] = &[1, 3, 6, 1, 4, 1, 2699, 1, 2, 1, 2, 1, 1, 3]
 pub const SNMP_ENGINE_ID: &[u32] = &[1, 3, 6, 1, 6, 3, 10, 2, 1, 1];
 /// The makers' own objects: the next arc is the enterprise number (RFC 2578).
 pub const ENTERPRISES: &[u32] = &[1, 3, 6, 1, 4, 1];
+
+/// mib-2 (RFC 1213): the root of every standard object.
+pub const MIB_2: &[u32] = &[1, 3, 6, 1, 2, 1];
+/// What names a person or a place, blanked in recordings: sysContact, sysName, sysLocation
+/// (RFC 3418), prtGeneralCurrentOperator, prtGeneralServicePerson, prtGeneralPrinterName
+/// (RFC 3805), ppmPrinterName (PWG 5107.1).
+pub const PERSONAL: &[&[u32]] = &[
+    &[1, 3, 6, 1, 2, 1, 1, 4],
+    SYS_NAME,
+    SYS_LOCATION,
+    &[1, 3, 6, 1, 2, 1, 43, 5, 1, 1, 4],
+    &[1, 3, 6, 1, 2, 1, 43, 5, 1, 1, 5],
+    PRT_PRINTER_NAME,
+    &[1, 3, 6, 1, 4, 1, 2699, 1, 2, 1, 2, 1, 1, 2],
+];
+/// Job logs, never collected: jmMIB (PWG 2699.1.1, RFC 2707).
+pub const JOBS: &[&[u32]] = &[&[1, 3, 6, 1, 4, 1, 2699, 1, 1]];

@@ -1,7 +1,12 @@
 //! The command line of `platen`: one file a verb, and what they share: exit codes and complaints.
 
+mod asking;
 pub mod discover;
+mod found;
 pub mod read;
+mod recording;
+mod show;
+pub mod table;
 
 use std::fmt;
 use std::process::ExitCode;

@@ -1,14 +1,56 @@
 //! `platen read`: reads one printer, or a recording of one.
 
-use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use super::{CliError, Exit};
+use actors::reach::credential::Credential;
+use actors::reach::scope::{InScope, Scope};
+use actors::reach::snmp::{AskError, Snmp};
+use actors::reach::survey::{self, ReadError};
+use clap::Args;
+use jiff::Timestamp;
+use printer::judge::judge;
+use printer::reading::Verdict;
+use printer::walk::Walk;
+use snmp::recording::Recording;
+
+use super::asking::{self, AskingArgs};
+use super::found::NoPrinter;
+use super::table::{self, Color};
+use super::{CliError, Exit, recording, show};
+
+/// Packets per second: one device is asked one question at a time anyway.
+const RATE: u32 = 1_000;
+
+/// Largest recording that is read: the largest of ours has 4 MiB.
+const RECORDING_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 
 /// Arguments of `platen read`.
 #[derive(Debug, Args)]
 pub struct ReadArgs {
     /// The printer's address or host name
+    #[arg(required_unless_present = "from_recording")]
     address: Option<String>,
+    /// Read this recording (.snmprec) instead of a printer
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["address", "record"])]
+    from_recording: Option<PathBuf>,
+    /// Print the reading as JSON
+    #[arg(long)]
+    json: bool,
+    /// Show where each value comes from
+    #[arg(long)]
+    all: bool,
+    /// Also walk the whole device into this recording; names, contact and location are blanked
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Keep names, contact and location in the recording
+    #[arg(long, requires = "record")]
+    private: bool,
+    #[command(flatten)]
+    asking: AskingArgs,
+    /// Color the output
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    color: Color,
 }
 
 /// Reads one printer and prints what it said.
@@ -16,9 +58,127 @@ pub struct ReadArgs {
 /// # Errors
 /// [`CliError`] when it does not answer, or the recording cannot be read.
 pub async fn run(args: ReadArgs) -> Result<Exit, CliError> {
-    let address = args.address.unwrap_or_default();
-    Err(CliError::new(
-        Exit::FAILED,
-        format!("{address} cannot be read yet"),
+    let verdict = match (&args.from_recording, &args.address) {
+        (Some(path), _) => from_recording(path)?,
+        (None, Some(address)) => from_device(address, &args).await?,
+        (None, None) => return Err(CliError::new(Exit::USAGE, "name a printer or a recording")),
+    };
+    let text = match (&verdict, args.json) {
+        (Verdict::Printer(reading), true) => table::json(reading).map(|text| text + "\n"),
+        (Verdict::Printer(reading), false) => {
+            Ok(show::reading(reading, args.all, args.color.is_on()))
+        }
+        (Verdict::NotAPrinter { reason }, true) => {
+            table::json(&NoPrinter::new(None, reason)).map(|text| text + "\n")
+        }
+        (Verdict::NotAPrinter { reason }, false) => {
+            Ok(format!("not a printer: {}\n", table::printable(reason)))
+        }
+    };
+    let text = text.map_err(|error| {
+        CliError::new(Exit::FAILED, "cannot write JSON").because(error.to_string())
+    })?;
+    // Who reads may have gone (`| head`): what was not read is nobody's loss.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(match verdict {
+        Verdict::Printer(_) => Exit::OK,
+        Verdict::NotAPrinter { .. } => Exit::NOTHING,
+    })
+}
+
+fn from_recording(path: &Path) -> Result<Verdict, CliError> {
+    let shown = path.display();
+    let unreadable = |why: String| {
+        CliError::new(Exit::FAILED, format!("cannot read the recording {shown}")).because(why)
+    };
+    let size = std::fs::metadata(path)
+        .map_err(|error| unreadable(error.to_string()))?
+        .len();
+    if size > RECORDING_BYTES_MAX {
+        return Err(unreadable(format!(
+            "it is larger than {RECORDING_BYTES_MAX} bytes"
+        )));
+    }
+    let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let recording = Recording::parse(&text).map_err(|error| {
+        let what = format!("{shown}, line {}: {}", error.line, error.fault);
+        CliError::new(Exit::FAILED, what)
+            .because("each line is OID|TAG|VALUE, as 1.3.6.1.2.1.1.5.0|4|printer")
+            .try_next("make a recording of a printer: platen read ADDRESS --record FILE")
+    })?;
+    let now = Timestamp::now();
+    let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    Ok(judge(
+        &Walk::from(&recording),
+        &asking::profiles()?,
+        None,
+        at,
     ))
+}
+
+async fn from_device(written: &str, args: &ReadArgs) -> Result<Verdict, CliError> {
+    let (range, address) = asking::address(written).await?;
+    let door = args.asking.door();
+    let scope = Scope::new(&[range], &[], &[door])
+        .map_err(|error| CliError::new(Exit::USAGE, error.to_string()))?;
+    let target = scope
+        .admit(address, door)
+        .map_err(|error| CliError::new(Exit::USAGE, error.to_string()))?;
+    let credentials = survey::with_v1(&[args.asking.credential()?]);
+    let snmp = args.asking.open(RATE)?;
+    let profiles = asking::profiles()?;
+    let survey = survey::read_device(&snmp, &target, &credentials, &profiles).await;
+    let survey = survey.map_err(|error| unread(written, &target, error))?;
+    if !survey.unanswered.is_empty() {
+        eprintln!(
+            "{} columns stayed without an answer",
+            survey.unanswered.len()
+        );
+    }
+    if let Some(path) = &args.record {
+        record(&snmp, &target, &survey.credential, (path, args.private)).await?;
+    }
+    Ok(survey.verdict)
+}
+
+async fn record(
+    snmp: &Snmp,
+    target: &InScope,
+    credential: &Credential,
+    (path, is_private): (&Path, bool),
+) -> Result<(), CliError> {
+    let recorded = recording::record(snmp, target, credential, (path, is_private)).await?;
+    let shown = path.display();
+    eprintln!("{} objects recorded in {shown}", recorded.objects);
+    if let Some(error) = recorded.stopped {
+        eprintln!("the recording is not whole: {error}");
+    }
+    if !is_private {
+        eprintln!("names, contact and location are blanked; look it over before you share it");
+    }
+    Ok(())
+}
+
+/// Says why a device was not read, and what to do about it.
+fn unread(written: &str, target: &InScope, error: ReadError) -> CliError {
+    let peer = target.addr();
+    let what = format!("cannot read {written}");
+    let why = error.to_string();
+    let next = match error {
+        ReadError::Ask(AskError::Silent { .. }) => format!(
+            "check that it is on, that SNMP is enabled on it, that the community is right \
+             (--community), and that UDP port {} is open on the way",
+            peer.port()
+        ),
+        ReadError::Ask(AskError::Unsendable { .. }) => {
+            "check the address and the route to it: ip route get ADDRESS".to_owned()
+        }
+        ReadError::Ask(_) | ReadError::SwappedUnderway { .. } | ReadError::AnotherDevice { .. } => {
+            format!("try again: platen read {written}")
+        }
+        ReadError::NoCredential { .. } => "name a community: --community C".to_owned(),
+    };
+    CliError::new(Exit::FAILED, what)
+        .because(why)
+        .try_next(next)
 }

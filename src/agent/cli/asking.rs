@@ -1,0 +1,195 @@
+//! Options of the verbs that ask devices themselves, and what becomes of them.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actors::reach::credential::Credential;
+use actors::reach::range::AddressRange;
+use actors::reach::resolve::Resolver;
+use actors::reach::scope::Door;
+use actors::reach::snmp::{Snmp, SnmpSettings};
+use clap::Args;
+use printer::profile::Profiles;
+
+use super::{CliError, Exit};
+
+/// Longest community that a file may hold: the SNMP-COMMUNITY-MIB allows no more (RFC 3584).
+const COMMUNITY_BYTES_MAX: usize = 255;
+
+/// Longest wait for an answer that may be asked for: beyond it a sweep seems to hang.
+const TIMEOUT_SECS_MAX: f64 = 60.0;
+
+/// Questions that wait for answers at once.
+const IN_FLIGHT_MAX: usize = 256;
+
+/// How devices are asked.
+#[derive(Debug, Clone, Args)]
+pub struct AskingArgs {
+    /// SNMP community to ask with
+    #[arg(
+        long,
+        value_name = "C",
+        env = "PLATEN_COMMUNITY",
+        hide_env_values = true
+    )]
+    #[arg(default_value = "public", hide_default_value = false)]
+    community: String,
+    /// File whose first line is the community, so that no process list shows it
+    #[arg(long, value_name = "FILE", conflicts_with = "community")]
+    community_file: Option<PathBuf>,
+    /// UDP port of the devices' SNMP agents
+    #[arg(long, value_name = "P", default_value_t = 161, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Seconds to wait for an answer
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = timeout)]
+    timeout: Duration,
+    /// How often to ask again where no answer came
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=10))]
+    retries: u32,
+}
+
+impl AskingArgs {
+    /// The door that is knocked at.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door::Snmp { port: self.port }
+    }
+
+    /// How long the first try waits.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// How often a silent address is asked, the first time included.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.retries + 1
+    }
+
+    /// The credential to ask with.
+    ///
+    /// # Errors
+    /// [`CliError`] when the file cannot be read or holds no community.
+    pub fn credential(&self) -> Result<Credential, CliError> {
+        let Some(path) = &self.community_file else {
+            return Ok(Credential::v2c(self.community.as_bytes()));
+        };
+        let shown = path.display();
+        let text = std::fs::read(path).map_err(|error| {
+            CliError::new(
+                Exit::USAGE,
+                format!("cannot read the community file {shown}"),
+            )
+            .because(error.to_string())
+            .try_next("name a file that holds the community in its first line")
+        })?;
+        let line = text
+            .split(|octet| *octet == b'\n')
+            .next()
+            .unwrap_or_default();
+        let community = line.strip_suffix(b"\r").unwrap_or(line);
+        if community.is_empty() || community.len() > COMMUNITY_BYTES_MAX {
+            let why = "its first line is empty, or longer than 255 octets";
+            return Err(
+                CliError::new(Exit::USAGE, format!("no community in {shown}"))
+                    .because(why)
+                    .try_next("write the community into the first line"),
+            );
+        }
+        Ok(Credential::v2c(community))
+    }
+
+    /// Opens the sockets.
+    ///
+    /// # Errors
+    /// [`CliError`] when the system refuses.
+    pub fn open(&self, packets_per_second_max: u32) -> Result<Snmp, CliError> {
+        let settings = SnmpSettings {
+            timeout: self.timeout,
+            retries: self.retries,
+            in_flight_max: IN_FLIGHT_MAX,
+            packets_per_second_max,
+        };
+        Snmp::open(settings).map_err(|error| {
+            CliError::new(Exit::FAILED, "cannot open a UDP socket")
+                .because(error.to_string())
+                .try_next("check `ulimit -n` and whether this user may use the network")
+        })
+    }
+}
+
+/// The vendor profiles that are part of the program.
+///
+/// # Errors
+/// [`CliError`] when one is wrong, which a test of theirs keeps from happening.
+pub fn profiles() -> Result<Profiles, CliError> {
+    Profiles::embedded().map_err(|error| {
+        CliError::new(Exit::FAILED, "a vendor profile of this program is wrong")
+            .because(error.to_string())
+    })
+}
+
+/// Reads ranges as written, and resolves the names among them.
+///
+/// # Errors
+/// [`CliError`] names the range that cannot be, or the name that nobody knows.
+pub async fn ranges(written: &[String]) -> Result<Vec<AddressRange>, CliError> {
+    let mut ranges = Vec::new();
+    for text in written {
+        let range: AddressRange = text
+            .parse()
+            .map_err(|error| CliError::new(Exit::USAGE, format!("{error}")))?;
+        if range.name().is_some() {
+            ranges.extend(resolve(&range).await?);
+        } else {
+            ranges.push(range);
+        }
+    }
+    Ok(ranges)
+}
+
+/// Reads one address or name.
+///
+/// # Errors
+/// [`CliError`] when it is neither, or many.
+pub async fn address(written: &str) -> Result<(AddressRange, IpAddr), CliError> {
+    let found = ranges(&[written.to_owned()]).await?;
+    let first = found.first().filter(|range| range.count() == 1);
+    let single = first.and_then(|range| Some((range.clone(), range.first()?)));
+    single.ok_or_else(|| {
+        CliError::new(Exit::USAGE, format!("'{written}' is not one address")).try_next(format!(
+            "find the printers in it: platen discover {written}"
+        ))
+    })
+}
+
+async fn resolve(range: &AddressRange) -> Result<Vec<AddressRange>, CliError> {
+    let unresolved = |why: String| {
+        CliError::new(
+            Exit::FAILED,
+            format!("the name '{range}' cannot be resolved"),
+        )
+        .because(why)
+        .try_next("write the address, or check /etc/resolv.conf and /etc/hosts")
+    };
+    let resolver = Resolver::from_system().map_err(|error| unresolved(error.to_string()))?;
+    resolver
+        .resolve(range)
+        .await
+        .map_err(|error| unresolved(error.to_string()))
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    if seconds > 0.0 && seconds <= TIMEOUT_SECS_MAX {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(format!(
+            "must be above 0 and at most {TIMEOUT_SECS_MAX} seconds"
+        ))
+    }
+}

@@ -1,0 +1,211 @@
+//! Text for terminals and files: what devices say is attacker text, so it is stripped of control
+//! characters wherever it is shown, and of formulas wherever a spreadsheet may open it.
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use comfy_table::{Table, presets};
+use printer::status::Severity;
+use serde::Serialize;
+
+/// What stands where nothing is known.
+pub const NOTHING: &str = "–";
+
+/// When output is colored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Whether stdout is to be colored.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                let is_refused = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+                std::io::stdout().is_terminal() && !is_refused
+            }
+        }
+    }
+}
+
+/// Paints a text as bad as `severity` is.
+#[must_use]
+pub fn painted(text: &str, severity: Severity, is_colored: bool) -> String {
+    let code = match severity {
+        _ if !is_colored => return text.to_owned(),
+        Severity::Ok => 32,
+        Severity::Unknown => 2,
+        Severity::Warning => 33,
+        Severity::Critical => 31,
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// A text without characters that steer a terminal or turn the writing direction.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == '\n' || c == '\t' { ' ' } else { c })
+        .filter(|c| !steers(*c))
+        .collect()
+}
+
+/// A text for a cell of a CSV file. A spreadsheet takes cells that begin with one of these as
+/// formulas (OWASP, CSV injection); an apostrophe in front makes them text.
+#[must_use]
+pub fn cell(text: &str) -> String {
+    let clean = printable(text);
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+        || clean.trim_start().starts_with(['=', '+', '-', '@']);
+    if is_formula {
+        format!("'{clean}")
+    } else {
+        clean
+    }
+}
+
+/// JSON that is safe to print: characters that steer a terminal are escaped.
+///
+/// # Errors
+/// When the value cannot be serialized, which the types here can.
+pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && steers(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    Ok(safe)
+}
+
+/// A number in groups of three: `412 907`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Rows under headings, one line a row; the last column is painted by its row's severity.
+#[must_use]
+pub fn table(headings: &[&str], rows: &[(Vec<String>, Severity)], is_colored: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(headings.to_vec());
+    for (cells, _) in rows {
+        table.add_row(cells.iter().map(|text| printable(text)).collect::<Vec<_>>());
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let mut text = String::new();
+    for (index, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        let row = index.checked_sub(1).and_then(|row| rows.get(row));
+        let last = row.and_then(|(cells, severity)| Some((printable(cells.last()?), *severity)));
+        match last.and_then(|(last, severity)| {
+            Some((line.strip_suffix(last.trim_end())?, last, severity))
+        }) {
+            Some((start, last, severity)) => {
+                text.push_str(start);
+                text.push_str(&painted(last.trim_end(), severity, is_colored));
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Control characters (C0, DEL, C1), line and paragraph separators, and the marks that turn the
+/// writing direction (Unicode UAX #9) or hide.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_gone() {
+        assert_eq!(
+            printable("a\u{1b}[31mb\u{9b}c\u{202e}d\r\ne\u{7f}"),
+            "a[31mbcd e"
+        );
+    }
+
+    #[test]
+    fn a_formula_is_text() {
+        for (text, expected) in [
+            ("=1+1", "'=1+1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "' =1"),
+            ("\u{200b}=1", "'=1"),
+            ("  -2", "'  -2"),
+            ("LaserJet +", "LaserJet +"),
+        ] {
+            assert_eq!(cell(text), expected);
+        }
+    }
+
+    #[test]
+    fn json_escapes_what_steers() {
+        let text = json(&"a\u{1b}\u{9b}\u{202e}é\n").unwrap();
+        assert_eq!(text, "\"a\\u001b\\u009b\\u202eé\\n\"");
+        assert_eq!(
+            serde_json::from_str::<String>(&text).unwrap(),
+            "a\u{1b}\u{9b}\u{202e}é\n"
+        );
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1 000"),
+            (1_234_567, "1 234 567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn a_row_is_a_line_and_its_end_is_painted() {
+        let rows = [(
+            vec!["10.0.0.1".to_owned(), "evil\u{1b}]0;x".to_owned()],
+            Severity::Critical,
+        )];
+        let text = table(&["ADDRESS", "STATUS"], &rows, true);
+        assert_eq!(
+            text,
+            "ADDRESS   STATUS\n10.0.0.1  \u{1b}[31mevil]0;x\u{1b}[0m\n"
+        );
+    }
+}
