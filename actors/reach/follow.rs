@@ -118,10 +118,7 @@ impl FollowUps {
             |open: &FollowUp| open.request_id == pdu.request_id && open.version == version;
         if self.open.get(&peer).is_some_and(is_answer) {
             if let Some(follow_up) = self.open.remove(&peer) {
-                let FollowUp {
-                    credential, oids, ..
-                } = follow_up;
-                self.conclude(target, (credential, version), oids, pdu, now);
+                self.conclude(follow_up, pdu, now);
             }
             return Heard::Expected;
         }
@@ -147,12 +144,6 @@ impl FollowUps {
             let Some(follow_up) = self.open.remove(&peer) else {
                 continue;
             };
-            let FollowUp {
-                target,
-                credential,
-                version,
-                ..
-            } = follow_up;
             if follow_up.tries_left > 0 {
                 let tries_left = follow_up.tries_left - 1;
                 self.ask(
@@ -162,10 +153,19 @@ impl FollowUps {
                     },
                     now,
                 );
-            } else if let Some(pdu) = follow_up.in_v1 {
-                self.conclude(target, (credential, Version::V1), follow_up.oids, pdu, now);
+            } else if let Some(pdu) = follow_up.in_v1.clone() {
+                let (version, in_v1) = (Version::V1, None);
+                self.conclude(
+                    FollowUp {
+                        version,
+                        in_v1,
+                        ..follow_up
+                    },
+                    pdu,
+                    now,
+                );
             } else {
-                self.settle(target, (credential, version), Vec::new());
+                self.settle(&follow_up, Vec::new());
             }
         }
     }
@@ -179,6 +179,17 @@ impl FollowUps {
     ) -> Heard {
         let peer = target.addr();
         let (credential, version) = spoken;
+        let oids = self.probe.clone();
+        let (request_id, in_v1, tries_left) = (0, None, TRIES - 1);
+        let answered = FollowUp {
+            target,
+            request_id,
+            credential,
+            version,
+            oids,
+            in_v1,
+            tries_left,
+        };
         if !self.known.insert(peer) {
             // A late answer in version 2c is worth more than the follow-up that asks for one.
             let is_better = |open: &FollowUp| version == Version::V2c && open.in_v1.is_some();
@@ -186,60 +197,46 @@ impl FollowUps {
                 return Heard::Again;
             }
             self.open.remove(&peer);
-            self.conclude(target, spoken, self.probe.clone(), pdu, now);
+            self.conclude(answered, pdu, now);
             return Heard::Expected;
         }
-        let oids = self.probe.clone();
         if version == Version::V1 && self.credentials[credential].version == Version::V2c {
             let (version, in_v1) = (Version::V2c, Some(pdu));
-            let tries_left = TRIES - 1;
-            let follow_up = FollowUp {
-                target,
-                request_id: 0,
-                credential,
-                version,
-                oids,
-                in_v1,
-                tries_left,
-            };
-            self.ask(follow_up, now);
+            self.ask(
+                FollowUp {
+                    version,
+                    in_v1,
+                    ..answered
+                },
+                now,
+            );
         } else {
-            self.conclude(target, spoken, oids, pdu, now);
+            self.conclude(answered, pdu, now);
         }
         Heard::New
     }
 
     /// Settles a device on an answer, or asks for less when it refused.
-    fn conclude(
-        &mut self,
-        target: InScope,
-        spoken: (usize, Version),
-        oids: Vec<Oid>,
-        pdu: Pdu,
-        now: Instant,
-    ) {
+    fn conclude(&mut self, answered: FollowUp, pdu: Pdu, now: Instant) {
         if pdu.error_status == ErrorStatus::NoError {
             // A device may answer what was not asked; only what was is taken.
+            let asked = &answered.oids;
             let is_wanted =
-                |varbind: &VarBind| oids.contains(&varbind.oid) && !varbind.value.is_absent();
+                |varbind: &VarBind| asked.contains(&varbind.oid) && !varbind.value.is_absent();
             let varbinds = pdu.varbinds.into_iter().filter(is_wanted).collect();
-            return self.settle(target, spoken, varbinds);
+            return self.settle(&answered, varbinds);
         }
-        let oids = less(oids, &pdu);
+        let oids = less(answered.oids.clone(), &pdu);
         if oids.is_empty() {
-            return self.settle(target, spoken, Vec::new());
+            return self.settle(&answered, Vec::new());
         }
-        let (credential, version) = spoken;
-        let (request_id, in_v1, tries_left) = (0, None, TRIES - 1);
+        let (in_v1, tries_left) = (None, TRIES - 1);
         self.ask(
             FollowUp {
-                target,
-                request_id,
-                credential,
-                version,
                 oids,
                 in_v1,
                 tries_left,
+                ..answered
             },
             now,
         );
@@ -251,8 +248,7 @@ impl FollowUps {
         follow_up.request_id = four_octets(self.key.hash_one((self.drawn, peer)));
         let credential = self.credentials[follow_up.credential].in_version(follow_up.version);
         let Ok(template) = Template::new(&credential, &follow_up.oids) else {
-            let spoken = (follow_up.credential, follow_up.version);
-            return self.settle(follow_up.target, spoken, Vec::new());
+            return self.settle(&follow_up, Vec::new());
         };
         self.to_send
             .push_back((follow_up.target, template.probe(follow_up.request_id)));
@@ -261,8 +257,9 @@ impl FollowUps {
         self.open.insert(peer, follow_up);
     }
 
-    fn settle(&mut self, target: InScope, spoken: (usize, Version), varbinds: Vec<VarBind>) {
-        let credential = self.credentials[spoken.0].in_version(spoken.1);
+    fn settle(&mut self, answered: &FollowUp, varbinds: Vec<VarBind>) {
+        let credential = self.credentials[answered.credential].in_version(answered.version);
+        let target = answered.target;
         self.settled.push_back(Answered {
             target,
             credential,

@@ -11,6 +11,7 @@
 mod keeper;
 mod record;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 

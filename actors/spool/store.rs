@@ -8,23 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
-use redb::{
-    Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction,
-};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, WriteTransaction};
 
 use super::record;
+use super::tables::{ACKS, DEVICES, META, Meta, REPORTS, THINNABLE, Tables};
 use super::{Content, NewReport, Sequence, SpoolLimits, SpoolStats, Spooled};
-
-/// Every report, acked ones included: sequence → record.
-const REPORTS: TableDefinition<u64, &[u8]> = TableDefinition::new("reports");
-/// Reports not acked that may be thinned.
-const THINNABLE: TableDefinition<u64, ()> = TableDefinition::new("thinnable");
-/// When what was acked: ten-minute step of Unix time → last sequence acked in it.
-const ACKS: TableDefinition<u64, u64> = TableDefinition::new("acks");
-/// What the registry remembers: device id → octets under a checksum.
-const DEVICES: TableDefinition<&str, &[u8]> = TableDefinition::new("devices");
-/// Counters by the names below.
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
 /// The step in which acks are dated: a year of them takes 1 MiB, and nobody misses ten minutes.
 const ACK_STEP_MS: u64 = 10 * 60 * 1_000;
@@ -33,23 +21,8 @@ const ACK_STEP_MS: u64 = 10 * 60 * 1_000;
 /// writes new ones before it frees the old. Measured in the tests.
 const REPORTS_SHARE_PERCENT: u64 = 50;
 
-/// What a record costs beside its octets: key, offsets, and its share of the tree above.
-const RECORD_OVERHEAD_BYTES: u64 = 32;
-
 /// Thinning goes on to this share of the room, in percent, so that it is not done for each report.
 const THIN_DOWN_TO_PERCENT: u64 = 90;
-
-/// The counters of a spool, as they stand in [`META`].
-#[derive(Debug, Clone, Copy, Default)]
-struct Meta {
-    epoch: u64,
-    last: u64,
-    acked: u64,
-    waiting: u64,
-    bytes: u64,
-    thinned: u64,
-    damaged: u64,
-}
 
 /// An open spool.
 #[derive(Debug)]
@@ -388,98 +361,6 @@ impl Store {
             tables.put(meta, sequence, &octets)?;
         }
         Ok(())
-    }
-}
-
-/// The tables of reports, open for writing.
-struct Tables<'t> {
-    reports: Table<'t, u64, &'static [u8]>,
-    thinnable: Table<'t, u64, ()>,
-}
-
-impl<'t> Tables<'t> {
-    fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
-        let reports = transaction.open_table(REPORTS)?;
-        Ok(Self {
-            reports,
-            thinnable: transaction.open_table(THINNABLE)?,
-        })
-    }
-
-    /// Puts a record behind the last one.
-    fn put(&mut self, meta: &mut Meta, at: Sequence, octets: &[u8]) -> Result<(), StoreError> {
-        meta.last = at.0;
-        meta.waiting += 1;
-        if record::is_thinnable(octets) {
-            self.thinnable.insert(at.0, ())?;
-        }
-        self.put_at(meta, at, octets)
-    }
-
-    fn put_at(&mut self, meta: &mut Meta, at: Sequence, octets: &[u8]) -> Result<(), StoreError> {
-        self.reports.insert(at.0, octets)?;
-        meta.bytes += octets.len() as u64 + RECORD_OVERHEAD_BYTES;
-        Ok(())
-    }
-
-    fn read(&self, sequence: u64) -> Result<Option<Spooled>, StoreError> {
-        let octets = self.reports.get(sequence)?;
-        Ok(octets.and_then(|octets| record::decode(Sequence(sequence), octets.value())))
-    }
-
-    fn remove(&mut self, meta: &mut Meta, sequence: u64) -> Result<(), StoreError> {
-        self.thinnable.remove(sequence)?;
-        if let Some(octets) = self.reports.remove(sequence)? {
-            let size = octets.value().len() as u64 + RECORD_OVERHEAD_BYTES;
-            meta.bytes = meta.bytes.saturating_sub(size);
-        }
-        Ok(())
-    }
-
-    fn drop_acked(&mut self, meta: &mut Meta, up_to: u64) -> Result<(), StoreError> {
-        loop {
-            let oldest = self.reports.first()?.map(|(sequence, _)| sequence.value());
-            match oldest {
-                Some(sequence) if sequence <= up_to.min(meta.acked) => {
-                    self.remove(meta, sequence)?;
-                }
-                Some(_) | None => return Ok(()),
-            }
-        }
-    }
-}
-
-impl Meta {
-    fn load(transaction: &WriteTransaction) -> Result<Self, StoreError> {
-        Self::of(&transaction.open_table(META)?)
-    }
-
-    fn of(table: &impl ReadableTable<&'static str, u64>) -> Result<Self, StoreError> {
-        let mut meta = Self::default();
-        for (name, value) in meta.fields() {
-            *value = table.get(name)?.map_or(0, |stored| stored.value());
-        }
-        Ok(meta)
-    }
-
-    fn save(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        let mut table = transaction.open_table(META)?;
-        for (name, value) in self.fields() {
-            table.insert(name, *value)?;
-        }
-        Ok(())
-    }
-
-    fn fields(&mut self) -> [(&'static str, &mut u64); 7] {
-        [
-            ("epoch", &mut self.epoch),
-            ("last", &mut self.last),
-            ("acked", &mut self.acked),
-            ("waiting", &mut self.waiting),
-            ("bytes", &mut self.bytes),
-            ("thinned", &mut self.thinned),
-            ("damaged", &mut self.damaged),
-        ]
     }
 }
 
