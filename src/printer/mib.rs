@@ -57,16 +57,12 @@ pub const PRT_ALERT_CRITICAL_EVENTS: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 5, 1, 1, 1
 pub const PRT_ALERT_ALL_EVENTS: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 5, 1, 1, 19];
 /// prtLocalizationCharacterSet: MIBenum of IANA's character sets.
 pub const PRT_CHARACTER_SET: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 7, 1, 1, 4];
-/// prtInputType: 3, 4 trays 5 manual 6 roll.
-pub const PRT_INPUT_TYPE: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 8, 2, 1, 2];
 /// prtInputCapacityUnit: PrtCapacityUnitTC.
 pub const PRT_INPUT_UNIT: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 8, 2, 1, 8];
 /// prtInputMaxCapacity: in that unit, or a sentinel.
 pub const PRT_INPUT_CAPACITY: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 8, 2, 1, 9];
 /// prtInputCurrentLevel: in that unit, or a sentinel.
 pub const PRT_INPUT_LEVEL: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 8, 2, 1, 10];
-/// prtInputStatus: PrtSubUnitStatusTC.
-pub const PRT_INPUT_STATUS: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 8, 2, 1, 11];
 /// prtInputMediaName: text.
 pub const PRT_INPUT_MEDIA: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 8, 2, 1, 12];
 /// prtInputName: text.

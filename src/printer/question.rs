@@ -106,11 +106,9 @@ pub fn full(known: &Walk, profiles: &Profiles) -> Plan {
             mib::PRT_COLORANT_VALUE,
         ]),
         columns(&[
-            mib::PRT_INPUT_TYPE,
             mib::PRT_INPUT_UNIT,
             mib::PRT_INPUT_CAPACITY,
             mib::PRT_INPUT_LEVEL,
-            mib::PRT_INPUT_STATUS,
             mib::PRT_INPUT_MEDIA,
             mib::PRT_INPUT_NAME,
             mib::PRT_INPUT_DESCRIPTION,
@@ -142,7 +140,6 @@ pub fn status(last: &Walk, profiles: &Profiles) -> Vec<Oid> {
         mib::PRT_MARKER_POWER_ON_COUNT,
         mib::PRT_SUPPLY_LEVEL,
         mib::PRT_INPUT_LEVEL,
-        mib::PRT_INPUT_STATUS,
     ];
     for column in moving {
         oids.extend(rows(last, column).take(ROWS_MAX));

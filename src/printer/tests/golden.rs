@@ -10,11 +10,13 @@
 )]
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use printer::profile::Profiles;
 use printer::reading::Verdict;
 use printer::summary;
+use printer::supply::Level;
 use printer::walk::Walk;
 use proptest::prelude::*;
 use snmp::recording::Recording;
@@ -26,11 +28,15 @@ fn walk(name: &str) -> Walk {
     Walk::from(&Recording::parse(&text).expect("a recording"))
 }
 
+fn profiles() -> &'static Profiles {
+    static PROFILES: LazyLock<Profiles> = LazyLock::new(|| Profiles::embedded().expect("profiles"));
+    &PROFILES
+}
+
 fn judge(walk: &Walk) -> Verdict {
-    let profiles = Profiles::embedded().expect("profiles");
     let address = "10.20.4.17".parse().expect("an address");
     let at = "2026-11-23T08:00:03Z".parse().expect("a time");
-    printer::judge(walk, &profiles, Some(address), at)
+    printer::judge(walk, profiles(), Some(address), at)
 }
 
 fn assert_golden(name: &str) {
@@ -84,6 +90,72 @@ fn few_words_say_the_same() {
     assert_eq!(summary::status_line(&reading), "paper jam");
 }
 
+/// The level of the only supply in a walk of these lines, and the rule that decided it.
+fn level_in(lines: &str) -> (Level, String) {
+    let recording = Recording::parse(lines.as_bytes()).expect("a recording");
+    let Verdict::Printer(reading) = judge(&Walk::from(&recording)) else {
+        panic!("is a printer")
+    };
+    let supply = reading.supplies.first().expect("a supply");
+    (supply.level, supply.evidence.rule.clone())
+}
+
+#[test]
+fn a_profile_knows_more_of_a_supply_than_the_standard() {
+    // Brother: some toner is left (-3), and record 6f of the block says 26.00 percent.
+    let brother = "1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.2435.2.3.9.1\n\
+        1.3.6.1.2.1.43.11.1.1.5.1.1|2|3\n\
+        1.3.6.1.2.1.43.11.1.1.6.1.1|4|Black Toner Cartridge\n\
+        1.3.6.1.2.1.43.11.1.1.8.1.1|2|-2\n\
+        1.3.6.1.2.1.43.11.1.1.9.1.1|2|-3\n";
+    let block = "1.3.6.1.4.1.2435.2.3.9.4.2.1.5.5.8.0|4x|6f010400000a28ff\n";
+    assert_eq!(
+        level_in(brother),
+        (Level::Some, "printer-mib/level-some".to_owned())
+    );
+    let known = level_in(&format!("{brother}{block}"));
+    assert_eq!(
+        known,
+        (
+            Level::Percent { percent: 26.0 },
+            "brother/record 6f".to_owned()
+        )
+    );
+
+    // Ricoh: -100 means empty, for no other maker.
+    let lines = |maker: u32| {
+        format!(
+            "1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.{maker}.1.1\n\
+            1.3.6.1.2.1.43.11.1.1.8.1.1|2|100\n\
+            1.3.6.1.2.1.43.11.1.1.9.1.1|2|-100\n"
+        )
+    };
+    assert_eq!(
+        level_in(&lines(367)),
+        (Level::Empty, "ricoh/level-code".to_owned())
+    );
+    assert_eq!(level_in(&lines(641)).0, Level::Implausible);
+}
+
+#[test]
+fn a_meter_that_nothing_proves_is_beta() {
+    let lines = b"1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.11.2.3.9.1\n\
+        1.3.6.1.4.1.11.2.3.9.4.2.1.4.1.2.5.0|2|15232\n\
+        1.3.6.1.4.1.11.2.3.9.4.2.1.4.1.2.7.0|2|9\n";
+    let recording = Recording::parse(lines).expect("a recording");
+    let Verdict::Printer(reading) = judge(&Walk::from(&recording)) else {
+        panic!("is a printer")
+    };
+    let beta = |name: &str| {
+        let meter = reading
+            .meters
+            .iter()
+            .find(|meter| meter.name.as_str() == name);
+        meter.map(|meter| meter.beta)
+    };
+    assert_eq!((beta("engine"), beta("color")), (Some(false), Some(true)));
+}
+
 /// Roots below which foreign values are put: everything that is read.
 const ROOTS: &[&[u32]] = &[
     &[1, 3, 6, 1, 2, 1, 1],
@@ -116,20 +188,19 @@ fn any_object() -> impl Strategy<Value = (Oid, Value)> {
 proptest! {
     #[test]
     fn no_walk_panics(objects in proptest::collection::vec(any_object(), 0..60)) {
-        let profiles = Profiles::embedded().expect("profiles");
         let mut walk = Walk::new();
         for (oid, value) in objects {
             walk.insert(oid, value);
         }
-        let _ = printer::question::full(&walk, &profiles);
-        let _ = printer::question::status(&walk, &profiles);
+        let _ = printer::question::full(&walk, profiles());
+        let _ = printer::question::status(&walk, profiles());
         if let Verdict::Printer(reading) =
-            printer::judge(&walk, &profiles, None, Timestamp::UNIX_EPOCH)
+            printer::judge(&walk, profiles(), None, Timestamp::UNIX_EPOCH)
         {
             let _ = summary::supplies(&reading.supplies);
             let _ = summary::status_line(&reading);
             let percents = reading.supplies.iter().filter_map(|supply| match supply.level {
-                printer::supply::Level::Percent { percent } => Some(percent),
+                Level::Percent { percent } => Some(percent),
                 _ => None,
             });
             for percent in percents {
