@@ -85,7 +85,7 @@ fn gather(walk: &Walk, device: u32, vendor_says: &VendorIdentity) -> Names {
     let device_id = walk
         .under(mib::PPM_DEVICE_ID)
         .find_map(|(_, value)| match value {
-            Value::OctetString(octets) => Some(text::decode(octets, walk.charset())),
+            Value::OctetString(octets) => Some(text::decode_device_id(octets, walk.charset())),
             _ => None,
         });
     Names {

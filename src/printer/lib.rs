@@ -6,6 +6,7 @@
 pub mod alert;
 mod brand;
 pub mod change;
+mod decoder;
 mod identify;
 pub mod identity;
 pub mod judge;

@@ -20,11 +20,11 @@
 use serde::{Deserialize, Deserializer};
 use snmp::Oid;
 
+use crate::decoder::{Decoder, Key};
 use crate::meter::{MeterName, Unit};
 use crate::mib;
 use crate::profile::{
-    Decoder, IdentityField, IdentityRule, Key, LevelCode, Meaning, MeterRule, Profile,
-    ProfileError, SupplyRule,
+    IdentityField, IdentityRule, LevelCode, Meaning, MeterRule, Profile, ProfileError, SupplyRule,
 };
 
 /// Most lines (rules) of one kind in a profile.

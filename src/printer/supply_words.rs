@@ -79,7 +79,13 @@ pub(crate) fn read_label(text: &str) -> Label {
             serial: told(serial),
         };
     }
-    let part = is_part_number(text).then(|| text.to_owned());
+    // HP: "Black Cartridge HP CF410A".
+    let last = text
+        .rsplit_once(" HP ")
+        .map(|(_, last)| last)
+        .filter(|last| is_code(last));
+    let part = last.or_else(|| (text.contains('-') && is_code(text)).then_some(text));
+    let part = part.map(str::to_owned);
     Label {
         description: text.to_owned(),
         part,
@@ -87,12 +93,11 @@ pub(crate) fn read_label(text: &str) -> Label {
     }
 }
 
-/// Whether a text is nothing but a part number: one word of letters, digits and a hyphen.
-fn is_part_number(text: &str) -> bool {
+/// Whether a text is nothing but a code: one word of capitals, digits and hyphens.
+fn is_code(text: &str) -> bool {
     let has = |test: fn(&u8) -> bool| text.as_bytes().iter().any(test);
-    has(|octet| octet.is_ascii_digit())
-        && has(|octet| octet.is_ascii_uppercase())
-        && text.contains('-')
+    has(u8::is_ascii_digit)
+        && has(u8::is_ascii_uppercase)
         && text
             .bytes()
             .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
@@ -159,5 +164,10 @@ mod tests {
         let unknown = read_label("Fuser, PN unknown;SNunknown");
         assert_eq!((unknown.part, unknown.serial), (None, None));
         assert_eq!(read_label("TK-8527C").part.as_deref(), Some("TK-8527C"));
+        assert_eq!(
+            read_label("Black Cartridge HP CF410A").part.as_deref(),
+            Some("CF410A")
+        );
+        assert_eq!(read_label("Toner").part, None);
     }
 }

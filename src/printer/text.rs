@@ -7,6 +7,9 @@
 /// Longest text kept, in characters. The MIB allows 255 octets for the longest we read.
 pub const TEXT_CHARS_MAX: usize = 255;
 
+/// Longest IEEE-1284 device id kept, in characters: the list of languages in it can be long.
+const DEVICE_ID_CHARS_MAX: usize = 2_048;
+
 /// The two octets of symbol set before HP's private texts that mean Roman-8.
 const HP_ROMAN8_PREFIX: [u8; 2] = [0x01, 0x15];
 
@@ -46,6 +49,22 @@ const ROMAN8: &str = "ÀÂÈÊËÎÏ´ˋˆ¨˜ÙÛ₤¯Ýý°ÇçÑñ¡¿¤£¥�
 /// most [`TEXT_CHARS_MAX`] characters.
 #[must_use]
 pub fn decode(octets: &[u8], charset: Charset) -> String {
+    clean(&unicode(octets, charset))
+}
+
+/// Decodes an IEEE-1284 device id, which some devices send with its two octets of length.
+#[must_use]
+pub(crate) fn decode_device_id(octets: &[u8], charset: Charset) -> String {
+    let has_length = octets.first().is_some_and(|octet| *octet < 0x20);
+    let octets = if has_length {
+        octets.get(2..).unwrap_or_default()
+    } else {
+        octets
+    };
+    bounded(&unicode(octets, charset), DEVICE_ID_CHARS_MAX)
+}
+
+fn unicode(octets: &[u8], charset: Charset) -> String {
     let (octets, charset) = match octets.strip_prefix(&HP_ROMAN8_PREFIX) {
         Some(rest) => (rest, Charset::Roman8),
         None => (octets, charset),
@@ -55,30 +74,28 @@ pub fn decode(octets: &[u8], charset: Charset) -> String {
         .position(|octet| *octet == 0)
         .unwrap_or(octets.len());
     let octets = &octets[..end];
-    let decoded: String = match std::str::from_utf8(octets) {
+    match std::str::from_utf8(octets) {
         Ok(text) => text.to_owned(),
         Err(_) => octets
             .iter()
             .map(|octet| decode_octet(*octet, charset))
             .collect(),
-    };
-    clean(&decoded)
+    }
 }
 
-/// Replaces control characters by blanks, joins runs of blanks that held one, trims and bounds.
+/// Replaces control characters by blanks, trims and bounds.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    bounded(text, TEXT_CHARS_MAX)
+}
+
+fn bounded(text: &str, chars_max: usize) -> String {
     let spaced: String = text
         .chars()
         .map(|c| if is_hostile(c) { ' ' } else { c })
         .collect();
-    spaced
-        .trim()
-        .chars()
-        .take(TEXT_CHARS_MAX)
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
+    let kept: String = spaced.trim().chars().take(chars_max).collect();
+    kept.trim_end().to_owned()
 }
 
 /// Control characters, and those that reorder or hide what a person reads.

@@ -107,10 +107,10 @@ impl Walk {
     /// The octets in a column's row.
     #[must_use]
     pub fn octets(&self, column: &[u32], row: &[u32]) -> Option<&[u8]> {
-        match self.at(column, row)? {
-            Value::OctetString(octets) => Some(octets),
-            _ => None,
-        }
+        let Value::OctetString(octets) = self.at(column, row)? else {
+            return None;
+        };
+        Some(octets)
     }
 
     /// The text in a column's row, decoded and bounded; `None` where it is empty.
@@ -123,10 +123,10 @@ impl Walk {
     /// The enterprise number in sysObjectID (RFC 2578: the arc behind 1.3.6.1.4.1).
     #[must_use]
     pub fn enterprise(&self) -> Option<u32> {
-        match self.at(mib::SYS_OBJECT_ID, &[mib::SCALAR])? {
-            Value::ObjectId(oid) => oid.arcs().strip_prefix(mib::ENTERPRISES)?.first().copied(),
-            _ => None,
-        }
+        let Value::ObjectId(oid) = self.at(mib::SYS_OBJECT_ID, &[mib::SCALAR])? else {
+            return None;
+        };
+        oid.arcs().strip_prefix(mib::ENTERPRISES)?.first().copied()
     }
 
     /// The character set of the device's texts, as it says itself.
@@ -158,7 +158,15 @@ pub fn number_of(value: &Value) -> Option<i64> {
             Some(i64::from(*number))
         }
         Value::Counter64(number) => i64::try_from(*number).ok(),
-        _ => None,
+        Value::OctetString(_)
+        | Value::ObjectId(_)
+        | Value::IpAddress(_)
+        | Value::Opaque(_)
+        | Value::Null
+        | Value::NoSuchObject
+        | Value::NoSuchInstance
+        | Value::EndOfMibView
+        | Value::Unknown { .. } => None,
     }
 }
 
