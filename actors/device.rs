@@ -5,6 +5,8 @@
 //! before which, somebody else answered at its address is dropped and the Supervisor told. A
 //! report is on disk before the device takes it for its last one. One reading at a time.
 
+mod ask;
+
 use std::time::Duration;
 
 use actix::fut::wrap_future;
@@ -15,21 +17,19 @@ use actix::{
 use jiff::{SignedDuration, Timestamp};
 use printer::change::{self, Change};
 use printer::identity::{DeviceId, Fingerprint};
-use printer::question;
-use printer::reading::{Reading, Verdict};
-use printer::walk::Walk;
+use printer::reading::Reading;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
+use self::ask::{Depth, Heard};
 use crate::messages::{
     Beat, Confirm, Confirmation, Contradicted, DeviceVitals, Drain, Missed, Proved, Pulse,
-    Relocate, Sighted, Unmasked, Vitals, Work,
+    Relocate, Unmasked, Vitals, Work,
 };
 use crate::parts::Tools;
 use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
-use crate::reach::snmp::AskError;
-use crate::reach::survey::{self, ReadError, Survey};
+use crate::reach::survey::Survey;
 use crate::report::Report;
 use crate::schedule::{share_of, until_turn};
 use crate::spool::{Importance, NewReport, SpoolError};
@@ -81,29 +81,6 @@ struct Last {
     reading: Reading,
 }
 
-/// The two kinds of reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    Full,
-    Status,
-}
-
-/// What came of an attempt to read.
-enum Heard {
-    /// The device, as far as anybody can tell.
-    Itself {
-        depth: Depth,
-        survey: Box<Survey>,
-        reading: Box<Reading>,
-    },
-    /// Somebody else.
-    Other(Sighted),
-    /// Something that is no printer.
-    NoPrinter(String),
-    /// Nobody, or nothing that could be used.
-    Nothing,
-}
-
 impl Device {
     pub(crate) fn new(seed: Seed, tools: Tools, boss: Addr<Supervisor>) -> Self {
         Self {
@@ -142,7 +119,7 @@ impl Device {
             return;
         };
         let last = self.last.as_ref().map(|last| last.survey.clone());
-        let asked = ask(self.seed.clone(), target, self.tools.clone(), last, depth);
+        let asked = ask::ask(self.seed.clone(), target, self.tools.clone(), last, depth);
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
             // An answer from an address that the device has left since tells nothing of it.
             let is_current = device.seed.target == Some(target);
@@ -368,7 +345,7 @@ impl Handler<Confirm> for Device {
             return Box::pin(wrap_future(std::future::ready(Confirmation::Gone)));
         };
         self.work = Some(Work::begin("confirmation", CONFIRM_DEADLINE));
-        let confirm = confirm(self.seed.clone(), target, self.tools.clone());
+        let confirm = ask::confirm(self.seed.clone(), target, self.tools.clone());
         Box::pin(confirm.into_actor(self).map(|confirmation, device, ctx| {
             device.finish(ctx);
             confirmation
@@ -395,97 +372,6 @@ impl Handler<crate::messages::Provoke> for Device {
     fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
         self.work = crate::provoke::fail(fault, self.work, ctx);
     }
-}
-
-/// Asks the device, and says who answered what.
-async fn ask(
-    seed: Seed,
-    target: InScope,
-    tools: Tools,
-    last: Option<Survey>,
-    depth: Depth,
-) -> Heard {
-    let asked = match (depth, &last) {
-        (Depth::Status, Some(last)) => {
-            survey::read_status(&tools.snmp, &target, last, &tools.profiles).await
-        }
-        (Depth::Full, _) | (Depth::Status, None) => {
-            survey::read_device(&tools.snmp, &target, &seed.credentials, &tools.profiles).await
-        }
-    };
-    let survey = match asked {
-        Ok(survey) => survey,
-        Err(error) => return heard_instead(&seed, target, &tools, error).await,
-    };
-    let depth = if survey.is_whole {
-        Depth::Full
-    } else {
-        Depth::Status
-    };
-    if survey.fingerprint.contradicts(&seed.fingerprint) {
-        let (fingerprint, credential) = (survey.fingerprint, survey.credential);
-        return Heard::Other(Sighted {
-            fingerprint,
-            target,
-            credential,
-        });
-    }
-    match survey.verdict.clone() {
-        Verdict::Printer(reading) => Heard::Itself {
-            depth,
-            survey: Box::new(survey),
-            reading,
-        },
-        Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
-    }
-}
-
-/// What a failed reading means. Where two devices were heard, it is asked who is there now.
-async fn heard_instead(seed: &Seed, target: InScope, tools: &Tools, error: ReadError) -> Heard {
-    let device = &seed.id;
-    match error {
-        // Silence is an expected outcome.
-        ReadError::Ask(AskError::Silent { .. }) => {
-            debug!(%device, %error, "no answer");
-            Heard::Nothing
-        }
-        ReadError::Ask(_) | ReadError::NoCredential { .. } => {
-            warn!(%device, %error, "reading failed");
-            Heard::Nothing
-        }
-        ReadError::SwappedUnderway { .. } | ReadError::AnotherDevice { .. } => {
-            warn!(%device, %error, "reading dropped");
-            match confirm(seed.clone(), target, tools.clone()).await {
-                Confirmation::Other(seen) => Heard::Other(seen),
-                Confirmation::Here | Confirmation::Gone | Confirmation::Busy => Heard::Nothing,
-            }
-        }
-    }
-}
-
-/// Asks the identity question at the device's address.
-async fn confirm(seed: Seed, target: InScope, tools: Tools) -> Confirmation {
-    for credential in &seed.credentials {
-        let Ok(varbinds) = tools
-            .snmp
-            .get(&target, credential, &question::identity())
-            .await
-        else {
-            continue;
-        };
-        let answer: Walk = varbinds.into_iter().collect();
-        let fingerprint = Fingerprint::of_answer(&answer);
-        if !fingerprint.contradicts(&seed.fingerprint) {
-            return Confirmation::Here;
-        }
-        let credential = credential.clone();
-        return Confirmation::Other(Sighted {
-            fingerprint,
-            target,
-            credential,
-        });
-    }
-    Confirmation::Gone
 }
 
 /// Puts a report on disk, if there is one.

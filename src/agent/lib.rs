@@ -1,3 +1,14 @@
 //! The agent: the collector at a customer's site.
+//!
+//! It only assembles: configuration, identity, spool, sockets, and the actors that live on them.
 
 pub mod cli;
+pub mod config;
+pub mod control;
+pub mod enroll;
+pub mod identity;
+pub mod ports;
+mod run;
+
+pub use cli::Exit;
+pub use run::{run, try_run};

@@ -1,11 +1,15 @@
 //! The command line of `platen`: one file a verb, and what they share: exit codes and complaints.
 
 mod asking;
+pub mod configuring;
 pub mod discover;
+pub mod enrolling;
 mod found;
 pub mod read;
 mod recording;
+pub mod running;
 mod show;
+pub mod status;
 pub mod table;
 
 use std::fmt;
@@ -28,6 +32,19 @@ enum Verb {
     Discover(discover::DiscoverArgs),
     /// Read one printer, or a recording of one
     Read(read::ReadArgs),
+    /// Run the agent as a service, until SIGTERM
+    Run(running::ConfigArgs),
+    /// Make this agent known to a hub, with a one-time code
+    Enroll(enrolling::EnrollArgs),
+    /// Show how the running agent is
+    Status(status::StatusArgs),
+    /// Succeed if the running agent answers
+    Health(running::ConfigArgs),
+    /// Print, show or validate the configuration
+    #[command(subcommand)]
+    Config(configuring::ConfigVerb),
+    /// Print what this configuration contacts, for the firewall
+    Ports(configuring::PortsArgs),
 }
 
 /// How a verb ended, as the process's exit code.
@@ -131,5 +148,11 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
     match cli.verb {
         Verb::Discover(args) => discover::run(args).await,
         Verb::Read(args) => read::run(args).await,
+        Verb::Run(args) => running::run(args).await,
+        Verb::Enroll(args) => enrolling::run(args).await,
+        Verb::Status(args) => status::run(args).await,
+        Verb::Health(args) => status::health(args).await,
+        Verb::Config(verb) => configuring::config(verb),
+        Verb::Ports(args) => configuring::ports(&args),
     }
 }

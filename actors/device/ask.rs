@@ -1,0 +1,128 @@
+//! One attempt to read a device: what is asked, and what came of it.
+
+use printer::identity::Fingerprint;
+use printer::question;
+use printer::reading::{Reading, Verdict};
+use printer::walk::Walk;
+use tracing::{debug, warn};
+
+use super::Seed;
+use crate::messages::{Confirmation, Sighted};
+use crate::parts::Tools;
+use crate::reach::scope::InScope;
+use crate::reach::snmp::AskError;
+use crate::reach::survey::{self, ReadError, Survey};
+
+/// The two kinds of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    Full,
+    Status,
+}
+
+/// What came of an attempt to read.
+pub(super) enum Heard {
+    /// The device, as far as anybody can tell.
+    Itself {
+        depth: Depth,
+        survey: Box<Survey>,
+        reading: Box<Reading>,
+    },
+    /// Somebody else.
+    Other(Sighted),
+    /// Something that is no printer.
+    NoPrinter(String),
+    /// Nobody, or nothing that could be used.
+    Nothing,
+}
+
+/// Asks the device, and says who answered what.
+pub(super) async fn ask(
+    seed: Seed,
+    target: InScope,
+    tools: Tools,
+    last: Option<Survey>,
+    depth: Depth,
+) -> Heard {
+    let asked = match (depth, &last) {
+        (Depth::Status, Some(last)) => {
+            survey::read_status(&tools.snmp, &target, last, &tools.profiles).await
+        }
+        (Depth::Full, _) | (Depth::Status, None) => {
+            survey::read_device(&tools.snmp, &target, &seed.credentials, &tools.profiles).await
+        }
+    };
+    let survey = match asked {
+        Ok(survey) => survey,
+        Err(error) => return heard_instead(&seed, target, &tools, error).await,
+    };
+    let depth = if survey.is_whole {
+        Depth::Full
+    } else {
+        Depth::Status
+    };
+    if survey.fingerprint.contradicts(&seed.fingerprint) {
+        let (fingerprint, credential) = (survey.fingerprint, survey.credential);
+        return Heard::Other(Sighted {
+            fingerprint,
+            target,
+            credential,
+        });
+    }
+    match survey.verdict.clone() {
+        Verdict::Printer(reading) => Heard::Itself {
+            depth,
+            survey: Box::new(survey),
+            reading,
+        },
+        Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
+    }
+}
+
+/// What a failed reading means. Where two devices were heard, it is asked who is there now.
+async fn heard_instead(seed: &Seed, target: InScope, tools: &Tools, error: ReadError) -> Heard {
+    let device = &seed.id;
+    match error {
+        // Silence is an expected outcome.
+        ReadError::Ask(AskError::Silent { .. }) => {
+            debug!(%device, %error, "no answer");
+            Heard::Nothing
+        }
+        ReadError::Ask(_) | ReadError::NoCredential { .. } => {
+            warn!(%device, %error, "reading failed");
+            Heard::Nothing
+        }
+        ReadError::SwappedUnderway { .. } | ReadError::AnotherDevice { .. } => {
+            warn!(%device, %error, "reading dropped");
+            match confirm(seed.clone(), target, tools.clone()).await {
+                Confirmation::Other(seen) => Heard::Other(seen),
+                Confirmation::Here | Confirmation::Gone | Confirmation::Busy => Heard::Nothing,
+            }
+        }
+    }
+}
+
+/// Asks the identity question at the device's address.
+pub(super) async fn confirm(seed: Seed, target: InScope, tools: Tools) -> Confirmation {
+    for credential in &seed.credentials {
+        let Ok(varbinds) = tools
+            .snmp
+            .get(&target, credential, &question::identity())
+            .await
+        else {
+            continue;
+        };
+        let answer: Walk = varbinds.into_iter().collect();
+        let fingerprint = Fingerprint::of_answer(&answer);
+        if !fingerprint.contradicts(&seed.fingerprint) {
+            return Confirmation::Here;
+        }
+        let credential = credential.clone();
+        return Confirmation::Other(Sighted {
+            fingerprint,
+            target,
+            credential,
+        });
+    }
+    Confirmation::Gone
+}

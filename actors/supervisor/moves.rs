@@ -1,0 +1,220 @@
+//! Who lives where: what the Supervisor does with sightings, moves and contradictions.
+//!
+//! What a sighting means is the registry's to say; here the question is asked of the device, the
+//! devices are told to move, and what changed is put on disk.
+
+use std::time::Duration;
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use jiff::Timestamp;
+use printer::identity::DeviceId;
+use tracing::{error, info, warn};
+
+use super::{ANSWER_MAX, Address, Supervisor, credentials_of, tell};
+use crate::messages::{
+    ChildId, Confirm, Confirmation, Contradicted, Found, Missed, Proved, Relocate, Sighted, Swept,
+    Unmasked,
+};
+use crate::registry::{Settled, Sighting};
+
+/// When a device that was being read is asked again whether it is where it was.
+const CONFIRM_AGAIN: Duration = Duration::from_secs(5);
+/// Whole sweeps that must miss a silent device before its actor is let go.
+const SWEEPS_MISSED_MAX: u32 = 3;
+
+impl Supervisor {
+    /// Weighs who was seen where, and moves the devices accordingly.
+    fn sighted(&mut self, seen: &Sighted, ctx: &mut Context<Self>) {
+        let address = seen.target.addr().ip();
+        match self
+            .registry
+            .sight(&seen.fingerprint, address, Timestamp::now())
+        {
+            // Its actor may have been let go while it was silent.
+            Sighting::Same(id) => self.revive(&ChildId::Device(id), ctx),
+            Sighting::New(settled) => {
+                info!(device = %settled.device, %address, "found a new device");
+                self.settle(settled, ctx);
+            }
+            Sighting::Moved(settled) => self.settle(settled, ctx),
+            Sighting::Claim(id) => self.ask_to_confirm(id, ctx),
+            Sighting::Asked | Sighting::NoPrinter => {}
+            Sighting::Full => warn!(%address, "more devices than one agent can know; left out"),
+        }
+        self.keep(ctx);
+    }
+
+    /// Lets a device live at its address, and its predecessor there know.
+    fn settle(&mut self, settled: Settled, ctx: &mut Context<Self>) {
+        if let Some(Address::Device(evicted)) = settled
+            .evicted
+            .and_then(|id| self.children.address(&ChildId::Device(id)))
+        {
+            tell(
+                evicted,
+                Relocate {
+                    target: None,
+                    credentials: Vec::new(),
+                },
+                ctx,
+            );
+        }
+        let id = ChildId::Device(settled.device.clone());
+        let Some(Address::Device(device)) = self.children.address(&id) else {
+            self.revive(&id, ctx);
+            return;
+        };
+        let Some((target, subnet)) = self.admit(settled.address) else {
+            return;
+        };
+        info!(device = %settled.device, address = %settled.address, "a device has moved");
+        let credentials = credentials_of(&subnet);
+        tell(
+            device,
+            Relocate {
+                target: Some(target),
+                credentials,
+            },
+            ctx,
+        );
+    }
+
+    /// Asks a device that somebody was seen instead of, or elsewhere, whether it is still there.
+    fn ask_to_confirm(&mut self, id: DeviceId, ctx: &mut Context<Self>) {
+        let child = ChildId::Device(id.clone());
+        let address = match self.children.address(&child) {
+            Some(Address::Device(address)) => address,
+            Some(Address::Scanner(_) | Address::Uplink(_)) | None => {
+                if self.children.is_wanted(&child) {
+                    self.ask_again(id, ctx);
+                } else {
+                    self.resolve(&id, Confirmation::Gone, ctx);
+                }
+                return;
+            }
+        };
+        let answer = address.send(Confirm).timeout(ANSWER_MAX).into_actor(self);
+        ctx.spawn(answer.map(move |answer, supervisor, ctx| match answer {
+            Ok(Confirmation::Busy) | Err(_) => supervisor.ask_again(id, ctx),
+            Ok(confirmation) => supervisor.resolve(&id, confirmation, ctx),
+        }));
+    }
+
+    fn ask_again(&mut self, id: DeviceId, ctx: &mut Context<Self>) {
+        ctx.run_later(CONFIRM_AGAIN, move |supervisor, ctx| {
+            if supervisor.registry.is_claimed(&id) {
+                supervisor.ask_to_confirm(id, ctx);
+            }
+        });
+    }
+
+    /// Settles a claim by what was found at the device's own address.
+    fn resolve(&mut self, id: &DeviceId, found: Confirmation, ctx: &mut Context<Self>) {
+        let now = Timestamp::now();
+        let settled = match &found {
+            Confirmation::Here => self.registry.confirmed(id, now),
+            Confirmation::Gone | Confirmation::Other(_) => self.registry.gone(id, now),
+            Confirmation::Busy => None,
+        };
+        if let Some(settled) = settled {
+            self.settle(settled, ctx);
+        }
+        match found {
+            Confirmation::Other(seen) => self.sighted(&seen, ctx),
+            Confirmation::Here | Confirmation::Gone | Confirmation::Busy => self.keep(ctx),
+        }
+    }
+
+    /// Puts what changed in the registry on disk.
+    fn keep(&mut self, ctx: &mut Context<Self>) {
+        let changed = self.registry.take_changed();
+        if changed.is_empty() {
+            return;
+        }
+        let mut records = Vec::with_capacity(changed.len());
+        for (id, known) in &changed {
+            match serde_json::to_vec(known) {
+                Ok(body) => records.push((id.clone(), body)),
+                Err(error) => error!(device = %id, %error, "a device cannot be written down"),
+            }
+        }
+        let spool = self.parts.spool.clone();
+        let remember = async move { spool.remember(records).await }.into_actor(self);
+        ctx.spawn(remember.map(move |kept, supervisor, _| {
+            if let Err(error) = kept {
+                warn!(%error, "the known devices could not be kept; tried again with the next");
+                supervisor
+                    .registry
+                    .mark_changed(changed.into_iter().map(|(id, _)| id));
+            }
+        }));
+    }
+}
+
+impl Handler<Found> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Found(seen): Found, ctx: &mut Self::Context) -> Self::Result {
+        self.sighted(&seen, ctx);
+    }
+}
+
+impl Handler<Swept> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, swept: Swept, _: &mut Self::Context) -> Self::Result {
+        let subnets = &self.parts.subnets;
+        let Some(subnet) = subnets.iter().find(|subnet| subnet.label == swept.label) else {
+            return;
+        };
+        let is_inside = |address| subnet.scope.admit(address, subnet.door).is_ok();
+        for device in self.registry.swept(is_inside, SWEEPS_MISSED_MAX) {
+            if self.is_silent(&device) {
+                info!(%device, "silent, and missed by every sweep; let go until it is seen again");
+                self.children.retire(&ChildId::Device(device));
+            }
+        }
+    }
+}
+
+impl Handler<Contradicted> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, fact: Contradicted, ctx: &mut Self::Context) -> Self::Result {
+        self.resolve(&fact.device, Confirmation::Other(fact.seen), ctx);
+    }
+}
+
+impl Handler<Missed> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, fact: Missed, ctx: &mut Self::Context) -> Self::Result {
+        self.resolve(&fact.device, Confirmation::Gone, ctx);
+    }
+}
+
+impl Handler<Proved> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, fact: Proved, ctx: &mut Self::Context) -> Self::Result {
+        self.registry.prove(&fact.device, &fact.fingerprint);
+        self.resolve(&fact.device, Confirmation::Here, ctx);
+    }
+}
+
+impl Handler<Unmasked> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, fact: Unmasked, ctx: &mut Self::Context) -> Self::Result {
+        info!(device = %fact.device, reason = %fact.reason, "no printer; left alone for a day");
+        self.registry.unmask(&fact.device, Timestamp::now());
+        self.children.retire(&ChildId::Device(fact.device.clone()));
+        let spool = self.parts.spool.clone();
+        let forget = async move { spool.forget(fact.device).await }.into_actor(self);
+        ctx.spawn(forget.map(|forgotten, _, _| {
+            if let Err(error) = forgotten {
+                warn!(%error, "what is no printer is still written down; the next start asks it");
+            }
+        }));
+    }
+}

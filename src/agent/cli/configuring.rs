@@ -1,0 +1,112 @@
+//! `platen config` and `platen ports`: what is configured, and what follows for the firewall.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use printer::status::Severity;
+
+use super::running::ConfigArgs;
+use super::table::{json, table};
+use super::{CliError, Exit};
+use crate::config::SAMPLE;
+use crate::identity::Identity;
+use crate::ports::{Row, rows};
+
+/// What can be asked about the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Print a configuration to begin with: every key, its default and its reason
+    Default,
+    /// Print the configuration that is in effect, without secrets
+    Show(ConfigArgs),
+    /// Say whether the configuration is valid
+    Validate(ConfigArgs),
+}
+
+/// Arguments of `platen ports`.
+#[derive(Debug, Args)]
+pub struct PortsArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// As a Markdown table, for a ticket to the network's people
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// Answers about the configuration.
+///
+/// # Errors
+/// [`CliError`] when it is not valid.
+pub fn config(verb: ConfigVerb) -> Result<Exit, CliError> {
+    match verb {
+        ConfigVerb::Default => print(SAMPLE),
+        ConfigVerb::Show(args) => print(&args.load()?.show()),
+        ConfigVerb::Validate(args) => {
+            let config = args.load()?;
+            print(&format!("valid: {} ranges\n", config.ranges.len()))
+        }
+    }
+}
+
+/// Prints the firewall table of this configuration.
+///
+/// # Errors
+/// [`CliError`] when it is not valid.
+pub fn ports(args: &PortsArgs) -> Result<Exit, CliError> {
+    let config = args.config.load()?;
+    // Without an identity that can be read, the configuration's own word for the hub counts.
+    let enrolled = Identity::load(&config.state_dir).ok().flatten();
+    let enrolled = enrolled.map(|identity| identity.hub_url);
+    let hub_url = config.hub_url.clone().or(enrolled);
+    let rows = rows(&config, hub_url.as_deref());
+    if args.json {
+        let text = json(&serde_json::json!({ "schema": 1, "ports": rows }));
+        return print(&text.map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?);
+    }
+    let headings = ["DESTINATION", "DIRECTION", "PROTOCOL", "PORT", "FOR"];
+    if args.markdown {
+        return print(&markdown(&headings, &rows));
+    }
+    let cells: Vec<_> = rows.iter().map(|row| (cells(row), Severity::Ok)).collect();
+    print(&table(&headings, &cells, false))
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    vec![
+        row.destination.clone(),
+        row.direction.to_owned(),
+        row.protocol.to_owned(),
+        row.port.to_string(),
+        row.purpose.clone(),
+    ]
+}
+
+fn markdown(headings: &[&str], rows: &[Row]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let headings: Vec<String> = headings.iter().map(ToString::to_string).collect();
+    let rule: Vec<String> = headings.iter().map(|_| "---".to_owned()).collect();
+    let rows = rows.iter().map(|row| {
+        let escaped: Vec<String> = cells(row)
+            .iter()
+            .map(|cell| cell.replace('|', "\\|"))
+            .collect();
+        line(&escaped)
+    });
+    [line(&headings), line(&rule)]
+        .into_iter()
+        .chain(rows)
+        .collect()
+}
+
+/// Prints to stdout; a reader that has seen enough is no failure.
+fn print(text: &str) -> Result<Exit, CliError> {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    match write!(std::io::stdout(), "{text}{end}") {
+        Ok(()) => Ok(Exit::OK),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::OK),
+        Err(error) => Err(CliError::new(Exit::FAILED, error.to_string())),
+    }
+}

@@ -1,0 +1,218 @@
+//! `platen status` and `platen health`: what a running agent says of itself.
+
+use std::fmt::Write;
+
+use actors::messages::ScannerVitals;
+use actors::status::{HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SubnetStatus};
+use clap::Args;
+use jiff::Timestamp;
+
+use super::running::ConfigArgs;
+use super::table::{grouped, json, printable};
+use super::{CliError, Exit};
+use crate::control::{self, ControlError, Status};
+
+/// Most silent printers that are named in the text; the JSON has more.
+const SILENT_NAMED_MAX: usize = 5;
+/// Most restarted actors that are named in the text; the JSON has more.
+const RESTARTED_NAMED_MAX: usize = 5;
+
+/// Arguments of `platen status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows how the running agent is.
+///
+/// # Errors
+/// [`CliError`] when none runs.
+pub async fn run(args: StatusArgs) -> Result<Exit, CliError> {
+    let status = ask(&args.config).await?;
+    if args.json {
+        let text = json(&status).map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
+        println!("{text}");
+    } else {
+        print!("{}", text(&status));
+    }
+    Ok(Exit::OK)
+}
+
+/// Succeeds if the running agent answers: for health checks of containers.
+///
+/// # Errors
+/// [`CliError`] when it does not.
+pub async fn health(args: ConfigArgs) -> Result<Exit, CliError> {
+    ask(&args).await?;
+    println!("ok");
+    Ok(Exit::OK)
+}
+
+async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
+    let state_dir = config.load()?.state_dir;
+    control::status(&state_dir).await.map_err(|error| {
+        let complaint = CliError::new(Exit::FAILED, error.to_string());
+        match error {
+            ControlError::NotRunning { .. } => complaint
+                .try_next("start it with platen run; or ask as its own user, with its --config"),
+            ControlError::Silent(_) | ControlError::Refused(_) => {
+                complaint.try_next("look at its log, and start it again")
+            }
+        }
+    })
+}
+
+/// The status for people. What devices and hubs said is made harmless for a terminal.
+fn text(status: &Status) -> String {
+    let snapshot = &status.snapshot;
+    let now = snapshot.at;
+    let about = &status.about;
+    let enrolled = match &about.enrolled_as {
+        Some(name) => format!("enrolled as {}", printable(name)),
+        None => "stands alone".to_owned(),
+    };
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{} · {enrolled} · up {} · v{}",
+        printable(&about.name),
+        ago(snapshot.started_at, now),
+        about.version
+    );
+    let _ = writeln!(text, "Channels  {}", channels(snapshot.hub.as_ref(), now));
+    let _ = writeln!(text, "Printers  {}", printers(&snapshot.printers, now));
+    for subnet in &snapshot.subnets {
+        let _ = writeln!(text, "Subnet    {}", subnet_line(subnet, now));
+    }
+    let _ = writeln!(
+        text,
+        "Queue     {}",
+        queue(&snapshot.queue, &snapshot.printers, now)
+    );
+    let _ = writeln!(text, "Restarts  {}", restarts(&snapshot.restarts, now));
+    text
+}
+
+fn channels(hub: Option<&HubStatus>, now: Timestamp) -> String {
+    let Some(hub) = hub else {
+        return "none: no hub; reports wait on disk".to_owned();
+    };
+    let contact = hub
+        .uplink
+        .contact_at
+        .map(|at| format!("{} ago", ago(at, now)));
+    match (&hub.uplink.trouble, contact) {
+        (None, Some(contact)) => format!("grpc ✓ {contact}   {}", printable(&hub.url)),
+        (None, None) => format!("grpc … not answered yet   {}", printable(&hub.url)),
+        (Some(trouble), contact) => format!(
+            "grpc ✗ last answer {}   {}",
+            contact.as_deref().unwrap_or("never"),
+            printable(trouble)
+        ),
+    }
+}
+
+fn printers(printers: &PrintersStatus, now: Timestamp) -> String {
+    let mut text = format!("{} known · {} read", printers.known, printers.read);
+    if let Some((first, last)) = printers.read_first_at.zip(printers.read_last_at) {
+        let _ = write!(text, " {}–{}", clock(first), clock(last));
+    }
+    let _ = write!(text, " · {} silent", printers.silent);
+    let named = printers
+        .silent_listed
+        .iter()
+        .take(SILENT_NAMED_MAX)
+        .map(|printer| {
+            let place = printer
+                .address
+                .map_or("address unknown".to_owned(), |it| it.to_string());
+            format!("{place} {}", ago(printer.since, now))
+        });
+    let named: Vec<String> = named.collect();
+    if !named.is_empty() {
+        let more = if printers.silent_listed.len() > named.len() {
+            ", …"
+        } else {
+            ""
+        };
+        let _ = write!(text, " ({}{more})", named.join(", "));
+    }
+    text
+}
+
+fn subnet_line(SubnetStatus { label, scanner }: &SubnetStatus, now: Timestamp) -> String {
+    let label = printable(label);
+    let ScannerVitals {
+        swept_at,
+        seen,
+        next_at,
+    } = scanner;
+    let last = match swept_at {
+        Some(at) => format!("swept {} ago, {seen} seen", ago(*at, now)),
+        None => "never swept yet".to_owned(),
+    };
+    match next_at {
+        Some(at) => format!("{label} · {last} · next discovery {}", clock(*at)),
+        None => format!("{label} · {last} · sweeping now"),
+    }
+}
+
+fn queue(queue: &QueueStatus, printers: &PrintersStatus, now: Timestamp) -> String {
+    let mut text = format!("{} waiting", grouped(queue.waiting));
+    if let Some(oldest) = queue.oldest_at {
+        let _ = write!(text, ", the oldest {}", ago(oldest, now));
+    }
+    for (count, word) in [(queue.thinned, "thinned"), (queue.damaged, "damaged")] {
+        if count > 0 {
+            let _ = write!(text, " · {} {word}", grouped(count));
+        }
+    }
+    if let Some(next) = printers.next_at {
+        let _ = write!(text, " · next read {}", clock(next));
+    }
+    text
+}
+
+fn restarts(restarts: &RestartsStatus, now: Timestamp) -> String {
+    let mut text = restarts.total.to_string();
+    for child in restarts.children.iter().take(RESTARTED_NAMED_MAX) {
+        let _ = write!(
+            text,
+            "\n          {} {}× · {} {} ago{}",
+            printable(&child.child.to_string()),
+            child.restarts,
+            printable(&child.cause.to_string()),
+            ago(child.died_at, now),
+            if child.is_alive {
+                ""
+            } else {
+                " · waiting to return"
+            }
+        );
+    }
+    text
+}
+
+/// A span in its largest unit: `3 d`, `5 h`, `8 min`, `2 s`.
+fn ago(since: Timestamp, now: Timestamp) -> String {
+    let secs = now.duration_since(since).as_secs().max(0);
+    match secs {
+        86_400.. => format!("{} d", secs / 86_400),
+        3_600.. => format!("{} h", secs / 3_600),
+        60.. => format!("{} min", secs / 60),
+        _ => format!("{secs} s"),
+    }
+}
+
+/// Time of day, UTC: `08:03Z`.
+fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%MZ").to_string()
+}
+
+#[cfg(test)]
+mod tests;

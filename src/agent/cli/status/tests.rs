@@ -1,0 +1,93 @@
+//! What the status looks like.
+
+use actors::messages::{Cause, ChildId, Kind, UplinkVitals};
+use actors::status::{ChildRestarts, SilentPrinter, StatusSnapshot};
+use printer::identity::DeviceId;
+
+use super::*;
+use crate::control::About;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("an instant")
+}
+
+#[test]
+fn the_status_says_what_a_person_asks_for() {
+    let now = at("2026-11-23T08:10:00Z");
+    let device = DeviceId::parse(&"0a".repeat(16)).expect("an id");
+    let snapshot = StatusSnapshot {
+        schema: 1,
+        at: now,
+        started_at: at("2026-11-11T08:00:00Z"),
+        hub: Some(HubStatus {
+            url: "https://hub.example.org".to_owned(),
+            uplink: UplinkVitals {
+                contact_at: Some(at("2026-11-23T08:09:58Z")),
+                trouble: None,
+                acked: 7,
+            },
+        }),
+        printers: PrintersStatus {
+            known: 14,
+            read: 13,
+            silent: 1,
+            read_first_at: Some(at("2026-11-23T08:00:00Z")),
+            read_last_at: Some(at("2026-11-23T08:03:00Z")),
+            next_at: Some(at("2026-11-23T10:00:00Z")),
+            silent_listed: vec![SilentPrinter {
+                device: device.clone(),
+                address: Some([192, 168, 1, 52].into()),
+                since: at("2026-11-20T08:00:00Z"),
+            }],
+        },
+        subnets: vec![SubnetStatus {
+            label: "office".to_owned(),
+            scanner: ScannerVitals {
+                swept_at: Some(at("2026-11-23T06:00:00Z")),
+                seen: 14,
+                next_at: Some(at("2026-11-23T12:00:00Z")),
+            },
+        }],
+        queue: QueueStatus::default(),
+        restarts: RestartsStatus {
+            total: 2,
+            by_kind: [(Kind::Device, 2)].into(),
+            children: vec![ChildRestarts {
+                child: ChildId::Device(device),
+                restarts: 2,
+                cause: Cause::Panicked("bad \u{1b}[31mwalk".to_owned()),
+                died_at: at("2026-11-23T08:05:00Z"),
+                is_alive: true,
+            }],
+        },
+    };
+    let about = About {
+        name: "lyon-1".to_owned(),
+        version: "0.1.0".to_owned(),
+        enrolled_as: Some("Garage Morel / Lyon".to_owned()),
+    };
+    let text = text(&Status { about, snapshot });
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "lyon-1 · enrolled as Garage Morel / Lyon · up 12 d · v0.1.0"
+    );
+    assert_eq!(
+        lines[1],
+        "Channels  grpc ✓ 2 s ago   https://hub.example.org"
+    );
+    assert_eq!(
+        lines[2],
+        "Printers  14 known · 13 read 08:00Z–08:03Z · 1 silent (192.168.1.52 3 d)"
+    );
+    assert_eq!(
+        lines[3],
+        "Subnet    office · swept 2 h ago, 14 seen · next discovery 12:00Z"
+    );
+    assert_eq!(lines[4], "Queue     0 waiting · next read 10:00Z");
+    assert_eq!(lines[5], "Restarts  2");
+    assert!(
+        lines[6].contains("2× · panicked: bad") && !text.contains('\u{1b}'),
+        "{text}"
+    );
+}

@@ -1,0 +1,472 @@
+//! The agent's configuration: refused with file, line and column, or valid; nothing between.
+//!
+//! Defaults, then a TOML file, then the environment (`PLATEN_SECTION__KEY`). Every key with its
+//! default and its reason stands in `config/agent.toml`. Secrets are never shown.
+
+mod layers;
+mod show;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actors::parts::Settings;
+use actors::reach::credential::{Credential, Secret};
+use actors::reach::range::AddressRange;
+use actors::reach::snmp::SnmpSettings;
+use serde::Deserialize;
+use snmp::Version;
+use toml::Spanned;
+
+/// The commented sample: every key, its default and its reason.
+pub const SAMPLE: &str = include_str!("../../config/agent.toml");
+/// Where the configuration is looked for unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/platen/agent.toml";
+/// Where the state is kept unless told otherwise.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/platen";
+
+/// The credential that is there without being configured: what printers leave the factory with.
+const BUILT_IN_CREDENTIAL: &str = "public";
+/// Longest period that can be set: a week. Longer, and a printer's month has no readings.
+const PERIOD_SECS_MAX: u64 = 7 * 86_400;
+/// The first reading of a found device comes within this share of the period, at most 10 s.
+const FIRST_READ_SHARE: u32 = 10;
+/// Longest file that is read for a secret, in bytes.
+const SECRET_BYTES_MAX: u64 = 4096;
+
+/// A configuration that can be run.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// What the agent is called at enrollment.
+    pub name: String,
+    /// Where its state is kept.
+    pub state_dir: PathBuf,
+    /// Where the hub is, if the configuration says so; else the enrollment does.
+    pub hub_url: Option<String>,
+    /// Where printers are.
+    pub ranges: Vec<RangeConfig>,
+    /// Periods and deadlines of the actors.
+    pub settings: Settings,
+    /// How SNMP is spoken.
+    pub snmp: SnmpSettings,
+    /// The SNMP port of the printers.
+    pub snmp_port: u16,
+    /// How much is logged, and in what form.
+    pub log: LogConfig,
+}
+
+/// One subnet.
+#[derive(Debug, Clone)]
+pub struct RangeConfig {
+    /// Its name.
+    pub label: String,
+    /// What is contacted.
+    pub addresses: Vec<AddressRange>,
+    /// What of it is not.
+    pub exclude: Vec<AddressRange>,
+    /// Names and credentials, tried in this order.
+    pub credentials: Vec<(String, Credential)>,
+}
+
+/// How much is logged, and in what form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogConfig {
+    /// The least important line that is logged.
+    pub level: Level,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// Importance of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// A person must act.
+    Error,
+    /// It will be retried.
+    Warn,
+    /// A state changed.
+    #[default]
+    Info,
+    /// Each exchange.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// Text.
+    Text,
+    /// JSON, one object a line.
+    Json,
+}
+
+/// A configuration that cannot be run, and where that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// `file:line:column`, or the environment's variable.
+    pub place: String,
+    /// What is wrong there.
+    pub what: String,
+    /// What to write instead; empty where nothing is near.
+    pub hint: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)?;
+        if self.hint.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {}", self.hint)
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl AgentConfig {
+    /// Reads the configuration from a file and an environment.
+    ///
+    /// Without a path the usual file is read if it exists, else there are only defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says where and what; nothing can be run then.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let usual = Path::new(DEFAULT_PATH);
+        let (path, text) = match path {
+            None if !usual.exists() => (usual, String::new()),
+            None => (usual, read(usual)?),
+            Some(path) => (path, read(path)?),
+        };
+        Self::parse(&path.display().to_string(), &text, environment)
+    }
+
+    /// Reads the configuration from a text; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// As [`AgentConfig::load`].
+    pub fn parse(
+        origin: &str,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let (raw, places) = layers::read(origin, text, environment)?;
+        check(raw, &places)
+    }
+
+    /// The configuration as it is in effect, as TOML, secrets as `***`.
+    #[must_use]
+    pub fn show(&self) -> String {
+        show::show(self)
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|error| ConfigError {
+        place: path.display().to_string(),
+        what: format!("cannot be read: {error}"),
+        hint: "`platen config default` prints one to begin with".to_owned(),
+    })
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Raw {
+    name: Option<String>,
+    state_dir: Option<PathBuf>,
+    hub: RawHub,
+    ranges: Vec<RawRange>,
+    credentials: BTreeMap<String, RawCredential>,
+    schedule: RawSchedule,
+    snmp: RawSnmp,
+    log: RawLog,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawHub {
+    url: Option<Spanned<String>>,
+    poll_secs: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRange {
+    label: Option<Spanned<String>>,
+    addresses: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    exclude: Vec<Spanned<String>>,
+    credentials: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCredential {
+    version: Option<Spanned<String>>,
+    community: Option<Spanned<String>>,
+    community_file: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawSchedule {
+    read_secs: Option<Spanned<u64>>,
+    status_secs: Option<Spanned<u64>>,
+    discover_secs: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawSnmp {
+    port: Option<Spanned<u64>>,
+    timeout_ms: Option<Spanned<u64>>,
+    retries: Option<Spanned<u64>>,
+    in_flight: Option<Spanned<u64>>,
+    packets_per_second: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLog {
+    level: Level,
+    format: LogFormat,
+}
+
+/// Where values stand, for errors.
+pub(crate) use layers::Places;
+
+/// Makes what is written valid, or says where it is not.
+fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
+    let credentials = check_credentials(raw.credentials, places)?;
+    let mut ranges: Vec<RangeConfig> = Vec::with_capacity(raw.ranges.len());
+    for (position, range) in (1..).zip(raw.ranges) {
+        let range = check_range(position, range, &credentials, &ranges, places)?;
+        ranges.push(range);
+    }
+    let defaults = Settings::default();
+    let period = |value: Option<Spanned<u64>>, default: Duration| {
+        let secs = bounded(value, default.as_secs(), 1, PERIOD_SECS_MAX, places)?;
+        Ok::<_, ConfigError>(Duration::from_secs(secs))
+    };
+    let snmp = SnmpSettings::default();
+    let pace = u64::from(snmp.packets_per_second_max);
+    let pace = bounded(raw.snmp.packets_per_second, pace, 1, 100_000, places)?;
+    let pace = u32::try_from(pace).unwrap_or(u32::MAX);
+    let retries = bounded(raw.snmp.retries, u64::from(snmp.retries), 0, 10, places)?;
+    let in_flight = u64::try_from(snmp.in_flight_max).unwrap_or(u64::MAX);
+    let in_flight = bounded(raw.snmp.in_flight, in_flight, 1, 4096, places)?;
+    let timeout = u64::try_from(snmp.timeout.as_millis()).unwrap_or(u64::MAX);
+    let timeout = bounded(raw.snmp.timeout_ms, timeout, 10, 60_000, places)?;
+    let port = bounded(raw.snmp.port, 161, 1, 65_535, places)?;
+    let read_every = period(raw.schedule.read_secs, defaults.read_every)?;
+    Ok(AgentConfig {
+        name: raw.name.unwrap_or_else(host_name),
+        state_dir: raw.state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
+        hub_url: raw.hub.url.map(|url| check_url(url, places)).transpose()?,
+        ranges,
+        settings: Settings {
+            read_every,
+            status_every: period(raw.schedule.status_secs, defaults.status_every)?,
+            discover_every: period(raw.schedule.discover_secs, defaults.discover_every)?,
+            poll_every: period(raw.hub.poll_secs, defaults.poll_every)?,
+            first_read_within: defaults
+                .first_read_within
+                .min(read_every / FIRST_READ_SHARE),
+            packets_per_second: pace,
+            ..defaults
+        },
+        snmp: SnmpSettings {
+            timeout: Duration::from_millis(timeout),
+            retries: u32::try_from(retries).unwrap_or(u32::MAX),
+            in_flight_max: usize::try_from(in_flight).unwrap_or(usize::MAX),
+            packets_per_second_max: pace,
+        },
+        snmp_port: u16::try_from(port).unwrap_or(u16::MAX),
+        log: LogConfig {
+            level: raw.log.level,
+            format: raw.log.format,
+        },
+    })
+}
+
+/// The configured credentials by name, and the built-in one.
+fn check_credentials(
+    raw: BTreeMap<String, RawCredential>,
+    places: &Places,
+) -> Result<BTreeMap<String, Credential>, ConfigError> {
+    let mut all = BTreeMap::new();
+    all.insert(
+        BUILT_IN_CREDENTIAL.to_owned(),
+        Credential::v2c(BUILT_IN_CREDENTIAL),
+    );
+    for (name, raw) in raw {
+        let version = match &raw.version {
+            None => Version::V2c,
+            Some(version) if version.as_ref() == "2c" => Version::V2c,
+            Some(version) if version.as_ref() == "1" => Version::V1,
+            Some(version) => {
+                let what = format!("'{}' is no SNMP version that is spoken", version.as_ref());
+                return Err(places.error(version, what, "write \"1\" or \"2c\""));
+            }
+        };
+        let community = match (raw.community, raw.community_file) {
+            (Some(community), None) => Secret::new(community.into_inner()),
+            (None, Some(file)) => secret_from(&file, places)?,
+            (Some(_), Some(file)) => {
+                let what = format!("credential '{name}' has a community and a file for one");
+                return Err(places.error(&file, what, "keep one of them"));
+            }
+            (None, None) => {
+                let what = format!("credential '{name}' has no community");
+                return Err(places.missing(what, "write community or community_file"));
+            }
+        };
+        all.insert(name, Credential { version, community });
+    }
+    Ok(all)
+}
+
+/// A secret from a file that nobody else can read.
+fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Secret, ConfigError> {
+    let path = file.as_ref();
+    let shown = path.display();
+    let unreadable =
+        |error: std::io::Error| places.error(file, format!("{shown} cannot be read: {error}"), "");
+    let about = fs::metadata(path).map_err(unreadable)?;
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let what = format!("{shown} can be read by others (mode {mode:04o})");
+        return Err(places.error(file, what, format!("chmod 600 {shown}")));
+    }
+    if about.len() > SECRET_BYTES_MAX {
+        let what = format!("{shown} is too long for a secret");
+        return Err(places.error(file, what, format!("at most {SECRET_BYTES_MAX} bytes")));
+    }
+    let octets = fs::read(path).map_err(unreadable)?;
+    let end = octets
+        .iter()
+        .rposition(|octet| !matches!(octet, b'\n' | b'\r'));
+    let secret = octets
+        .get(..end.map_or(0, |end| end + 1))
+        .unwrap_or_default();
+    if secret.is_empty() {
+        return Err(places.error(file, format!("{shown} is empty"), ""));
+    }
+    Ok(Secret::new(secret))
+}
+
+fn check_range(
+    position: usize,
+    raw: RawRange,
+    credentials: &BTreeMap<String, Credential>,
+    before: &[RangeConfig],
+    places: &Places,
+) -> Result<RangeConfig, ConfigError> {
+    if raw.addresses.as_ref().is_empty() {
+        let hint = "write at least one, as in addresses = [\"10.0.0.0/24\"]";
+        return Err(places.error(&raw.addresses, "a range without addresses".to_owned(), hint));
+    }
+    let label = match raw.label {
+        None => format!("range {position}"),
+        Some(label) => {
+            if before.iter().any(|range| range.label == *label.as_ref()) {
+                let what = format!("the label '{}' is used twice", label.as_ref());
+                return Err(places.error(&label, what, "every range needs a label of its own"));
+            }
+            label.into_inner()
+        }
+    };
+    let named = match raw.credentials {
+        None => {
+            let built_in = credentials.get(BUILT_IN_CREDENTIAL).cloned();
+            built_in
+                .map(|it| (BUILT_IN_CREDENTIAL.to_owned(), it))
+                .into_iter()
+                .collect()
+        }
+        Some(names) => {
+            let mut named = Vec::with_capacity(names.len());
+            for name in names {
+                let Some(credential) = credentials.get(name.as_ref()) else {
+                    let what = format!("there is no credential '{}'", name.as_ref());
+                    let known = credentials.keys().map(String::as_str);
+                    let hint = layers::nearest(name.as_ref(), known)
+                        .map(|nearest| format!("did you mean '{nearest}'?"))
+                        .unwrap_or_default();
+                    return Err(places.error(&name, what, hint));
+                };
+                named.push((name.into_inner(), credential.clone()));
+            }
+            named
+        }
+    };
+    Ok(RangeConfig {
+        label,
+        addresses: parse_ranges(raw.addresses.into_inner(), places)?,
+        exclude: parse_ranges(raw.exclude, places)?,
+        credentials: named,
+    })
+}
+
+fn parse_ranges(
+    raw: Vec<Spanned<String>>,
+    places: &Places,
+) -> Result<Vec<AddressRange>, ConfigError> {
+    raw.into_iter()
+        .map(|text| {
+            let parsed = text.as_ref().parse::<AddressRange>();
+            parsed.map_err(|error| places.error(&text, error.to_string(), ""))
+        })
+        .collect()
+}
+
+fn check_url(url: Spanned<String>, places: &Places) -> Result<String, ConfigError> {
+    match crate::enroll::check_url(url.as_ref()) {
+        Ok(checked) => Ok(checked),
+        Err(what) => Err(places.error(&url, what, "write https://HOST:PORT")),
+    }
+}
+
+/// A number within its bounds, or its default.
+fn bounded(
+    value: Option<Spanned<u64>>,
+    default: u64,
+    min: u64,
+    max: u64,
+    places: &Places,
+) -> Result<u64, ConfigError> {
+    let Some(value) = value else {
+        return Ok(default);
+    };
+    if (min..=max).contains(value.as_ref()) {
+        return Ok(value.into_inner());
+    }
+    let what = format!("{} cannot be", value.as_ref());
+    Err(places.error(&value, what, format!("write a number from {min} to {max}")))
+}
+
+/// The name of this machine.
+fn host_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "agent".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

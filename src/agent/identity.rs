@@ -1,0 +1,190 @@
+//! Who this agent is to its hub, as kept on disk: one file, written whole or not at all.
+//!
+//! It holds the key, so only the agent's user may read it. Made by enrollment, read at each
+//! start; never sent anywhere.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The file in the state folder.
+const FILE: &str = "identity.json";
+/// The file while it is written.
+const NEW_FILE: &str = "identity.json.new";
+/// Mode of the state folder: the agent's user alone.
+const FOLDER_MODE: u32 = 0o700;
+/// Mode of the file.
+const FILE_MODE: u32 = 0o600;
+
+/// Who this agent is to its hub.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Where the hub is.
+    pub hub_url: String,
+    /// The name in the certificate.
+    pub agent_id: String,
+    /// What the hub calls the agent.
+    pub agent_name: String,
+    /// PEM, the hub's own CA.
+    pub authority: String,
+    /// PEM, the agent's certificate.
+    pub certificate: String,
+    /// PEM, the agent's key.
+    pub key: String,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("hub_url", &self.hub_url)
+            .field("agent_id", &self.agent_id)
+            .field("agent_name", &self.agent_name)
+            .field("key", &"***")
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the identity cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The folder or the file cannot be used.
+    #[error("{path} cannot be used: {error}")]
+    Unusable {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file was changed by somebody, or cut short.
+    #[error("{path} is damaged: {error}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+}
+
+impl Identity {
+    /// Reads the identity; none if this agent was never enrolled.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when there is one that cannot be read.
+    pub fn load(state_dir: &Path) -> Result<Option<Self>, IdentityError> {
+        let path = state_dir.join(FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(IdentityError::Unusable { path, error }),
+        };
+        let identity = serde_json::from_str(&text);
+        identity
+            .map(Some)
+            .map_err(|error| IdentityError::Damaged { path, error })
+    }
+
+    /// Puts the identity on disk, in place of any before: after a power cut there is the old one
+    /// or the new one.
+    ///
+    /// # Errors
+    /// [`IdentityError::Unusable`]; the one before is still there then.
+    pub fn save(&self, state_dir: &Path) -> Result<(), IdentityError> {
+        let (path, new) = (state_dir.join(FILE), state_dir.join(NEW_FILE));
+        let text = serde_json::to_vec_pretty(self).map_err(|error| IdentityError::Damaged {
+            path: path.clone(),
+            error,
+        })?;
+        let written = write_private(&new, &text)
+            .and_then(|()| fs::rename(&new, &path))
+            .and_then(|()| File::open(state_dir)?.sync_all());
+        written.map_err(|error| IdentityError::Unusable { path, error })
+    }
+}
+
+/// Makes the state folder if it is not there, closes it to others, and proves that it can be
+/// written: before a code is used up, not after.
+///
+/// # Errors
+/// [`IdentityError::Unusable`] names what cannot be done.
+pub fn prepare(state_dir: &Path) -> Result<(), IdentityError> {
+    let unusable = |error| IdentityError::Unusable {
+        path: state_dir.to_owned(),
+        error,
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(state_dir)
+        .map_err(unusable)?;
+    fs::set_permissions(state_dir, fs::Permissions::from_mode(FOLDER_MODE)).map_err(unusable)?;
+    let trial = state_dir.join(NEW_FILE);
+    write_private(&trial, b"").map_err(unusable)?;
+    fs::remove_file(&trial).map_err(unusable)
+}
+
+/// Writes a file that only its owner can read, down to the disk.
+fn write_private(path: &Path, octets: &[u8]) -> io::Result<()> {
+    // One left over from a crash may have another mode.
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)?;
+    file.write_all(octets)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            hub_url: "https://hub.example.org:8443".to_owned(),
+            agent_id: "a1".to_owned(),
+            agent_name: "lyon-1".to_owned(),
+            authority: "CA".to_owned(),
+            certificate: "CERT".to_owned(),
+            key: "hush".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_identity_comes_back_and_is_private() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state_dir = folder.path().join("state");
+        assert!(Identity::load(&state_dir).expect("readable").is_none());
+        prepare(&state_dir).expect("can be written");
+        identity().save(&state_dir).expect("saved");
+        assert_eq!(
+            Identity::load(&state_dir).expect("readable"),
+            Some(identity())
+        );
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&state_dir), 0o700);
+        assert_eq!(mode(&state_dir.join(FILE)), 0o600);
+        assert!(!state_dir.join(NEW_FILE).exists());
+    }
+
+    #[test]
+    fn a_key_never_shows_itself() {
+        assert!(!format!("{:?}", identity()).contains("hush"));
+    }
+
+    #[test]
+    fn a_damaged_identity_is_an_error_and_not_a_stranger() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join(FILE), "{").expect("written");
+        let loaded = Identity::load(folder.path());
+        assert!(matches!(loaded, Err(IdentityError::Damaged { .. })));
+    }
+}

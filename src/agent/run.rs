@@ -1,0 +1,231 @@
+//! The agent's life from configuration to drain: open what is needed, start the actors, wait.
+
+use std::fs::{File, TryLockError};
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::parts::{HubLink, Parts, Subnet};
+use actors::reach::credential::Secret;
+use actors::reach::range::AddressRange;
+use actors::reach::resolve::Resolver;
+use actors::reach::scope::{Door, Scope};
+use actors::reach::snmp::Snmp;
+use actors::spool::{Spool, SpoolLimits};
+use actors::{Ended, Handle};
+use jiff::Timestamp;
+use printer::profile::Profiles;
+use tracing::{error, info, warn};
+
+use crate::cli::{CliError, Exit};
+use crate::config::{AgentConfig, RangeConfig};
+use crate::control::{self, About};
+use crate::identity::{self, Identity};
+
+/// How long everyone may take to finish when the agent is told to end.
+const DRAIN_LIMIT: Duration = Duration::from_secs(8);
+/// The spool's file in the state folder.
+const SPOOL_FILE: &str = "spool.redb";
+/// Held locked while an agent runs on the state folder.
+const LOCK_FILE: &str = "lock";
+
+/// Runs the agent until `shutdown` resolves or its life ends by itself.
+pub async fn run(config: AgentConfig, shutdown: impl Future<Output = ()>) -> Exit {
+    match try_run(config, shutdown).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            error!(why = %error.why, next = %error.next, "{}", error.what);
+            error.exit
+        }
+    }
+}
+
+/// As [`run`], for a caller who tells a person why it could not.
+///
+/// # Errors
+/// [`CliError`] when the agent did not come up.
+pub async fn try_run(
+    config: AgentConfig,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Exit, CliError> {
+    // Refused only if there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    identity::prepare(&config.state_dir).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .try_next("set state_dir to a folder that the agent's user can write")
+    })?;
+    let _lock = lock(&config.state_dir)?;
+    let identity = identity_of(&config)?;
+    let path = config.state_dir.join(SPOOL_FILE);
+    let spool = Spool::open(path, SpoolLimits::default())
+        .await
+        .map_err(|error| {
+            CliError::new(Exit::FAILED, error.to_string())
+                .try_next("look at the disk of the state folder; nothing in it was changed")
+        })?;
+    let about = About {
+        name: config.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        enrolled_as: identity
+            .as_ref()
+            .map(|identity| identity.agent_name.clone()),
+    };
+    let parts = parts(&config, identity, spool.clone()).await?;
+    let failed = |error: &dyn std::fmt::Display| CliError::new(Exit::FAILED, error.to_string());
+    let life = actors::start(parts).await.map_err(|error| failed(&error))?;
+    let life = Arc::new(life);
+    let control = control::listen(&config.state_dir, about, life.clone());
+    let exit = live(&life, shutdown).await;
+    drop(control);
+    spool.close().await;
+    Ok(exit)
+}
+
+/// Waits for the end, from outside or by itself.
+async fn live(life: &Handle, shutdown: impl Future<Output = ()>) -> Exit {
+    tokio::select! {
+        () = shutdown => match life.drain(DRAIN_LIMIT).await {
+            Ended::Drained => {
+                info!("drained; what was not sent waits in the spool");
+                Exit::OK
+            }
+            Ended::Died(cause) => {
+                error!(%cause, "the supervisor died while it drained");
+                Exit::FAILED
+            }
+        },
+        cause = life.ended() => {
+            error!(%cause, "the supervisor died; start the agent again");
+            Exit::FAILED
+        }
+    }
+}
+
+/// Takes the state folder for this process alone.
+fn lock(state_dir: &Path) -> Result<File, CliError> {
+    let path = state_dir.join(LOCK_FILE);
+    let shown = path.display().to_string();
+    let unusable = |error: std::io::Error| {
+        CliError::new(Exit::BAD_CONFIG, format!("{shown} cannot be locked"))
+            .because(error.to_string())
+    };
+    let file = File::create(&path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let what = format!("another agent runs on {}", state_dir.display());
+            Err(CliError::new(Exit::FAILED, what)
+                .because("two would report the same printers under one name")
+                .try_next("stop it, or give this one a state_dir of its own"))
+        }
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
+    }
+}
+
+/// Who we are to the hub; none for an agent that stands alone.
+fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
+    let loaded = Identity::load(&config.state_dir).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .try_next("enroll again: platen enroll --again URL CODE")
+    })?;
+    match (loaded, &config.hub_url) {
+        (None, None) => Ok(None),
+        (None, Some(url)) => Err(CliError::new(
+            Exit::BAD_CONFIG,
+            format!("the configuration names the hub {url}, but this agent is not enrolled"),
+        )
+        .because(format!(
+            "there is no identity in {}",
+            config.state_dir.display()
+        ))
+        .try_next(format!(
+            "platen enroll {url} CODE, with a code of platen-hub agent invite"
+        ))),
+        (Some(identity), None) => Ok(Some(identity)),
+        (Some(identity), Some(url)) => Ok(Some(Identity {
+            hub_url: url.clone(),
+            ..identity
+        })),
+    }
+}
+
+/// Opens everything the actors need.
+async fn parts(
+    config: &AgentConfig,
+    identity: Option<Identity>,
+    spool: Spool,
+) -> Result<Parts, CliError> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        CliError::new(Exit::FAILED, what).because(error.to_string())
+    };
+    let profiles =
+        Profiles::embedded().map_err(|error| failed("the vendor profiles are damaged", &error))?;
+    let snmp =
+        Snmp::open(config.snmp).map_err(|error| failed("no UDP socket could be opened", &error))?;
+    if config.ranges.is_empty() {
+        warn!("there are no [[ranges]] in the configuration: no printer is looked for");
+    }
+    let mut subnets = Vec::with_capacity(config.ranges.len());
+    for range in &config.ranges {
+        subnets.push(Arc::new(subnet(range, config.snmp_port).await?));
+    }
+    Ok(Parts {
+        settings: config.settings,
+        subnets,
+        snmp,
+        spool,
+        profiles: Arc::new(profiles),
+        hub: identity.map(|identity| HubLink {
+            url: identity.hub_url,
+            authority_pem: identity.authority,
+            certificate_pem: identity.certificate,
+            key_pem: Secret::new(identity.key),
+        }),
+        started_at: Timestamp::now(),
+        runtime: tokio::runtime::Handle::current(),
+    })
+}
+
+/// A configured range with its names resolved.
+async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
+    let addresses = resolved(&range.addresses, &range.label).await?;
+    let exclude = resolved(&range.exclude, &range.label).await?;
+    let door = Door::Snmp { port };
+    let scope = Scope::new(&addresses, &exclude, &[door])
+        .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
+    let credentials = range.credentials.iter().map(|(_, it)| it.clone()).collect();
+    Ok(Subnet {
+        label: range.label.clone(),
+        scope,
+        door,
+        credentials,
+    })
+}
+
+/// Ranges with every name resolved. A name that nobody knows ends the start: an exclusion left
+/// out would widen the scope, and an address left out would go unnoticed.
+async fn resolved(ranges: &[AddressRange], label: &str) -> Result<Vec<AddressRange>, CliError> {
+    if ranges.iter().all(|range| range.name().is_none()) {
+        return Ok(ranges.to_vec());
+    }
+    let unknown = |error: &dyn std::fmt::Display| {
+        CliError::new(
+            Exit::FAILED,
+            format!("a host name of the range '{label}' is not known"),
+        )
+        .because(error.to_string())
+        .try_next("correct it, or write its address")
+    };
+    let resolver = Resolver::from_system().map_err(|error| unknown(&error))?;
+    let mut all = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        all.extend(
+            resolver
+                .resolve(range)
+                .await
+                .map_err(|error| unknown(&error))?,
+        );
+    }
+    Ok(all)
+}
