@@ -4,22 +4,21 @@
 //! `PLATEN_WITHOUT_BROWSER=1` leaves it out where no browser can be installed.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use hub::config::{HubConfig, LogFormat};
-use hub::store::{Store, Tenant};
 use jiff::Timestamp;
-use printer::identity::DeviceId;
-use serde_json::Value;
-use tempfile::TempDir;
-use tokio::sync::oneshot;
 
+#[cfg(test)]
 #[path = "browser/chrome.rs"]
 mod chrome;
+#[cfg(test)]
+#[path = "browser/running.rs"]
+mod running;
+#[cfg(test)]
 #[path = "browser/sample.rs"]
 mod sample;
 
 use chrome::Browser;
+use running::Running;
 
 /// Widths of a desk and of a phone, in CSS pixels.
 const DESK: u32 = 1280;
@@ -29,7 +28,8 @@ const PHONE: u32 = 390;
 const NARROWEST: u32 = 320;
 
 /// Text that would show itself by what it does: to markup, to attributes, to the line's direction.
-const HOSTILE: &str = "\"><script>document.title='owned'</script>\
+const HOSTILE: &str = "Wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww\
+                       \"><script>document.title='owned'</script>\
                        <img src=x onerror=\"document.title='owned'\">\u{202e}\u{1b}[31m";
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_person_finds_the_fleet_and_a_printer() {
     browser.look(DESK, "light").await;
     hub.enter(&browser).await;
     the_fleet_says_what_it_should(&browser).await;
-    browser.client.goto(&pages[1].1).await.unwrap();
+    browser.open(&pages[1].1).await;
     the_printer_says_what_it_should(&browser).await;
     for (name, address) in &pages {
         for (look, width, scheme) in [
@@ -56,7 +56,7 @@ async fn a_person_finds_the_fleet_and_a_printer() {
             ("phone", PHONE, "light"),
         ] {
             browser.look(width, scheme).await;
-            browser.client.goto(address).await.unwrap();
+            browser.open(address).await;
             nothing_scrolls_sideways(&browser, width).await;
             if let Some(folder) = std::env::var_os("PLATEN_PICTURES") {
                 let file = PathBuf::from(folder).join(format!("{name}-{look}.png"));
@@ -64,10 +64,12 @@ async fn a_person_finds_the_fleet_and_a_printer() {
             }
         }
         browser.look(NARROWEST, "light").await;
+        let open = "document.querySelectorAll('details').forEach(e => e.open = true)";
+        browser.run(open).await;
         nothing_scrolls_sideways(&browser, NARROWEST).await;
     }
     everything_came_from(&browser, &hub.address("/")).await;
-    browser.client.clone().close().await.unwrap();
+    browser.close().await;
     hub.stop().await;
 }
 
@@ -82,20 +84,20 @@ async fn a_hostile_printer_changes_nothing_but_its_name() {
     browser.look(PHONE, "dark").await;
     hub.enter(&browser).await;
     for address in [hub.address("/"), hub.printer(&device)] {
-        browser.client.goto(&address).await.unwrap();
-        let title = browser.client.title().await.unwrap();
+        browser.open(&address).await;
+        let title = browser.words("return document.title").await;
         assert!(title.ends_with("– Platen"), "{title}");
         let foreign = "return document.querySelectorAll('script,[onerror],img:not([alt])').length";
-        assert_eq!(number(&browser, foreign).await, 0, "{address}");
+        assert_eq!(browser.number(foreign).await, 0, "{address}");
         nothing_scrolls_sideways(&browser, PHONE).await;
     }
     everything_came_from(&browser, &hub.address("/")).await;
-    browser.client.clone().close().await.unwrap();
+    browser.close().await;
     hub.stop().await;
 }
 
 async fn the_fleet_says_what_it_should(browser: &Browser) {
-    let text = text(browser).await;
+    let text = browser.words("return document.body.innerText").await;
     for words in [
         "24\nprinters",
         "TASKalfa 6052ci",
@@ -106,14 +108,14 @@ async fn the_fleet_says_what_it_should(browser: &Browser) {
         assert!(text.contains(words), "the fleet says {words:?}:\n{text}");
     }
     let rows = "return document.querySelectorAll('#printers tbody tr').length";
-    assert_eq!(number(browser, rows).await, 24);
+    assert_eq!(browser.number(rows).await, 24);
     let unnamed = "return [...document.querySelectorAll('svg[role]')]\
                    .filter(e => !e.getAttribute('aria-label')).length";
-    assert_eq!(number(browser, unnamed).await, 0, "every picture has words");
+    assert_eq!(browser.number(unnamed).await, 0, "every picture has words");
 }
 
 async fn the_printer_says_what_it_should(browser: &Browser) {
-    let text = text(browser).await;
+    let text = browser.words("return document.body.innerText").await;
     for words in [
         "Kyocera TASKalfa 6052ci",
         "8 %",
@@ -127,22 +129,20 @@ async fn the_printer_says_what_it_should(browser: &Browser) {
     }
     let meters = "return document.querySelectorAll('[role=meter][aria-valuenow]').length";
     assert_eq!(
-        number(browser, meters).await,
+        browser.number(meters).await,
         7,
         "five supplies and two trays have a number"
     );
     let small = "return [...document.querySelectorAll('a,summary,button,input')]\
                  .filter(e => e.offsetHeight && e.offsetHeight < 24).map(e => e.outerHTML)";
-    let small = browser.client.execute(small, Vec::new()).await.unwrap();
-    assert_eq!(
-        small,
-        Value::Array(Vec::new()),
-        "every target is 24 px high"
-    );
+    let small = browser.run(small).await;
+    assert_eq!(small, serde_json::json!([]), "every target is 24 px high");
 }
 
 async fn nothing_scrolls_sideways(browser: &Browser, width: u32) {
-    let wide = number(browser, "return document.documentElement.scrollWidth").await;
+    let wide = browser
+        .number("return document.documentElement.scrollWidth")
+        .await;
     assert!(wide <= u64::from(width), "{wide} px in a window of {width}");
 }
 
@@ -157,93 +157,4 @@ async fn everything_came_from(browser: &Browser, origin: &str) {
         .filter(|address| !address.starts_with(origin))
         .collect();
     assert!(foreign.is_empty(), "{foreign:?}");
-}
-
-async fn text(browser: &Browser) -> String {
-    let text = browser
-        .client
-        .execute("return document.body.innerText", Vec::new())
-        .await
-        .unwrap();
-    text.as_str().unwrap().to_owned()
-}
-
-async fn number(browser: &Browser, script: &str) -> u64 {
-    browser
-        .client
-        .execute(script, Vec::new())
-        .await
-        .unwrap()
-        .as_u64()
-        .unwrap()
-}
-
-/// A hub in this process, on ports of its own, over an empty store.
-struct Running {
-    store: Store,
-    origin: String,
-    stop: oneshot::Sender<()>,
-    ended: tokio::task::JoinHandle<()>,
-    _dir: TempDir,
-}
-
-impl Running {
-    async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let config = HubConfig {
-            state_dir: dir.path().to_owned(),
-            store_url: "sqlite:hub.db".to_owned(),
-            uplink_listen: "127.0.0.1:0".parse().unwrap(),
-            names: vec!["localhost".to_owned()],
-            public_port: None,
-            poll_every: Duration::from_secs(30),
-            report_at_once: true,
-            portal_listen: "127.0.0.1:0".parse().unwrap(),
-            log_level: "off".to_owned(),
-            log_format: LogFormat::Text,
-        };
-        let hub = hub::bind(&config).await.unwrap();
-        let (store, origin) = (
-            hub.store().clone(),
-            format!("http://{}", hub.bound().portal),
-        );
-        let (stop, stopped) = oneshot::channel();
-        let serving = hub.serve(async { stopped.await.unwrap_or_default() });
-        let ended = tokio::spawn(async move { serving.await.unwrap() });
-        Self {
-            store,
-            origin,
-            stop,
-            ended,
-            _dir: dir,
-        }
-    }
-
-    fn address(&self, path: &str) -> String {
-        format!("{}{path}", self.origin)
-    }
-
-    fn printer(&self, device: &DeviceId) -> String {
-        self.address(&format!("/printers/{device}"))
-    }
-
-    /// Opens the portal as the person does who ran `platen-hub setup-link`.
-    async fn enter(&self, browser: &Browser) {
-        let link = self
-            .store
-            .portal_link_create(&Tenant::DEFAULT, Timestamp::now())
-            .await
-            .unwrap();
-        let link = self.address(&format!("/enter/{}", link.reveal()));
-        browser.client.goto(&link).await.unwrap();
-        assert_eq!(
-            browser.client.current_url().await.unwrap().as_str(),
-            self.address("/")
-        );
-    }
-
-    async fn stop(self) {
-        self.stop.send(()).unwrap();
-        self.ended.await.unwrap();
-    }
 }

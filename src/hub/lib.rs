@@ -76,6 +76,7 @@ pub struct Hub {
     uplink_listener: TcpListener,
     portal_listener: TcpListener,
     bound: Bound,
+    poll_every: Duration,
     _lock: Lock,
 }
 
@@ -118,6 +119,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         uplink_listener,
         portal_listener,
         bound,
+        poll_every: config.poll_every,
         _lock: lock,
     })
 }
@@ -144,6 +146,7 @@ impl Hub {
         let state = PortalState {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
+            poll_every: self.poll_every,
         };
         let portal = axum::serve(self.portal_listener, portal::router(state))
             .with_graceful_shutdown(told(stopped.clone()));

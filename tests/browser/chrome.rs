@@ -42,7 +42,7 @@ const FLAGS: [&str; 10] = [
 
 /// A browser and everything that lives as long as it.
 pub(crate) struct Browser {
-    pub(crate) client: Client,
+    client: Client,
     _driver: Child,
     _profile: TempDir,
 }
@@ -92,9 +92,34 @@ impl Browser {
             _profile: profile,
         };
         // The browser's own first page asks for its own parts; they are no one's business here.
-        browser.client.goto("about:blank").await.unwrap();
+        browser.open("about:blank").await;
         browser.requests().await;
         browser
+    }
+
+    /// Opens a page and waits until it is loaded.
+    pub(crate) async fn open(&self, address: &str) {
+        self.client.goto(address).await.unwrap();
+    }
+
+    /// Runs a line of JavaScript in the page; the page itself has none.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// What a line of JavaScript returns, as text.
+    pub(crate) async fn words(&self, script: &str) -> String {
+        self.run(script).await.as_str().unwrap().to_owned()
+    }
+
+    /// What a line of JavaScript returns, as a number.
+    pub(crate) async fn number(&self, script: &str) -> u64 {
+        self.run(script).await.as_u64().unwrap()
+    }
+
+    /// Ends the browser.
+    pub(crate) async fn close(self) {
+        self.client.close().await.unwrap();
     }
 
     /// Gives the window a size, and the page a color scheme.
@@ -114,7 +139,7 @@ impl Browser {
     /// Saves the page as a PNG, from its top to its end or to [`PICTURE_HEIGHT_MAX`].
     pub(crate) async fn picture(&self, file: &Path) {
         let size = "return [innerWidth, document.documentElement.scrollHeight]";
-        let size = self.client.execute(size, Vec::new()).await.unwrap();
+        let size = self.run(size).await;
         let height = size[1].as_u64().unwrap().min(PICTURE_HEIGHT_MAX);
         let metrics = json!({
             "width": size[0], "height": height, "deviceScaleFactor": 1, "mobile": false,

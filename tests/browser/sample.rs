@@ -4,6 +4,7 @@
 //! a waste box that says only `some`, a page count that was reset, days on which nobody read.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 
 use hub::store::agents::{AgentId, AgentStatus};
 use hub::store::invitations::{Answer, Enrollment};
@@ -46,227 +47,54 @@ enum Mood {
     Silent,
 }
 
-/// A printer of the sample: make, model, place, agent, pages a weekday, its mood, its levels.
-struct Kind(
-    &'static str,
-    &'static str,
-    &'static str,
-    usize,
-    u64,
-    Mood,
-    &'static [f64],
-);
+/// A printer of the sample.
+struct Kind {
+    vendor: &'static str,
+    model: &'static str,
+    place: &'static str,
+    agent: usize,
+    /// Pages on a weekday.
+    daily: u64,
+    mood: Mood,
+    /// What is left today in percent: black alone, or black, cyan, magenta, yellow.
+    levels: Vec<f64>,
+}
 
-const FLEET: [Kind; 24] = [
-    Kind(
-        "Kyocera",
-        "TASKalfa 6052ci",
-        "Reception 2nd floor",
-        0,
-        402,
-        Mood::Low,
-        &[64.0, 8.0, 37.0, 41.0],
-    ),
-    Kind(
-        "HP",
-        "LaserJet M404n",
-        "Parts counter",
-        0,
-        96,
-        Mood::Jam,
-        &[22.0],
-    ),
-    Kind(
-        "Zebra",
-        "ZT411",
-        "Warehouse, packing",
-        0,
-        240,
-        Mood::Ready,
-        &[58.0],
-    ),
-    Kind(
-        "Epson",
-        "WF-C17590",
-        "Print room",
-        0,
-        610,
-        Mood::Low,
-        &[71.0, 3.0, 5.0, 2.0],
-    ),
-    Kind(
-        "Brother",
-        "HL-L8360CDW",
-        "Accounting",
-        0,
-        64,
-        Mood::Ready,
-        &[45.0, 60.0, 52.0, 57.0],
-    ),
-    Kind(
-        "Canon",
-        "iR-ADV C3530",
-        "Workshop office",
-        0,
-        188,
-        Mood::Printing,
-        &[83.0, 76.0, 69.0, 91.0],
-    ),
-    Kind(
-        "Ricoh",
-        "MP C4504ex",
-        "Meeting room Saône",
-        0,
-        151,
-        Mood::Asleep,
-        &[34.0, 28.0, 41.0, 38.0],
-    ),
-    Kind(
-        "Xerox",
-        "VersaLink C405",
-        "Sales",
-        0,
-        82,
-        Mood::Ready,
-        &[19.0, 44.0, 46.0, 39.0],
-    ),
-    Kind(
-        "Lexmark",
-        "MS621dn",
-        "Goods in",
-        0,
-        133,
-        Mood::Ready,
-        &[67.0],
-    ),
-    Kind(
-        "Kyocera",
-        "ECOSYS P3145dn",
-        "Goods out",
-        0,
-        205,
-        Mood::Ready,
-        &[51.0],
-    ),
-    Kind(
-        "HP",
-        "Color LaserJet E57540",
-        "Management",
-        1,
-        49,
-        Mood::Ready,
-        &[62.0, 70.0, 66.0, 64.0],
-    ),
-    Kind(
-        "Konica Minolta",
-        "bizhub C258",
-        "Hall",
-        1,
-        174,
-        Mood::Asleep,
-        &[55.0, 49.0, 53.0, 47.0],
-    ),
-    Kind(
-        "Brother",
-        "MFC-L2750DW",
-        "Dispatch",
-        1,
-        38,
-        Mood::Low,
-        &[9.0],
-    ),
-    Kind(
-        "Lexmark",
-        "CX725",
-        "Training center",
-        1,
-        71,
-        Mood::Ready,
-        &[88.0, 81.0, 84.0, 79.0],
-    ),
-    Kind(
-        "Ricoh",
-        "IM C3000",
-        "Design office",
-        1,
-        129,
-        Mood::Door,
-        &[43.0, 31.0, 27.0, 36.0],
-    ),
-    Kind(
-        "Canon",
-        "LBP226dw",
-        "Gatehouse",
-        1,
-        22,
-        Mood::Ready,
-        &[74.0],
-    ),
-    Kind(
-        "Xerox",
-        "AltaLink C8055",
-        "Tender office",
-        1,
-        356,
-        Mood::Ready,
-        &[61.0, 53.0, 58.0, 50.0],
-    ),
-    Kind(
-        "HP",
-        "LaserJet M507",
-        "Laboratory",
-        1,
-        91,
-        Mood::Silent,
-        &[33.0],
-    ),
-    Kind(
-        "Epson",
-        "WF-C5790",
-        "Canteen",
-        1,
-        17,
-        Mood::Ready,
-        &[29.0, 35.0, 32.0, 40.0],
-    ),
-    Kind(
-        "Konica Minolta",
-        "bizhub C360i",
-        "Personnel",
-        2,
-        143,
-        Mood::Ready,
-        &[77.0, 68.0, 72.0, 63.0],
-    ),
-    Kind(
-        "Kyocera",
-        "ECOSYS M2540dn",
-        "Cash desk",
-        2,
-        58,
-        Mood::Ready,
-        &[14.0],
-    ),
-    Kind(
-        "Brother",
-        "HL-L6300DW",
-        "Workshop",
-        2,
-        110,
-        Mood::Asleep,
-        &[26.0],
-    ),
-    Kind("Lexmark", "MX522", "Archive", 2, 25, Mood::Ready, &[92.0]),
-    Kind(
-        "HP",
-        "LaserJet MFP M430",
-        "Showroom",
-        2,
-        67,
-        Mood::Ready,
-        &[48.0],
-    ),
-];
+/// Vendor, model, place, agent, pages on a weekday, mood, levels.
+const FLEET_TABLE: &str = include_str!("fleet.txt");
+
+static FLEET: LazyLock<Vec<Kind>> = LazyLock::new(|| FLEET_TABLE.lines().map(kind).collect());
+
+fn kind(line: &'static str) -> Kind {
+    let fields: Vec<_> = line.split('|').collect();
+    let [vendor, model, place, agent, daily, mood, levels] = fields[..] else {
+        panic!("a line of the fleet has seven fields: {line}");
+    };
+    let mood = match mood {
+        "Ready" => Mood::Ready,
+        "Printing" => Mood::Printing,
+        "Asleep" => Mood::Asleep,
+        "Low" => Mood::Low,
+        "Jam" => Mood::Jam,
+        "Door" => Mood::Door,
+        "Silent" => Mood::Silent,
+        other => panic!("no mood: {other}"),
+    };
+    let levels = levels
+        .split(' ')
+        .map(|level| level.parse().unwrap())
+        .collect();
+    let (agent, daily) = (agent.parse().unwrap(), daily.parse().unwrap());
+    Kind {
+        vendor,
+        model,
+        place,
+        agent,
+        daily,
+        mood,
+        levels,
+    }
+}
 
 /// Fills the store with the fleet as it stands at `now`; answers the first printer's id.
 pub(crate) async fn fill(store: &Store, now: Timestamp) -> DeviceId {
@@ -278,7 +106,7 @@ pub(crate) async fn fill(store: &Store, now: Timestamp) -> DeviceId {
             .zip(reports)
             .map(|(sequence, (_, body))| Report { sequence, body })
             .collect();
-        let printers = FLEET.iter().filter(|kind| kind.3 == agent).count();
+        let printers = FLEET.iter().filter(|kind| kind.agent == agent).count();
         let status = AgentStatus {
             version: "0.1.0".to_owned(),
             devices: u32::try_from(printers).unwrap(),
@@ -350,10 +178,14 @@ async fn enroll(store: &Store, name: &str, now: Timestamp) -> AgentId {
 
 fn reports_of(agent: usize, now: Timestamp) -> Vec<(Timestamp, Body)> {
     let mut reports = Vec::new();
-    for (at, kind) in FLEET.iter().enumerate().filter(|(_, kind)| kind.3 == agent) {
+    for (at, kind) in FLEET
+        .iter()
+        .enumerate()
+        .filter(|(_, kind)| kind.agent == agent)
+    {
         for ago in (0..=DAYS).rev() {
             let is_away = OUTAGE.contains(&ago) || (at == 0 && FIRST_AWAY.contains(&ago));
-            if is_away || (kind.5 == Mood::Silent && ago < 3) {
+            if is_away || (kind.mood == Mood::Silent && ago < 3) {
                 continue;
             }
             let when = read_at(kind, at, ago, now);
@@ -365,7 +197,7 @@ fn reports_of(agent: usize, now: Timestamp) -> Vec<(Timestamp, Body)> {
             };
             reports.push((when, body));
         }
-        if kind.5 == Mood::Silent {
+        if kind.mood == Mood::Silent {
             let silent = now - SignedDuration::from_hours(70);
             reports.push((
                 silent,
@@ -382,7 +214,7 @@ fn reports_of(agent: usize, now: Timestamp) -> Vec<(Timestamp, Body)> {
 
 /// The latest reading is minutes old; those of a silent agent, hours; the others are whole days.
 fn read_at(kind: &Kind, at: usize, ago: u64, now: Timestamp) -> Timestamp {
-    let minutes = if AGENTS[kind.3].1 > 60 {
+    let minutes = if AGENTS[kind.agent].1 > 60 {
         192
     } else {
         2 + at as i64 % 7
@@ -396,7 +228,16 @@ fn device(at: usize) -> DeviceId {
 
 /// What printer `at` said `ago` days before today.
 fn reading(at: usize, ago: u64, when: Timestamp) -> Reading {
-    let Kind(vendor, model, place, agent, _, mood, levels) = FLEET[at];
+    let Kind {
+        vendor,
+        model,
+        place,
+        agent,
+        mood,
+        levels,
+        ..
+    } = &FLEET[at];
+    let (agent, mood) = (*agent, *mood);
     let octet = |base: usize| u8::try_from(base).unwrap();
     let address = Ipv4Addr::new(10, 20, 4 + octet(agent), 17 + octet(at) * 3);
     Reading {
@@ -405,8 +246,8 @@ fn reading(at: usize, ago: u64, when: Timestamp) -> Reading {
         address: Some(IpAddr::V4(address)),
         at: when,
         identity: Identity {
-            vendor: Some(vendor.to_owned()),
-            model: Some(model.to_owned()),
+            vendor: Some((*vendor).to_owned()),
+            model: Some((*model).to_owned()),
             serial: Some(format!(
                 "{}{:08}",
                 &vendor[..2].to_uppercase(),
@@ -415,7 +256,7 @@ fn reading(at: usize, ago: u64, when: Timestamp) -> Reading {
             firmware: vec!["2V8_S000.002.801".to_owned()],
             mac: Some(format!("00:17:c8:65:{:02x}:b9", 0x40 + at)),
             host_name: Some(format!("PRN{at:04}")),
-            location: Some(place.to_owned()),
+            location: Some((*place).to_owned()),
             profile: Some(vendor.to_lowercase()),
             ..Identity::default()
         },
@@ -491,7 +332,7 @@ fn alert(severity: &str, name: &str, description: &str) -> Alert {
 /// The page count `ago` days before today: weekdays print, weekends hardly.
 fn total(at: usize, ago: u64) -> u64 {
     let made = |ago: &u64| {
-        let daily = FLEET[at].4;
+        let daily = FLEET[at].daily;
         let is_weekend = matches!(ago % 7, 1 | 2);
         let share = if is_weekend {
             4
@@ -513,7 +354,7 @@ fn total(at: usize, ago: u64) -> u64 {
 fn meters(at: usize, ago: u64) -> Vec<Meter> {
     let total = total(at, ago);
     let mut meters = vec![meter("total", total, Unit::Impressions, 1)];
-    if FLEET[at].6.len() == 4 {
+    if FLEET[at].levels.len() == 4 {
         let color = total / 5;
         meters.push(meter(
             "print_mono",
@@ -548,7 +389,7 @@ fn meter(name: &str, value: u64, unit: Unit, row: u32) -> Meter {
 }
 
 fn supplies(at: usize, levels: &[f64], ago: u64) -> Vec<Supply> {
-    let kind = if FLEET[at].0 == "Epson" {
+    let kind = if FLEET[at].vendor == "Epson" {
         "ink"
     } else {
         "toner"
@@ -556,12 +397,17 @@ fn supplies(at: usize, levels: &[f64], ago: u64) -> Vec<Supply> {
     let mut supplies: Vec<_> = (1..)
         .zip(levels.iter().zip(COLORS))
         .map(|(row, (&percent, color))| {
-            let was = percent + ago as f64 * 1.2 * (1.0 - percent / 100.0);
+            let was = percent + ago as f64 * (0.4 + 0.5 * f64::from(row));
             let level = Level::Percent {
-                percent: if was > 100.0 { was - 100.0 } else { was },
+                percent: was % 100.0,
             };
             let mut supply = supply(row, kind, Some(color), level);
-            supply.description = format!("TK-8337{}", &color[..1].to_uppercase());
+            let letter = if color == "black" {
+                "K".to_owned()
+            } else {
+                color[..1].to_uppercase()
+            };
+            supply.description = format!("TK-8337{letter}");
             supply
         })
         .collect();
@@ -575,7 +421,7 @@ fn supplies(at: usize, levels: &[f64], ago: u64) -> Vec<Supply> {
         ));
         supplies.push(supply(row + 1, "wasteToner", None, Level::Some));
     }
-    if FLEET[at].0 == "Xerox" {
+    if FLEET[at].vendor == "Xerox" {
         supplies.push(supply(row + 2, "fuser", None, Level::Unknown));
     }
     supplies

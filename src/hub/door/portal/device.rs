@@ -17,12 +17,11 @@ use super::bar::Bar;
 use super::chart::Chart;
 use super::gate::Viewer;
 use super::history::{Event, events};
-use super::mark::Mark;
+use super::mark::{Mark, Now};
 use super::text::{ago, count, instant, moment};
 use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
 use crate::meter::day_of;
-use crate::store::agents::AgentRow;
 use crate::store::printers::{PastReading, PrinterDetail, Which};
 
 /// Days of the chart.
@@ -126,26 +125,26 @@ pub async fn show(
         .history(&state.tenant, &device, HISTORY_READINGS)
         .await?;
     let agents = state.store.agents(&state.tenant).await?;
-    let mut printer = build(&detail, &history, &agents, now);
+    let seen = Now {
+        at: now,
+        poll_every: state.poll_every,
+        agents: &agents,
+    };
+    let mut printer = build(&detail, &history, seen);
     printer.chart = Chart::of(&days);
     page(&printer)
 }
 
-fn build(
-    detail: &PrinterDetail,
-    history: &[PastReading],
-    agents: &[AgentRow],
-    now: Timestamp,
-) -> DevicePage {
+fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> DevicePage {
     let row = &detail.row;
     let reading = &row.reading;
     let is_total = |meter: &&Meter| meter.name == MeterName::TOTAL;
     DevicePage {
-        at: instant(now),
+        at: instant(now.at),
         name: words::printer_name(reading),
-        mark: Mark::of_printer(row, agents, now),
+        mark: Mark::of_printer(row, now),
         facts: facts(reading),
-        read: ago(row.last_seen, now),
+        read: ago(row.last_seen, now.at),
         read_at: instant(row.last_seen),
         agent: row.agent_name.clone(),
         elsewhere: detail
@@ -366,7 +365,12 @@ mod tests {
             elsewhere: vec![row.clone()],
             row,
         };
-        build(&detail, &[past], &[], at).render().unwrap()
+        let now = Now {
+            at,
+            poll_every: std::time::Duration::from_secs(60),
+            agents: &[],
+        };
+        build(&detail, &[past], now).render().unwrap()
     }
 
     fn hostile() -> Reading {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::bar::{Bar, Tank, tanks};
 use super::chart::Chart;
 use super::gate::Viewer;
-use super::mark::{Kind, Mark};
+use super::mark::{Kind, Mark, Now};
 use super::text::{age, ago, count, instant};
 use super::words::{level, printer_name, supply_name, total};
 use super::{PageError, PortalState, page};
@@ -132,7 +132,12 @@ pub async fn show(
         .store
         .daily_pages(&state.tenant, Which::All, first, today)
         .await?;
-    let mut fleet = build(&printers, &agents, ask, now);
+    let seen = Now {
+        at: now,
+        poll_every: state.poll_every,
+        agents: &agents,
+    };
+    let mut fleet = build(&printers, ask, seen);
     fleet.chart = Chart::of(&days);
     page(&fleet)
 }
@@ -152,11 +157,11 @@ fn newest_of_each(rows: Vec<PrinterRow>) -> Vec<PrinterRow> {
     newest.into_values().collect()
 }
 
-fn build(printers: &[PrinterRow], agents: &[AgentRow], ask: Ask, now: Timestamp) -> FleetPage {
+fn build(printers: &[PrinterRow], ask: Ask, now: Now<'_>) -> FleetPage {
     let words = search_words(&ask.q);
     let entry = |row| Entry {
         row,
-        mark: Mark::of_printer(row, agents, now),
+        mark: Mark::of_printer(row, now),
     };
     let entries: Vec<_> = printers.iter().map(entry).collect();
     let mut shown: Vec<_> = entries
@@ -170,7 +175,7 @@ fn build(printers: &[PrinterRow], agents: &[AgentRow], ask: Ask, now: Timestamp)
         )
     });
     FleetPage {
-        at: instant(now),
+        at: instant(now.at),
         tiles: tiles(&entries, &ask.show),
         lowest: lowest_first(&entries),
         chart: None,
@@ -178,11 +183,15 @@ fn build(printers: &[PrinterRow], agents: &[AgentRow], ask: Ask, now: Timestamp)
         rows: shown
             .into_iter()
             .take(ROWS_MAX)
-            .map(|entry| Row::of(entry, now))
+            .map(|entry| Row::of(entry, now.at))
             .collect(),
         is_narrowed: !ask.show.is_empty() || !words.is_empty(),
         ask,
-        agents: agents.iter().map(|agent| Agent::of(agent, now)).collect(),
+        agents: now
+            .agents
+            .iter()
+            .map(|agent| Agent::of(agent, now))
+            .collect(),
     }
 }
 
@@ -355,17 +364,145 @@ fn tanks_words(row: &PrinterRow) -> String {
 }
 
 impl Agent {
-    fn of(agent: &AgentRow, now: Timestamp) -> Self {
+    fn of(agent: &AgentRow, now: Now<'_>) -> Self {
         let waiting = agent.status.as_ref().map(|status| status.spool_reports);
         Self {
             name: agent.name.clone(),
             mark: Mark::of_agent(agent, now),
             last_poll: agent
                 .last_poll
-                .map_or("never".to_owned(), |at| ago(at, now)),
+                .map_or("never".to_owned(), |at| ago(at, now.at)),
             printers: count(agent.printers),
             waiting: waiting.map(count).unwrap_or_default(),
             version: agent.version.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+    use printer::identity::DeviceId;
+    use printer::status::Severity;
+
+    use super::super::tests::sample_reading;
+    use super::*;
+
+    #[test]
+    fn each_printer_is_counted_where_it_stands() {
+        let page = page_of(Ask::default());
+        let numbers: Vec<_> = page.tiles.iter().map(|tile| tile.number.as_str()).collect();
+        assert_eq!(
+            numbers,
+            ["5", "1", "1", "1", "2"],
+            "all, ready, low, stopped, silent"
+        );
+    }
+
+    #[test]
+    fn who_needs_someone_stands_first() {
+        let words: Vec<_> = page_of(Ask::default())
+            .rows
+            .into_iter()
+            .map(|row| row.mark.words)
+            .collect();
+        assert_eq!(
+            words,
+            ["stopped", "silent 2 h", "cyan low", "agent silent", "ready"]
+        );
+    }
+
+    #[test]
+    fn a_tile_shows_whom_it_counts() {
+        let ask = Ask {
+            show: "stopped".to_owned(),
+            q: String::new(),
+        };
+        let page = page_of(ask);
+        assert_eq!(page.rows.len(), 1);
+        assert!(page.is_narrowed && page.tiles[3].is_current);
+    }
+
+    #[test]
+    fn a_printer_is_found_by_every_word_it_is_known_by() {
+        for (q, found) in [
+            ("W2D8303202", 5),
+            ("taskalfa 10.20.4", 5),
+            ("zebra", 0),
+            ("AWAY", 1),
+        ] {
+            let ask = Ask {
+                show: String::new(),
+                q: q.to_owned(),
+            };
+            assert_eq!(page_of(ask).rows.len(), found, "{q}");
+        }
+    }
+
+    #[test]
+    fn what_a_silent_printer_last_said_is_not_in_the_list_of_lowest_supplies() {
+        let page = page_of(Ask::default());
+        assert_eq!(page.lowest.len(), 3);
+        assert_eq!(page.lowest[0].bar.words, "8 %");
+    }
+
+    #[test]
+    fn two_agents_that_see_one_printer_make_one_row() {
+        let (mut old, new) = (row(1, "here"), row(1, "away"));
+        old.last_seen -= SignedDuration::from_hours(1);
+        let rows = newest_of_each(vec![old, new]);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].agent_name, "away");
+    }
+
+    /// A fleet of five: ready, low, stopped, silent, and one behind a silent agent.
+    fn page_of(ask: Ask) -> FleetPage {
+        let mut fleet: Vec<_> = (0..4).map(|at| row(at, "here")).collect();
+        fleet.push(row(4, "away"));
+        fleet[1].reading.supplies[0].level = Level::Percent { percent: 8.0 };
+        fleet[1].reading.status.severity = Severity::Warning;
+        fleet[2].reading.status.severity = Severity::Critical;
+        fleet[2].reading.status.state = printer::status::State::Stopped;
+        fleet[3].silent_since = Some(now() - SignedDuration::from_hours(2));
+        let agents = [agent("here", 0), agent("away", 60)];
+        let now = Now {
+            at: now(),
+            poll_every: Duration::from_secs(60),
+            agents: &agents,
+        };
+        build(&fleet, ask, now)
+    }
+
+    fn row(at: u8, agent: &str) -> PrinterRow {
+        PrinterRow {
+            device: DeviceId::parse(&format!("{at:032x}")).unwrap(),
+            agent: agent.to_owned(),
+            agent_name: agent.to_owned(),
+            reading: sample_reading(now(), 100),
+            first_seen: now(),
+            last_seen: now(),
+            silent_since: None,
+        }
+    }
+
+    fn agent(id: &str, minutes: i64) -> AgentRow {
+        AgentRow {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            enrolled: now(),
+            certificate_until: now(),
+            revoked: None,
+            last_poll: Some(now() - SignedDuration::from_mins(minutes)),
+            version: String::new(),
+            status: None,
+            trouble: None,
+            printers: 0,
+        }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_000_000_000).unwrap()
     }
 }

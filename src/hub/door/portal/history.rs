@@ -129,3 +129,63 @@ fn arrow(from: &str, to: &str) -> String {
     };
     format!("{} → {}", or_none(from), or_none(to))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::super::tests::sample_reading;
+    use super::*;
+
+    #[test]
+    fn a_moving_counter_is_no_news() {
+        let (older, newer) = (at(0, 100), at(6, 130));
+        assert_eq!(events(&past(&[newer, older])), []);
+    }
+
+    #[test]
+    fn a_pause_is_told_with_its_pages() {
+        let told = only(&[at(96, 1_300), at(0, 100)]);
+        assert_eq!(told.what, "Readings resumed");
+        assert_eq!(told.value, "after 4 days; 1\u{202f}200 pages in between");
+    }
+
+    #[test]
+    fn a_meter_that_fell_is_told() {
+        let told = only(&[at(6, 5), at(0, 400_000)]);
+        assert_eq!(told.what, "Total: the meter was set anew");
+        assert_eq!(told.value, "400\u{202f}000 → 5");
+    }
+
+    #[test]
+    fn a_new_cartridge_is_told_with_what_the_old_one_had() {
+        let (mut older, mut newer) = (at(0, 100), at(6, 130));
+        older.supplies[0].level = Level::Percent { percent: 3.0 };
+        newer.supplies[0].level = Level::Percent { percent: 100.0 };
+        let told = only(&[newer, older]);
+        assert_eq!(told.what, "Cyan replaced");
+        assert_eq!(told.value, "3 % → 100 %");
+    }
+
+    fn at(hours: i64, total: u64) -> Reading {
+        let at = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours);
+        sample_reading(at, total)
+    }
+
+    fn past(readings: &[Reading]) -> Vec<PastReading> {
+        let past = |reading: &Reading| PastReading {
+            agent_name: "lyon-1".to_owned(),
+            is_status: false,
+            reading: reading.clone(),
+        };
+        readings.iter().map(past).collect()
+    }
+
+    fn only(readings: &[Reading]) -> Event {
+        let events = events(&past(readings));
+        let [event] = events.as_slice() else {
+            panic!("one event: {events:?}")
+        };
+        event.clone()
+    }
+}

@@ -3,7 +3,9 @@
 //! Used by both pages. Pure. What a status is was judged by [`printer::status`]; here it is only
 //! given its mark, and an absence of answers is put before everything that was last said.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use printer::alert::Alert;
 use printer::status::Severity;
 use printer::summary::status_line;
@@ -12,9 +14,23 @@ use super::text::age;
 use crate::store::agents::AgentRow;
 use crate::store::printers::PrinterRow;
 
-/// An agent that has not polled for so long is silent. Polls come every minute or few; a quarter of
-/// an hour is a restart of its machine and more.
-const AGENT_SILENT_SECS: i64 = 15 * 60;
+/// Polls that an agent may miss before it is silent. Its own retry waits grow to minutes.
+const POLLS_MISSED_MAX: u32 = 3;
+
+/// Shortest silence of an agent that is told: a quarter of an hour, the restart of its machine and
+/// more.
+const SILENCE_MIN: Duration = Duration::from_mins(15);
+
+/// What a mark is judged against.
+#[derive(Debug, Clone, Copy)]
+pub struct Now<'a> {
+    /// When the page is made.
+    pub at: Timestamp,
+    /// How often an agent polls.
+    pub poll_every: Duration,
+    /// Every agent of the tenant.
+    pub agents: &'a [AgentRow],
+}
 
 /// What kind of mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +76,14 @@ pub struct Mark {
 impl Mark {
     /// How a printer is: first whether it is heard at all, then what it last said.
     #[must_use]
-    pub fn of_printer(row: &PrinterRow, agents: &[AgentRow], now: Timestamp) -> Self {
+    pub fn of_printer(row: &PrinterRow, now: Now<'_>) -> Self {
         if let Some(since) = row.silent_since {
             return Self {
                 kind: Kind::Silent,
-                words: format!("silent {}", age(since, now)),
+                words: format!("silent {}", age(since, now.at)),
             };
         }
-        let agent = agents.iter().find(|agent| agent.id == row.agent);
+        let agent = now.agents.iter().find(|agent| agent.id == row.agent);
         if agent.is_some_and(|agent| is_silent(agent, now)) {
             let words = "agent silent".to_owned();
             return Self {
@@ -103,13 +119,13 @@ impl Mark {
 
     /// How an agent is.
     #[must_use]
-    pub fn of_agent(agent: &AgentRow, now: Timestamp) -> Self {
+    pub fn of_agent(agent: &AgentRow, now: Now<'_>) -> Self {
         let (kind, words) = match (agent.revoked, &agent.trouble, agent.last_poll) {
             (Some(_), ..) => (Kind::Unknown, "revoked".to_owned()),
             (None, Some(trouble), _) => (Kind::Critical, trouble.clone()),
             (None, None, None) => (Kind::Silent, "has not polled yet".to_owned()),
             (None, None, Some(at)) if is_silent(agent, now) => {
-                (Kind::Silent, format!("silent {}", age(at, now)))
+                (Kind::Silent, format!("silent {}", age(at, now.at)))
             }
             (None, None, Some(_)) => (Kind::Ok, "polls".to_owned()),
         };
@@ -118,7 +134,9 @@ impl Mark {
 }
 
 /// Whether nothing has been heard of an agent for too long, or will be ever again.
-fn is_silent(agent: &AgentRow, now: Timestamp) -> bool {
-    let is_late = |at: Timestamp| now.as_second() - at.as_second() > AGENT_SILENT_SECS;
+fn is_silent(agent: &AgentRow, now: Now<'_>) -> bool {
+    let patience = SILENCE_MIN.max(now.poll_every.saturating_mul(POLLS_MISSED_MAX));
+    let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
+    let is_late = |at: Timestamp| now.at.duration_since(at) > patience;
     agent.revoked.is_some() || agent.last_poll.is_none_or(is_late)
 }

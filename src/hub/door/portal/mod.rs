@@ -6,6 +6,8 @@
 //! [`asset`]. The short words are [`printer::summary`], which the command line uses too.
 //! It reads the store through its methods and changes nothing but sessions.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -36,6 +38,8 @@ pub struct PortalState {
     pub store: Store,
     /// Whose portal it is.
     pub tenant: Tenant,
+    /// How often an agent polls: one that is silent for much longer is said to be.
+    pub poll_every: Duration,
 }
 
 /// Why there is no page.

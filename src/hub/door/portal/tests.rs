@@ -1,6 +1,9 @@
 //! Who gets in, and who does not: the portal asked over a socket, as a browser asks it.
+//!
+//! Also a reading for the tests of the other files.
 
 use jiff::{SignedDuration, Timestamp};
+use printer::reading::{Evidence, Reading};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -224,6 +227,7 @@ impl Portal {
         let state = PortalState {
             store: store.clone(),
             tenant: Tenant::DEFAULT,
+            poll_every: std::time::Duration::from_secs(60),
         };
         tokio::spawn(async move { axum::serve(listener, router(state)).await });
         Self {
@@ -298,5 +302,34 @@ impl Answer {
         lines
             .filter_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
             .next()
+    }
+}
+
+/// A printer that is ready, with a total of `total` and a cyan toner.
+pub(super) fn sample_reading(at: Timestamp, total: u64) -> Reading {
+    let body = serde_json::json!({
+        "schema": 1, "is_printer": true, "address": "10.20.4.17", "at": at,
+        "identity": { "vendor": "Kyocera", "model": "TASKalfa 6052ci", "serial": "W2D8303202" },
+        "status": { "state": "idle", "severity": "ok", "conditions": [], "console": [] },
+        "meters": [{
+            "name": "total", "value": total, "unit": "impressions", "evidence": evidence(),
+        }],
+        "supplies": [{
+            "index": "1.2", "description": "TK-8337C", "class": "consumed", "type": "toner",
+            "color": "cyan", "level": { "state": "percent", "percent": 50.0 },
+            "unit": "impressions", "evidence": evidence(),
+        }],
+        "trays": [], "alerts": [],
+    });
+    serde_json::from_value(body).unwrap()
+}
+
+fn evidence() -> Evidence {
+    let text = str::to_owned;
+    Evidence {
+        door: text("snmp"),
+        object: text("-"),
+        raw: text("-"),
+        rule: text("-"),
     }
 }
