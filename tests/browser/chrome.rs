@@ -27,7 +27,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 const PICTURE_HEIGHT_MAX: u64 = 2_400;
 
 /// Nothing but our pages: no first-run page, no updates, no sync, no other protocol.
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -38,6 +38,8 @@ const FLAGS: [&str; 10] = [
     "--disable-sync",
     "--hide-scrollbars",
     "--disable-lcd-text",
+    // The browser ends with its driver, also when a test fails: a pipe closes, a port does not.
+    "--remote-debugging-pipe",
 ];
 
 /// A browser and everything that lives as long as it.
