@@ -25,7 +25,7 @@ use crate::store::report::{Body, Report};
 /// Most reports in one poll, as uplink.proto promises.
 pub const REPORTS_MAX: usize = 500;
 
-/// Longest name out of a list (a unit, a rule, an index), in bytes.
+/// Longest name out of a list (a condition, an alert, a door), in bytes.
 const NAME_LEN_MAX: usize = 128;
 
 /// Longest text in a device's own words, in bytes. Agents bound theirs well below.
@@ -34,8 +34,9 @@ const TEXT_LEN_MAX: usize = 4 * 1024;
 /// Longest raw value: 8 KiB of octets in hex, and its type before it.
 const RAW_LEN_MAX: usize = 32 * 1024;
 
-/// Most rows of one list of a reading. The longest in the recordings is a table of 120 alerts.
-const ROWS_MAX: usize = 1_000;
+/// Most rows of one list of a reading. Agents bound theirs well below: a label table of meters is
+/// the longest, with 1,024 rows.
+const ROWS_MAX: usize = 4_096;
 
 /// Why a message is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -280,10 +281,10 @@ fn meter(at: &At<'_>, sent: v1::Meter) -> Checked<Meter> {
 
 fn supply(at: &At<'_>, sent: v1::Supply) -> Checked<Supply> {
     Ok(Supply {
-        index: name(&at.field("index"), sent.index)?,
+        index: text(&at.field("index"), sent.index)?,
         description: text(&at.field("description"), sent.description)?,
         class: closed(&at.field("class"), &sent.class)?,
-        kind: name(&at.field("type"), sent.r#type)?,
+        kind: text(&at.field("type"), sent.r#type)?,
         color: maybe_text(&at.field("color"), sent.color)?,
         level: level(&at.field("level"), sent.level)?,
         capacity: sent.capacity,
@@ -297,7 +298,7 @@ fn supply(at: &At<'_>, sent: v1::Supply) -> Checked<Supply> {
 
 fn tray(at: &At<'_>, sent: v1::Tray) -> Checked<Tray> {
     Ok(Tray {
-        index: name(&at.field("index"), sent.index)?,
+        index: text(&at.field("index"), sent.index)?,
         name: text(&at.field("name"), sent.name)?,
         media: maybe_text(&at.field("media"), sent.media)?,
         level: level(&at.field("level"), sent.level)?,
@@ -310,7 +311,7 @@ fn tray(at: &At<'_>, sent: v1::Tray) -> Checked<Tray> {
 
 fn alert(at: &At<'_>, sent: v1::Alert) -> Checked<Alert> {
     Ok(Alert {
-        index: name(&at.field("index"), sent.index)?,
+        index: text(&at.field("index"), sent.index)?,
         severity: name(&at.field("severity"), sent.severity)?,
         group: sent.group,
         group_index: sent.group_index,
@@ -327,7 +328,7 @@ fn evidence(at: &At<'_>, sent: Option<v1::Evidence>) -> Checked<Evidence> {
         door: name(&at.field("door"), sent.door)?,
         object: text(&at.field("object"), sent.object)?,
         raw: bounded(&at.field("raw"), sent.raw, RAW_LEN_MAX)?,
-        rule: name(&at.field("rule"), sent.rule)?,
+        rule: text(&at.field("rule"), sent.rule)?,
     })
 }
 

@@ -16,6 +16,9 @@ use crate::store::{Store, StoreError, in_transaction, millis, on_pool};
 /// Longest serial number or address kept beside a reading for look-ups, in characters.
 const LOOKUP_LEN_MAX: usize = 128;
 
+/// The kind of a report about what a spool gave up.
+const THINNED: &str = "thinned";
+
 /// What the hub answers to a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
@@ -358,7 +361,7 @@ impl Columns {
                 reading,
             } => (Some(device), "status", reading.at),
             Body::Silent { device, at, .. } => (Some(device), "silent", *at),
-            Body::Thinned { device, last, .. } => (device.as_ref(), "thinned", *last),
+            Body::Thinned { device, last, .. } => (device.as_ref(), THINNED, *last),
         };
         Ok(Self {
             sequence: column(report.sequence, "sequence")?,
@@ -369,7 +372,9 @@ impl Columns {
     }
 
     fn is_same(&self, kept: &KeptRow) -> bool {
-        self.device == kept.device && self.kind == kept.kind && self.at_ms == kept.at_ms
+        // What a site's disk lost after it was sent comes again as thinned: what is kept stays.
+        self.kind == THINNED
+            || (self.device == kept.device && self.kind == kept.kind && self.at_ms == kept.at_ms)
     }
 }
 

@@ -180,6 +180,9 @@ impl Store {
     }
 
     /// The `total` meter of each printer in the range, and where it stood before, by device and time.
+    ///
+    /// Of each day only the first and the last reading, and both sides of a fall: between those
+    /// the counter only rose, so the rest says nothing more, and it is most of the rows.
     async fn counts(
         &self,
         tenant: &Tenant,
@@ -192,14 +195,24 @@ impl Store {
             Which::One(device) => Some(device.as_str()),
         };
         let rows = on_pool!(self, pool => sqlx::query_as(
-            "SELECT r.device, r.at_ms, r.total FROM readings r
-             WHERE r.tenant = $1 AND ($2 IS NULL OR r.device = $2) AND r.total IS NOT NULL
-               AND r.at_ms < $4
-               AND r.at_ms >= COALESCE(
-                 (SELECT MAX(b.at_ms) FROM readings b
-                  WHERE b.tenant = r.tenant AND b.device = r.device AND b.total IS NOT NULL
-                    AND b.at_ms < $3), $3)
-             ORDER BY r.device, r.at_ms, r.epoch, r.sequence",
+            "SELECT device, at_ms, total
+             FROM (SELECT r.device, r.at_ms, r.epoch, r.sequence, r.total,
+                     LAG(r.total) OVER s AS before, LEAD(r.total) OVER s AS after,
+                     r.at_ms / 86400000 AS day,
+                     LAG(r.at_ms / 86400000) OVER s AS day_before,
+                     LEAD(r.at_ms / 86400000) OVER s AS day_after
+                   FROM (SELECT d.device, COALESCE(
+                           (SELECT MAX(b.at_ms) FROM readings b
+                            WHERE b.tenant = $1 AND b.device = d.device AND b.total IS NOT NULL
+                              AND b.at_ms < $3), $3) AS since_ms
+                         FROM (SELECT DISTINCT device FROM devices
+                               WHERE tenant = $1 AND ($2 IS NULL OR device = $2)) d) w
+                   JOIN readings r ON r.tenant = $1 AND r.device = w.device
+                     AND r.at_ms >= w.since_ms AND r.at_ms < $4 AND r.total IS NOT NULL
+                   WINDOW s AS (PARTITION BY r.device ORDER BY r.at_ms, r.epoch, r.sequence)) c
+             WHERE day_before IS NULL OR day_before <> day OR day_after IS NULL
+               OR day_after <> day OR total < before OR after < total
+             ORDER BY device, at_ms, epoch, sequence",
         ).bind(tenant.as_str()).bind(device).bind(from_ms).bind(until_ms).fetch_all(pool).await?);
         Ok(rows)
     }

@@ -94,19 +94,19 @@ fn what_cannot_be_is_refused_by_the_name_of_its_field() {
             "reports[0].reading.supplies[0].level is missing",
         ),
         (
-            wrong(|r| r.supplies[0].r#type = "a b".to_owned()),
-            "reports[0].reading.supplies[0].type",
+            wrong(|r| r.alerts[0].name = "a b".to_owned()),
+            "reports[0].reading.alerts[0].name",
         ),
         (
             wrong(|r| r.trays[0].name = "x".repeat(4097)),
             "trays[0].name is longer than 4096",
         ),
         (
-            wrong(|r| r.alerts = vec![v1::Alert::default(); 1001]),
-            "alerts is longer than 1000",
+            wrong(|r| r.alerts = vec![v1::Alert::default(); 4097]),
+            "alerts is longer than 4096",
         ),
         (
-            wrong(|r| r.identity.as_mut().unwrap().firmware = vec![String::new(); 1001]),
+            wrong(|r| r.identity.as_mut().unwrap().firmware = vec![String::new(); 4097]),
             "firmware is",
         ),
     ] {

@@ -366,6 +366,55 @@ pub(super) async fn thinning_is_kept_as_a_report(place: Place) {
     );
 }
 
+pub(super) async fn what_a_site_lost_after_it_was_kept_stays_kept(place: Place) {
+    let store = place.open().await;
+    let agent = agent(&store, "lyon").await;
+    accept(
+        &store,
+        &agent,
+        EPOCH,
+        &[read(1, 1, "2026-11-22T08:00:00Z", 10)],
+    )
+    .await
+    .unwrap();
+    let when = at("2026-11-22T08:00:00Z");
+    let lost = Body::Thinned {
+        device: None,
+        reports: 1,
+        first: when,
+        last: when,
+    };
+
+    let again = accept(
+        &store,
+        &agent,
+        EPOCH,
+        &[Report {
+            sequence: 1,
+            body: lost,
+        }],
+    )
+    .await
+    .unwrap();
+
+    assert_eq!(
+        again,
+        Accepted {
+            acked: 1,
+            resend_from: None,
+            repeated: 1
+        }
+    );
+    assert_eq!(
+        store
+            .history(&Tenant::DEFAULT, &device_id(1), 9)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
 #[tokio::test]
 async fn a_sequence_that_no_column_holds_is_refused() {
     let folder = tempfile::tempdir().unwrap();

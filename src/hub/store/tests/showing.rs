@@ -62,6 +62,28 @@ pub(super) async fn pages_are_counted_from_the_day_before_and_gaps_are_said(plac
     assert_eq!((days[4].gap_pages, days[5].is_broken), (380, true));
 }
 
+pub(super) async fn a_day_of_many_readings_is_counted_around_its_falls(place: Place) {
+    let store = place.open().await;
+    let lyon = agent(&store, "lyon").await;
+    let batch = [
+        read(1, 1, "2026-11-10T07:00:00Z", 90_000),
+        read(2, 1, "2026-11-10T08:00:00Z", 90_004),
+        read(3, 1, "2026-11-10T09:00:00Z", 90_010),
+        read(4, 1, "2026-11-10T10:00:00Z", 0),
+        read(5, 1, "2026-11-10T11:00:00Z", 90_020),
+        read(6, 1, "2026-11-10T12:00:00Z", 90_021),
+    ];
+    accept(&store, &lyon, 1, &batch).await.unwrap();
+
+    let day = date(2026, 11, 10);
+    let days = store
+        .daily_pages(&TENANT, Which::All, day, day)
+        .await
+        .unwrap();
+
+    assert_eq!((days[0].pages, days[0].is_broken), (Some(21), true));
+}
+
 pub(super) async fn the_fleet_adds_up(place: Place) {
     let store = place.open().await;
     let lyon = agent(&store, "lyon").await;
