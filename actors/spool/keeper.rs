@@ -1,6 +1,7 @@
 //! The thread that owns the spool's file: opens it, works off the calls, opens it anew after a
 //! failure.
 
+use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -165,7 +166,7 @@ impl Keeper {
             }
             // After a failure redb refuses everything: the next call opens the file anew.
             Err(StoreError::Database(error)) => {
-                self.is_suspect |= matches!(error, redb::Error::Corrupted(_));
+                self.is_suspect |= is_damage(&error);
                 Err(self.unusable(error))
             }
         }
@@ -179,7 +180,7 @@ impl Keeper {
                     return Ok(store);
                 }
             }
-            Err(StoreError::Database(redb::Error::Corrupted(_))) => {}
+            Err(StoreError::Database(error)) if is_damage(&error) => {}
             Err(StoreError::Database(error)) => return Err(self.unusable(error)),
             Err(StoreError::Full) => {
                 return Err(SpoolError::Full {
@@ -213,6 +214,15 @@ impl Keeper {
             path: self.path.clone(),
             error: Box::new(error),
         }
+    }
+}
+
+/// Whether an error says that the file is no database any more, rather than that the disk failed.
+fn is_damage(error: &redb::Error) -> bool {
+    match error {
+        redb::Error::Corrupted(_) => true,
+        redb::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
+        _ => false,
     }
 }
 

@@ -8,6 +8,8 @@
 //! Not an actor: a handle to one thread that owns the file, so that no disk call blocks an actor.
 //! A disk that fails makes calls fail; the file is opened anew at the next call.
 
+#[cfg(test)]
+mod bad_disk;
 mod keeper;
 mod record;
 mod store;
@@ -94,7 +96,8 @@ pub enum Content {
 /// How much a spool may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpoolLimits {
-    /// Most octets on disk; the database's own overhead counts, what it remembers does not.
+    /// Most octets on disk for reports, the database's own overhead included. What is remembered of
+    /// devices comes on top.
     pub bytes_max: u64,
     /// How long acked reports are kept, so that a hub restored from a backup can ask again.
     pub keep_acked: Duration,
@@ -118,7 +121,7 @@ pub struct SpoolStats {
     pub waiting: u64,
     /// When the oldest of them was made.
     pub oldest: Option<Timestamp>,
-    /// Octets of all reports, acked ones included.
+    /// Octets that all reports take on disk, acked ones included.
     pub bytes: u64,
     /// Reports given up for room, ever.
     pub thinned: u64,

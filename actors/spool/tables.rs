@@ -16,8 +16,12 @@ pub(super) const DEVICES: TableDefinition<&str, &[u8]> = TableDefinition::new("d
 /// Counters by the names below.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
-/// What a record costs beside its octets: key, offsets, and its share of the tree above.
-const RECORD_OVERHEAD_BYTES: u64 = 32;
+/// Records up to this size share pages of 4 KiB, which are half full after a split; longer ones
+/// have pages of their own, which redb makes in powers of two.
+const SHARED_PAGE_BYTES_MAX: usize = 1_024;
+
+/// What a record costs beside its octets: key, offsets, and the head of its page.
+const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// The counters of a spool, as they stand in [`META`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,7 +72,7 @@ impl<'t> Tables<'t> {
         octets: &[u8],
     ) -> Result<(), StoreError> {
         self.reports.insert(at.0, octets)?;
-        meta.bytes += octets.len() as u64 + RECORD_OVERHEAD_BYTES;
+        meta.bytes += footprint_bytes(octets.len());
         Ok(())
     }
 
@@ -80,7 +84,7 @@ impl<'t> Tables<'t> {
     pub(super) fn remove(&mut self, meta: &mut Meta, sequence: u64) -> Result<(), StoreError> {
         self.thinnable.remove(sequence)?;
         if let Some(octets) = self.reports.remove(sequence)? {
-            let size = octets.value().len() as u64 + RECORD_OVERHEAD_BYTES;
+            let size = footprint_bytes(octets.value().len());
             meta.bytes = meta.bytes.saturating_sub(size);
         }
         Ok(())
@@ -131,4 +135,15 @@ impl Meta {
             ("damaged", &mut self.damaged),
         ]
     }
+}
+
+/// What a record of that size takes on disk, at most.
+fn footprint_bytes(size_bytes: usize) -> u64 {
+    let whole = size_bytes + RECORD_OVERHEAD_BYTES;
+    let taken = if whole <= SHARED_PAGE_BYTES_MAX {
+        2 * whole
+    } else {
+        whole.next_power_of_two()
+    };
+    taken as u64
 }
