@@ -4,6 +4,8 @@
 //! address and door. No other room of the agent opens a socket to a device.
 
 pub mod credential;
+#[cfg(test)]
+mod fake_device;
 mod follow;
 mod pace;
 mod pending;
@@ -17,3 +19,5 @@ mod socket;
 mod span;
 pub mod survey;
 pub mod sweep;
+#[cfg(test)]
+mod tests;
