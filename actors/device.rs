@@ -328,8 +328,12 @@ impl Handler<Relocate> for Device {
             self.seed.credentials = order.credentials;
         }
         // Whoever has just been seen answers now; a reading under way ends by itself.
-        if is_new && self.work.is_none() && !self.is_draining {
-            self.wake_after(Duration::ZERO, ctx);
+        if is_new && !self.is_draining {
+            // The hub learns the new address from a full reading.
+            self.next_full = Instant::now();
+            if self.work.is_none() {
+                self.wake_after(Duration::ZERO, ctx);
+            }
         }
     }
 }

@@ -345,3 +345,6 @@ fn merged(older: &Fingerprint, newer: &Fingerprint) -> Fingerprint {
         engine_id: either(&newer.engine_id, &older.engine_id),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -229,3 +229,6 @@ async fn resolved(ranges: &[AddressRange], label: &str) -> Result<Vec<AddressRan
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The service from configuration to drain, without a hub.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::control::{self, ControlError};
+
+/// Longest that an agent may take to come up on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn config(state_dir: &Path) -> AgentConfig {
+    let text = format!(
+        "name = \"lyon-1\"\nstate_dir = \"{}\"\n",
+        state_dir.display()
+    );
+    AgentConfig::parse("agent.toml", &text, []).expect("valid")
+}
+
+/// An agent that runs until the sender is used.
+fn started(config: AgentConfig) -> (oneshot::Sender<()>, JoinHandle<Exit>) {
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async { stopped.await.unwrap_or_default() };
+    (stop, tokio::spawn(run(config, shutdown)))
+}
+
+async fn answering(state_dir: &Path) -> control::Status {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match control::status(state_dir).await {
+            Ok(status) => return status,
+            Err(error) => assert!(Instant::now() < deadline, "does not come up: {error}"),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_runs_answers_and_drains() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stop, agent) = started(config(folder.path()));
+    let status = answering(folder.path()).await;
+    assert_eq!(status.about.name, "lyon-1");
+    assert_eq!(
+        (status.snapshot.printers.known, status.snapshot.hub),
+        (0, None)
+    );
+    let socket = folder.path().join("control.sock");
+    let mode = std::fs::metadata(&socket)
+        .expect("there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    stop.send(()).expect("it runs");
+    assert_eq!(agent.await.expect("it ends"), Exit::OK);
+    assert!(!socket.exists());
+    let asked = control::status(folder.path()).await;
+    assert!(
+        matches!(asked, Err(ControlError::NotRunning { .. })),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_agent_on_one_state_folder_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stop, agent) = started(config(folder.path()));
+    answering(folder.path()).await;
+    let second = try_run(config(folder.path()), std::future::pending()).await;
+    let refused = second.expect_err("refused");
+    assert!(
+        refused.what.starts_with("another agent runs on"),
+        "{refused}"
+    );
+    stop.send(()).expect("it runs");
+    assert_eq!(agent.await.expect("it ends"), Exit::OK);
+}
+
+#[tokio::test]
+async fn a_hub_without_an_enrollment_is_a_bad_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = config(folder.path());
+    config.hub_url = Some("https://hub.example.org".to_owned());
+    let refused = try_run(config, std::future::pending())
+        .await
+        .expect_err("refused");
+    assert_eq!(refused.exit, Exit::BAD_CONFIG);
+    assert!(
+        refused
+            .next
+            .starts_with("platen enroll https://hub.example.org")
+    );
+}
+
+#[tokio::test]
+async fn a_state_folder_that_is_no_folder_is_a_bad_configuration() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let refused = try_run(config(file.path()), std::future::pending()).await;
+    assert_eq!(refused.expect_err("refused").exit, Exit::BAD_CONFIG);
+}
