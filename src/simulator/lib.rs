@@ -20,6 +20,8 @@ mod socket;
 mod trouble;
 
 #[cfg(test)]
+mod running_tests;
+#[cfg(test)]
 mod tests;
 
 use std::future::Future;
