@@ -4,8 +4,6 @@
 //! address and door. No other room of the agent opens a socket to a device.
 
 pub mod credential;
-#[cfg(test)]
-mod fake_device;
 mod follow;
 mod pace;
 mod pending;

@@ -59,7 +59,7 @@ impl Default for SnmpSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// The device did not answer any try.
-    #[error("{peer} did not answer {tries} tries over SNMP in {waited:?}")]
+    #[error("{peer} did not answer {tries} tries over SNMP in {:.1} s", waited.as_secs_f64())]
     Silent {
         /// Who was asked.
         peer: SocketAddr,

@@ -177,18 +177,19 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
+        let mut sent_at = Instant::now();
         for round in 0..self.rounds.count() {
             let started = Instant::now();
             self.rounds.begin(round);
             if !self.ask_all(round).await {
                 return;
             }
+            sent_at = Instant::now();
             // Whoever was asked first in this round has had its time before the next one begins,
             // and every later one has too, since all rounds go at one pace.
             self.listen_until(started + self.options.timeout).await;
         }
-        self.listen_until(Instant::now() + self.options.timeout)
-            .await;
+        self.listen_until(sent_at + self.options.timeout).await;
         while let Some(deadline) = self.follow_ups.deadline() {
             self.listen_until(deadline).await;
         }

@@ -8,8 +8,6 @@
 //! Not an actor: a handle to one thread that owns the file, so that no disk call blocks an actor.
 //! A disk that fails makes calls fail; the file is opened anew at the next call.
 
-#[cfg(test)]
-mod bad_disk;
 mod keeper;
 mod record;
 mod store;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actors::reach::credential::Credential;
 use actors::reach::range::AddressRange;
-use actors::reach::resolve::Resolver;
+use actors::reach::resolve::{ResolveError, Resolver};
 use actors::reach::scope::Door;
 use actors::reach::snmp::{Snmp, SnmpSettings};
 use clap::Args;
@@ -175,10 +175,10 @@ async fn resolve(range: &AddressRange) -> Result<Vec<AddressRange>, CliError> {
         .try_next("write the address, or check /etc/resolv.conf and /etc/hosts")
     };
     let resolver = Resolver::from_system().map_err(|error| unresolved(error.to_string()))?;
-    resolver
-        .resolve(range)
-        .await
-        .map_err(|error| unresolved(error.to_string()))
+    resolver.resolve(range).await.map_err(|error| match error {
+        ResolveError::Unknown { error, .. } => unresolved(error.to_string()),
+        ResolveError::NoAddress { .. } => unresolved("it has no address".to_owned()),
+    })
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

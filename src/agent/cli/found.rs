@@ -11,6 +11,28 @@ use serde::Serialize;
 
 use super::table::{self, NOTHING, cell, grouped};
 
+/// The headings of the CSV form.
+const CSV_HEADINGS: [&str; 18] = [
+    "address",
+    "vendor",
+    "model",
+    "serial",
+    "mac",
+    "host_name",
+    "location",
+    "state",
+    "severity",
+    "status",
+    "total",
+    "mono",
+    "color",
+    "copy",
+    "print",
+    "supplies",
+    "at",
+    "reason",
+];
+
 /// What one device turned out to be.
 #[derive(Debug)]
 pub enum Found {
@@ -92,7 +114,14 @@ pub fn table(found: &[(IpAddr, Found)], with_others: bool, is_colored: bool) -> 
     if rows.is_empty() {
         return String::new();
     }
-    let headings = ["ADDRESS", "MODEL", "SERIAL", "PAGES", "SUPPLIES", "STATUS"];
+    let headings = [
+        "ADDRESS",
+        "MODEL",
+        "SERIAL",
+        table::PAGES,
+        "SUPPLIES",
+        "STATUS",
+    ];
     table::table(&headings, &rows, is_colored)
 }
 
@@ -140,27 +169,6 @@ pub fn csv(found: &[(IpAddr, Found)], with_others: bool) -> Result<String, Write
     Ok(String::from_utf8_lossy(&octets).into_owned())
 }
 
-/// The headings of the CSV form.
-const CSV_HEADINGS: [&str; 17] = [
-    "address",
-    "vendor",
-    "model",
-    "serial",
-    "mac",
-    "host_name",
-    "location",
-    "state",
-    "severity",
-    "status",
-    "total",
-    "mono",
-    "color",
-    "copy",
-    "print",
-    "supplies",
-    "at_or_reason",
-];
-
 fn csv_row(address: IpAddr, reading: &Reading) -> Vec<String> {
     let identity = &reading.identity;
     let text = |value: &Option<String>| cell(value.as_deref().unwrap_or_default());
@@ -183,6 +191,7 @@ fn csv_row(address: IpAddr, reading: &Reading) -> Vec<String> {
         meter("print"),
         cell(&summary::supplies(&reading.supplies)),
         reading.at.to_string(),
+        String::new(),
     ]
 }
 

@@ -80,16 +80,25 @@ fn blanked(mut varbinds: Vec<VarBind>, is_private: bool) -> Recording {
     if is_private {
         return varbinds.into_iter().collect();
     }
-    let names: BTreeSet<Vec<u8>> = varbinds
-        .iter()
-        .filter(|varbind| is_under(&varbind.oid, mib::PERSONAL))
-        .filter_map(|varbind| name_in(&varbind.value))
+    let names_under = |roots: &[&[u32]]| -> BTreeSet<Vec<u8>> {
+        let held = varbinds
+            .iter()
+            .filter(|varbind| is_under(&varbind.oid, roots));
+        held.filter_map(|varbind| name_in(&varbind.value)).collect()
+    };
+    // Many devices carry the model's name until somebody gives them one: that is nobody's.
+    let models = names_under(&[mib::HR_DEVICE_DESCR]);
+    let names: BTreeSet<Vec<u8>> = names_under(mib::PERSONAL)
+        .difference(&models)
+        .cloned()
         .collect();
     for varbind in &mut varbinds {
         let Value::OctetString(octets) = &mut varbind.value else {
             continue;
         };
-        let is_personal = is_under(&varbind.oid, mib::PERSONAL) && !octets.is_empty();
+        let is_personal = is_under(&varbind.oid, mib::PERSONAL)
+            && !octets.is_empty()
+            && !models.contains(&folded(octets));
         if is_personal || names.contains(&folded(octets)) {
             *octets = BLANK.to_vec();
         }
@@ -147,6 +156,8 @@ mod tests {
                 text(Oid::new(mib::SYS_NAME).with(&[0]), "Anna-Office"),
                 text(Oid::new(mib::SYS_LOCATION).with(&[0]), ""),
                 text(Oid::new(mib::ENTERPRISES).with(&[11, 7]), " anna-office"),
+                text(Oid::new(mib::HR_DEVICE_DESCR).with(&[1]), "Laser 9000"),
+                text(Oid::new(mib::PRT_PRINTER_NAME).with(&[1]), "Laser 9000"),
                 text(Oid::new(mib::JOBS[0]).with(&[1]), "secret.doc"),
             ]
         };
@@ -158,8 +169,28 @@ mod tests {
             octets.collect()
         };
         let blank = texts(blanked(varbinds(), false));
-        assert_eq!(blank, ["Laser 9000", "<private>", "", "<private>"]);
+        assert_eq!(
+            blank,
+            [
+                "Laser 9000",
+                "<private>",
+                "",
+                "Laser 9000",
+                "Laser 9000",
+                "<private>"
+            ]
+        );
         let whole = texts(blanked(varbinds(), true));
-        assert_eq!(whole, ["Laser 9000", "Anna-Office", "", " anna-office"]);
+        assert_eq!(
+            whole,
+            [
+                "Laser 9000",
+                "Anna-Office",
+                "",
+                "Laser 9000",
+                "Laser 9000",
+                " anna-office"
+            ]
+        );
     }
 }

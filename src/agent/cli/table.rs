@@ -4,12 +4,15 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use printer::status::Severity;
 use serde::Serialize;
 
 /// What stands where nothing is known.
 pub const NOTHING: &str = "–";
+
+/// The heading of the column whose numbers stand under each other.
+pub const PAGES: &str = "PAGES";
 
 /// When output is colored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,8 +119,11 @@ pub fn table(headings: &[&str], rows: &[(Vec<String>, Severity)], is_colored: bo
     for (cells, _) in rows {
         table.add_row(cells.iter().map(|text| printable(text)).collect::<Vec<_>>());
     }
-    for column in table.column_iter_mut() {
+    for (column, heading) in table.column_iter_mut().zip(headings) {
         column.set_padding((0, 2));
+        if *heading == PAGES {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     let mut text = String::new();
     for (index, line) in table.lines().enumerate() {

@@ -1,5 +1,7 @@
 //! Stories of the spool: what it promises, on good disks and bad ones.
 
+mod bad_disk;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -12,9 +14,9 @@ use printer::identity::DeviceId;
 use redb::{Builder, StorageBackend};
 use tempfile::TempDir;
 
-use super::bad_disk::Disk;
 use super::keeper::Keeper;
 use super::{Content, Importance, NewReport, Sequence, Spool, SpoolError, SpoolLimits};
+use bad_disk::Disk;
 
 /// Tells the re-executed test binary that it is the child, and where its spool is.
 const CHILD_SPOOL: &str = "PLATEN_TEST_CHILD_SPOOL";

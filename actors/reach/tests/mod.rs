@@ -1,5 +1,7 @@
 //! Devices that lose, double, delay and lie, over real sockets on loopback.
 
+mod fake_device;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -10,11 +12,11 @@ use snmp::recording::Recording;
 use snmp::{ErrorStatus, Message, Oid, PduKind, Value, VarBind, Version};
 
 use super::credential::Credential;
-use super::fake_device::{FakeDevice, answer, fleet, refuse};
 use super::scope::{Door, InScope, Scope};
 use super::snmp::{AskError, Snmp, SnmpSettings};
 use super::survey::{ReadError, read_device, read_status};
 use super::sweep::{Answered, Sweep, SweepOptions};
+use fake_device::{FakeDevice, answer, fleet, refuse};
 
 /// Where an answer comes: it is never waited out, however busy the machine.
 const PATIENT: Duration = Duration::from_secs(10);
