@@ -13,7 +13,7 @@ use crate::messages::{Cause, Shutdown, TellStatus};
 use crate::parts::Parts;
 use crate::status::StatusSnapshot;
 use crate::supervisor::{MAILBOX_MAX, Supervisor};
-use crate::watchdog::{self, Heart, Watchdog};
+use crate::watchdog::{self, Heart};
 
 /// How long the actors' thread may give no sign of life before the process is ended.
 const WATCHDOG_PATIENCE: Duration = Duration::from_secs(30);
@@ -54,7 +54,6 @@ pub enum Ended {
 pub struct Handle {
     supervisor: Addr<Supervisor>,
     ended: watch::Receiver<Option<Cause>>,
-    _watchdog: Watchdog,
 }
 
 /// Starts the Supervisor on a thread of its own, and a watchdog over it.
@@ -65,13 +64,16 @@ pub async fn start(parts: Parts) -> Result<Handle, StartError> {
     let heart = Heart::default();
     let (told, ended) = watch::channel(None);
     let (born, birth) = oneshot::channel();
-    let pulse = heart.clone();
+    let watchdog = watchdog::watch(heart.clone(), WATCHDOG_PATIENCE, || {
+        error!("the actors' thread hangs; the process ends, to be started again");
+        std::process::exit(EXIT_HUNG);
+    })?;
     thread::Builder::new()
         .name("actors".to_owned())
         .spawn(move || {
             System::new().block_on(async move {
                 let (dead, death) = oneshot::channel();
-                let supervisor = Supervisor::new(parts, pulse);
+                let supervisor = Supervisor::new(parts, heart);
                 // The cause goes nowhere only if the thread is already ending.
                 let tell = |cause| async move { drop(dead.send(cause)) };
                 let (address, lifeline) = lifeline::start(supervisor, MAILBOX_MAX, tell);
@@ -80,17 +82,11 @@ pub async fn start(parts: Parts) -> Result<Handle, StartError> {
                 }
                 drop(lifeline);
             });
+            // A life that has ended needs no watch: its stillness is no hang.
+            drop(watchdog);
         })?;
     let supervisor = birth.await.map_err(|_| StartError::NoSupervisor)?;
-    let watchdog = watchdog::watch(heart, WATCHDOG_PATIENCE, || {
-        error!("the actors' thread hangs; the process ends, to be started again");
-        std::process::exit(EXIT_HUNG);
-    })?;
-    Ok(Handle {
-        supervisor,
-        ended,
-        _watchdog: watchdog,
-    })
+    Ok(Handle { supervisor, ended })
 }
 
 impl Handle {

@@ -9,6 +9,10 @@ use actix::{Actor, AsyncContext, Context};
 use crate::messages::{Fault, Provoke, Work};
 
 /// Makes the actor that calls it fail; returns the work it has in hand from then on.
+#[expect(
+    clippy::panic,
+    reason = "a provoked fault is what this file is for, and no release has it"
+)]
 pub(crate) fn fail<A>(
     Provoke(fault): Provoke,
     work: Option<Work>,
@@ -18,7 +22,7 @@ where
     A: Actor<Context = Context<A>>,
 {
     match fault {
-        Fault::Panic => std::panic::panic_any("provoked"),
+        Fault::Panic => panic!("provoked"),
         Fault::Hang => {
             ctx.wait(wrap_future::<_, A>(std::future::pending::<()>()));
             work

@@ -19,6 +19,12 @@ pub const DEVICES_MAX: usize = 20_000;
 /// How long something that was no printer is left alone before it is asked in full again.
 const MASK_HOURS: i64 = 24;
 
+/// Most devices that one address brings in a day. A device that gives itself a new serial number
+/// at every question would otherwise fill the registry with ghosts.
+const ARRIVALS_MAX: u32 = 8;
+/// The day in which they are counted.
+const ARRIVALS_HOURS: i64 = 24;
+
 /// What is known of a device, and kept on disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Known {
@@ -28,6 +34,9 @@ pub struct Known {
     pub address: Option<IpAddr>,
     /// When it was last seen to be new or to have moved.
     pub since: Timestamp,
+    /// Since when it is silent and nobody reads it any more; absent while somebody does.
+    #[serde(skip)]
+    pub let_go_since: Option<Timestamp>,
     #[serde(skip)]
     was_seen: bool,
     #[serde(skip)]
@@ -49,6 +58,8 @@ pub enum Sighting {
     Asked,
     /// Something that was found to be no printer today.
     NoPrinter,
+    /// One more of the many that answered at this address today; nobody can tell who lives there.
+    Fickle,
     /// There are [`DEVICES_MAX`] devices already.
     Full,
 }
@@ -80,6 +91,8 @@ pub struct Registry {
     at: HashMap<IpAddr, DeviceId>,
     claims: BTreeMap<DeviceId, Claim>,
     masked: BTreeMap<DeviceId, Timestamp>,
+    /// How many devices an address brought, since when.
+    arrivals: HashMap<IpAddr, (Timestamp, u32)>,
     changed: BTreeSet<DeviceId>,
 }
 
@@ -189,6 +202,7 @@ impl Registry {
             | Sighting::Claim(_)
             | Sighting::Asked
             | Sighting::NoPrinter
+            | Sighting::Fickle
             | Sighting::Full => None,
         }
     }
@@ -209,10 +223,18 @@ impl Registry {
         };
         known.was_seen = true;
         known.sweeps_missed = 0;
+        known.let_go_since = None;
         let merged = merged(&known.fingerprint, fingerprint);
         if merged != known.fingerprint {
             known.fingerprint = merged;
             self.changed.insert(device.clone());
+        }
+    }
+
+    /// Notes that a device is silent and nobody reads it any more.
+    pub fn let_go(&mut self, device: &DeviceId, silent_since: Timestamp) {
+        if let Some(known) = self.known.get_mut(device) {
+            known.let_go_since = Some(silent_since);
         }
     }
 
@@ -297,16 +319,33 @@ impl Registry {
         {
             return Sighting::NoPrinter;
         }
+        if !self.may_arrive(address, now) {
+            return Sighting::Fickle;
+        }
         self.masked.remove(&id);
         let known = Known {
             fingerprint: fingerprint.clone(),
             address: None,
             since: now,
+            let_go_since: None,
             was_seen: true,
             sweeps_missed: 0,
         };
         self.known.insert(id.clone(), known);
         Sighting::New(self.settle(id, address))
+    }
+
+    /// Counts a newcomer at an address; false if there were too many today.
+    fn may_arrive(&mut self, address: IpAddr, now: Timestamp) -> bool {
+        if self.arrivals.len() >= DEVICES_MAX {
+            self.arrivals.clear();
+        }
+        let (since, count) = self.arrivals.entry(address).or_insert((now, 0));
+        if *since + SignedDuration::from_hours(ARRIVALS_HOURS) <= now {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= ARRIVALS_MAX
     }
 
     /// Gives a device an address, and takes it from whoever had it.
@@ -325,6 +364,7 @@ impl Registry {
             }
             known.was_seen = true;
             known.sweeps_missed = 0;
+            known.let_go_since = None;
         }
         self.changed.insert(device.clone());
         self.changed.extend(evicted.clone());

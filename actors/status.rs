@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::children::Children;
 use crate::messages::{Cause, ChildId, DeviceVitals, Kind, ScannerVitals, UplinkVitals, Vitals};
 use crate::parts::{HubLink, Subnet};
-use crate::registry::Registry;
+use crate::registry::{Known, Registry};
 use crate::spool::SpoolStats;
 
 /// Version of the JSON shape.
@@ -173,7 +173,7 @@ pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) ->
             all.read_last_at = all.read_last_at.into_iter().chain([read_at]).max();
         }
         all.next_at = all.next_at.into_iter().chain(vitals.next_at).min();
-        if let Some(since) = vitals.silent_since {
+        if let Some(since) = silent_since(device, known, children) {
             all.silent += 1;
             if all.silent_listed.len() < SILENT_LISTED_MAX {
                 let (device, address) = (device.clone(), known.address);
@@ -186,6 +186,18 @@ pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) ->
         }
     }
     all
+}
+
+/// Since when a device does not answer: by its own words, or from when it was let go.
+pub(crate) fn silent_since<A: Clone>(
+    device: &DeviceId,
+    known: &Known,
+    children: &Children<A>,
+) -> Option<Timestamp> {
+    match children.vitals(&ChildId::Device(device.clone())) {
+        Some(Vitals::Device(vitals)) => vitals.silent_since,
+        Some(Vitals::Scanner(_) | Vitals::Uplink(_)) | None => known.let_go_since,
+    }
 }
 
 /// How it stands with the subnets, by each scanner's last words.

@@ -8,7 +8,6 @@
 
 mod moves;
 
-use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,9 +29,7 @@ use crate::backoff::chance;
 use crate::children::Children;
 use crate::device::{Device, Seed};
 use crate::lifeline;
-use crate::messages::{
-    Beat, ChildId, Drain, Exited, HangReason, Pulse, Shutdown, TellStatus, Vitals,
-};
+use crate::messages::{Beat, ChildId, Drain, Exited, HangReason, Pulse, Shutdown, TellStatus};
 use crate::parts::{Parts, Subnet};
 use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
@@ -243,11 +240,8 @@ impl Supervisor {
     }
 
     fn count(&self) -> Totals {
-        let silent = self
-            .registry
-            .iter()
-            .filter(|(id, _)| self.is_silent(id))
-            .count();
+        let is_silent = |id: &DeviceId| self.silent_since(id).is_some();
+        let silent = self.registry.iter().filter(|(id, _)| is_silent(id)).count();
         Totals {
             known: u32::try_from(self.registry.len()).unwrap_or(u32::MAX),
             silent: u32::try_from(silent).unwrap_or(u32::MAX),
@@ -255,11 +249,8 @@ impl Supervisor {
         }
     }
 
-    fn is_silent(&self, device: &DeviceId) -> bool {
-        match self.children.vitals(&ChildId::Device(device.clone())) {
-            Some(Vitals::Device(vitals)) => vitals.silent_since.is_some(),
-            Some(Vitals::Scanner(_) | Vitals::Uplink(_)) | None => false,
-        }
+    fn silent_since(&self, device: &DeviceId) -> Option<Timestamp> {
+        status::silent_since(device, self.registry.get(device)?, &self.children)
     }
 
     /// Ends when the last child of a drain has ended.
@@ -369,13 +360,11 @@ impl Handler<crate::messages::ProvokeChild> for Supervisor {
 
 impl Address {
     /// Asks the child for its pulse.
-    fn beat(self, deadline: Duration) -> impl Future<Output = Result<Pulse, MailboxError>> {
-        async move {
-            match self {
-                Self::Scanner(scanner) => scanner.send(Beat).timeout(deadline).await,
-                Self::Device(device) => device.send(Beat).timeout(deadline).await,
-                Self::Uplink(uplink) => uplink.send(Beat).timeout(deadline).await,
-            }
+    async fn beat(self, deadline: Duration) -> Result<Pulse, MailboxError> {
+        match self {
+            Self::Scanner(scanner) => scanner.send(Beat).timeout(deadline).await,
+            Self::Device(device) => device.send(Beat).timeout(deadline).await,
+            Self::Uplink(uplink) => uplink.send(Beat).timeout(deadline).await,
         }
     }
 }

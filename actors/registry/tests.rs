@@ -179,7 +179,8 @@ fn a_device_missed_by_sweeps_is_named_until_it_is_seen() {
         registry.swept(|_| false, 2).is_empty(),
         "another subnet says nothing"
     );
-    assert_eq!(registry.swept(everywhere, 2), [device.clone()]);
+    let missed = registry.swept(everywhere, 2);
+    assert_eq!(missed, std::slice::from_ref(&device));
     registry.sight(&a, HERE, now());
     assert!(registry.swept(everywhere, 2).is_empty());
     assert!(registry.get(&device).is_some(), "remembered all the time");
@@ -197,6 +198,18 @@ fn what_is_no_printer_is_left_alone_for_a_day() {
         registry.sight(&a, HERE, tomorrow),
         Sighting::New(_)
     ));
+}
+
+#[test]
+fn an_address_that_is_somebody_else_each_time_brings_few_ghosts() {
+    let mut registry = Registry::default();
+    for n in 0..100 {
+        registry.sight(&keys(&format!("hp/{n}"), ""), HERE, now());
+    }
+    assert_eq!(registry.len(), 8);
+    let tomorrow = now() + SignedDuration::from_hours(25);
+    let sighting = registry.sight(&keys("hp/new", ""), HERE, tomorrow);
+    assert!(matches!(sighting, Sighting::New(_)), "{sighting:?}");
 }
 
 #[test]

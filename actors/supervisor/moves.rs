@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use jiff::Timestamp;
 use printer::identity::DeviceId;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{ANSWER_MAX, Address, Supervisor, credentials_of, tell};
 use crate::messages::{
@@ -39,6 +39,7 @@ impl Supervisor {
             Sighting::Moved(settled) => self.settle(settled, ctx),
             Sighting::Claim(id) => self.ask_to_confirm(id, ctx),
             Sighting::Asked | Sighting::NoPrinter => {}
+            Sighting::Fickle => debug!(%address, "yet another device here today; left out"),
             Sighting::Full => warn!(%address, "more devices than one agent can know; left out"),
         }
         self.keep(ctx);
@@ -169,7 +170,8 @@ impl Handler<Swept> for Supervisor {
         };
         let is_inside = |address| subnet.scope.admit(address, subnet.door).is_ok();
         for device in self.registry.swept(is_inside, SWEEPS_MISSED_MAX) {
-            if self.is_silent(&device) {
+            if let Some(since) = self.silent_since(&device) {
+                self.registry.let_go(&device, since);
                 info!(%device, "silent, and missed by every sweep; let go until it is seen again");
                 self.children.retire(&ChildId::Device(device));
             }

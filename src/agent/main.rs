@@ -6,6 +6,8 @@ use agent::cli::{Cli, run};
 use clap::Parser;
 
 fn main() -> anyhow::Result<ExitCode> {
+    // Refused only if there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -101,3 +101,40 @@ async fn a_state_folder_that_is_no_folder_is_a_bad_configuration() {
     let refused = try_run(config(file.path()), std::future::pending()).await;
     assert_eq!(refused.expect_err("refused").exit, Exit::BAD_CONFIG);
 }
+
+#[cfg(feature = "provoke")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_can_be_provoked_over_the_socket() {
+    use crate::control::{Answer, Question};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = config(folder.path());
+    let text = "[[ranges]]\nlabel = \"nobody\"\naddresses = [\"127.99.0.1\"]\n";
+    config.ranges = AgentConfig::parse("ranges", text, [])
+        .expect("valid")
+        .ranges;
+    let (stop, agent) = started(config);
+    answering(folder.path()).await;
+    let text = r#"{"provoke": {"child": "scanner:nobody", "fault": "panic"}}"#;
+    let provoke: Question = serde_json::from_str(text).expect("a question");
+    let deadline = Instant::now() + PATIENCE;
+    // The scanner is started a moment after the Supervisor answers.
+    while !matches!(
+        control::ask(folder.path(), &provoke).await,
+        Ok(Answer::Done {})
+    ) {
+        assert!(Instant::now() < deadline, "the scanner does not live");
+    }
+    loop {
+        let restarts = answering(folder.path()).await.snapshot.restarts;
+        if restarts.total == 1 {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "it was not restarted: {restarts:?}"
+        );
+    }
+    stop.send(()).expect("it runs");
+    assert_eq!(agent.await.expect("it ends"), Exit::OK);
+}
