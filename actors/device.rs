@@ -19,7 +19,7 @@ use printer::change::{self, Change};
 use printer::identity::{DeviceId, Fingerprint};
 use printer::reading::Reading;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::ask::{Depth, Heard};
 use crate::messages::{
@@ -388,15 +388,14 @@ async fn append(
     let Some(report) = report else { return Ok(()) };
     let device = report.device().cloned();
     let body = report.to_body();
-    tools
-        .spool
-        .append(vec![NewReport {
-            importance,
-            device,
-            at,
-            body,
-        }])
-        .await?;
+    let new = NewReport {
+        importance,
+        device,
+        at,
+        body,
+    };
+    let kept = tools.spool.append(vec![new]).await?;
+    debug!(sequence = kept.start().0, "spooled");
     Ok(())
 }
 

@@ -266,6 +266,7 @@ impl v1::uplink_server::Uplink for Uplink {
         debug!(
             agent = agent.name(),
             reports = reports.len(),
+            repeated = accepted.repeated,
             acked = accepted.acked,
             "polled"
         );

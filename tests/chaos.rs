@@ -1,0 +1,122 @@
+//! Agent and hub are killed with SIGKILL at random instants while printers are read. What the spool
+//! accepted is at the hub exactly once; `scripts/chaos` runs the long form.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+use stories::{World, until};
+
+/// Lively printers, so that every life of the agent has something to spool.
+const FLEET: &str = "seed = 9\nspeed = 900.0\n\
+    [[printers]]\nrecording = \"kyocera-taskalfa-4054ci\"\naddresses = [\"127.34.0.1\", \"127.34.0.2\", \"127.34.0.3\", \"127.34.0.4\"]\n\
+    [[printers]]\nrecording = \"xerox-versalink-c505\"\naddresses = [\"127.34.0.5\", \"127.34.0.6\", \"127.34.0.7\", \"127.34.0.8\"]\n";
+
+/// Longest the spool may take to be emptied after the last kill. An agent that found the hub away
+/// waits before it tries again.
+const DRAIN: Duration = Duration::from_secs(120);
+
+/// So many kills of the hub leave no doubt that some fell between its commit and its answer.
+const MANY: u64 = 100;
+
+fn asked(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).unwrap_or_default();
+    value.parse().unwrap_or(default)
+}
+
+/// A repeatable sequence of numbers (splitmix64): the seed is the whole state.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_spool_accepted_is_at_the_hub_exactly_once() {
+    let (mut agent_kills, mut hub_kills) = (
+        asked("PLATEN_CHAOS_AGENT_KILLS", 10),
+        asked("PLATEN_CHAOS_HUB_KILLS", 6),
+    );
+    let mut dice = Dice(asked("PLATEN_CHAOS_SEED", 1));
+    let rack = stories::rack(FLEET);
+    let mut world = World::new();
+    world.hub_runs().await;
+    world.agent_is_configured(&["127.34.0.1-8"], rack.port, "[log]\nlevel = \"debug\"\n");
+    world.agent_is_enrolled();
+    world.agent_is_started();
+
+    while agent_kills + hub_kills > 0 {
+        let mut pause = tokio::time::interval(Duration::from_millis(20 + dice.below(1_500)));
+        pause.tick().await;
+        pause.tick().await;
+        if dice.below(agent_kills + hub_kills) < agent_kills {
+            agent_kills -= 1;
+            world.agent_is_killed();
+            world.agent_is_started();
+        } else {
+            hub_kills -= 1;
+            world.hub_is_killed();
+            world.hub_is_started();
+        }
+    }
+
+    until("the spool is empty after the last kill", DRAIN, || async {
+        world
+            .status()
+            .filter(|status| status["queue"]["waiting"] == 0)
+    })
+    .await;
+    let spooled = world.settles(rack).await;
+    let stored = world.stored().await;
+    assert_eq!(
+        spooled, stored,
+        "what the spool holds is what the hub holds"
+    );
+
+    let sequences: Vec<u64> = spooled
+        .iter()
+        .map(|(_, sequence, _, _)| *sequence)
+        .collect();
+    let unbroken: Vec<u64> = (1..=sequences.len() as u64).collect();
+    assert_eq!(sequences, unbroken, "the spool has no holes");
+    let told: BTreeSet<u64> = said(&world, "agent", "spooled", "sequence")
+        .into_iter()
+        .collect();
+    assert!(told.len() > 20, "the agent tells what it spooled");
+    let kept: BTreeSet<u64> = sequences.iter().copied().collect();
+    let lost: Vec<_> = told.difference(&kept).collect();
+    assert!(lost.is_empty(), "the spool said it had {lost:?}");
+    let devices: BTreeMap<&String, usize> =
+        spooled
+            .iter()
+            .fold(BTreeMap::new(), |mut devices, (_, _, device, _)| {
+                *devices.entry(device).or_default() += 1;
+                devices
+            });
+    assert_eq!(
+        devices.len(),
+        8,
+        "eight printers, eight devices: {devices:?}"
+    );
+    println!(
+        "{} reports, {} of them told by the agent's log",
+        sequences.len(),
+        told.len()
+    );
+}
+
+/// The numbers that a program's log lines with this message carry in a field.
+fn said(world: &World, program: &str, message: &str, field: &str) -> Vec<u64> {
+    let log = world.log_of(program);
+    log.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["fields"]["message"] == message)
+        .filter_map(|line| line["fields"][field].as_u64())
+        .collect()
+}

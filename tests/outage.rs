@@ -1,0 +1,55 @@
+//! The hub is away: nothing changes but the spool's length, and nothing is lost.
+
+use serde_json::Value;
+use stories::{PATIENCE, World, until};
+
+/// Reports that must have gathered before the hub comes back.
+const GATHERED: u64 = 12;
+
+fn waiting(status: &Value) -> u64 {
+    status["queue"]["waiting"].as_u64().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_was_away_gets_everything_once() {
+    let fleet = "seed = 5\nspeed = 600.0\n[[printers]]\n\
+                 recording = \"kyocera-taskalfa-4054ci\"\naddresses = [\"127.33.0.1\", \"127.33.0.2\", \"127.33.0.3\"]\n";
+    let rack = stories::rack(fleet);
+    let mut world = World::new();
+    world.hub_runs().await;
+    world.agent_is_configured(&["127.33.0.1-3"], rack.port, "");
+    world.agent_is_enrolled();
+    world.agent_is_started();
+    until("three printers are stored", PATIENCE, || async {
+        (world.printers().len() == 3).then_some(())
+    })
+    .await;
+
+    world.hub_is_killed();
+    let status = until("reports gather in the spool", PATIENCE, || async {
+        world.status().filter(|status| waiting(status) >= GATHERED)
+    })
+    .await;
+    assert_eq!(
+        status["printers"]["silent"], 0,
+        "collection noticed: {status}"
+    );
+    assert_eq!(
+        status["restarts"]["total"], 0,
+        "somebody died of it: {status}"
+    );
+    let health = world.agent_says("health", &[]);
+    assert!(
+        health.status.success(),
+        "a hub away is not the agent's illness"
+    );
+
+    world.hub_is_started();
+    until("the spool is empty again", PATIENCE, || async {
+        world.status().filter(|status| waiting(status) == 0)
+    })
+    .await;
+    let spooled = world.settles(rack).await;
+    assert!(spooled.len() as u64 >= GATHERED);
+    assert_eq!(spooled, world.stored().await);
+}
