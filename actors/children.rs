@@ -67,7 +67,7 @@ impl<A: Clone> Children<A> {
     }
 
     /// Reserves the name and numbers the actor to come.
-    pub(crate) fn expect(&mut self, id: &ChildId) -> u64 {
+    pub(crate) fn announce(&mut self, id: &ChildId) -> u64 {
         let child = self.all.entry(id.clone()).or_insert(Child {
             incarnation: 0,
             life: None,
@@ -225,7 +225,7 @@ mod tests {
     };
 
     fn birth(children: &mut Children<u8>, now: Instant) -> u64 {
-        let incarnation = children.expect(&ChildId::Uplink);
+        let incarnation = children.announce(&ChildId::Uplink);
         let (lifeline, _) = crate::lifeline::Lifeline::for_tests();
         children.born(&ChildId::Uplink, 1, lifeline, now);
         incarnation
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn a_cut_reaches_the_lifeline_of_the_named_incarnation_only() {
         let (mut children, now) = (Children::new(BACKOFF), Instant::now());
-        let incarnation = children.expect(&ChildId::Uplink);
+        let incarnation = children.announce(&ChildId::Uplink);
         let (lifeline, mut cut): (_, oneshot::Receiver<_>) = Lifeline::for_tests();
         children.born(&ChildId::Uplink, 1, lifeline, now);
         children.cut(&ChildId::Uplink, incarnation + 1, HangReason::NoAnswer);

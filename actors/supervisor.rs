@@ -157,7 +157,7 @@ impl Supervisor {
     ) where
         A: Actor<Context = Context<A>>,
     {
-        let incarnation = self.children.expect(id);
+        let incarnation = self.children.announce(id);
         let (boss, child) = (ctx.address(), id.clone());
         let tell = move |cause| async move {
             // The Supervisor is gone only when everything is.
