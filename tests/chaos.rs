@@ -1,7 +1,7 @@
 //! Agent and hub are killed with SIGKILL at random instants while printers are read. What the spool
 //! accepted is at the hub exactly once; `scripts/chaos` runs the long form.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -39,18 +39,58 @@ impl Dice {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_spool_accepted_is_at_the_hub_exactly_once() {
-    let (mut agent_kills, mut hub_kills) = (
-        asked("PLATEN_CHAOS_AGENT_KILLS", 10),
-        asked("PLATEN_CHAOS_HUB_KILLS", 6),
-    );
-    let mut dice = Dice(asked("PLATEN_CHAOS_SEED", 1));
+    let agent_kills = asked("PLATEN_CHAOS_AGENT_KILLS", 10);
+    let hub_kills = asked("PLATEN_CHAOS_HUB_KILLS", 6);
     let rack = stories::rack(FLEET);
     let mut world = World::new();
     world.hub_runs().await;
-    world.agent_is_configured(&["127.34.0.1-8"], rack.port, "[log]\nlevel = \"debug\"\n");
+    let more = "[log]\nlevel = \"debug\"\n";
+    world.agent_is_configured(&["127.34.0.1-8"], rack.port, more);
     world.agent_is_enrolled();
     world.agent_is_started();
 
+    kill(&mut world, agent_kills, hub_kills).await;
+
+    until("the spool is empty after the last kill", DRAIN, || async {
+        let status = world.status()?;
+        (status["queue"]["waiting"] == 0).then_some(())
+    })
+    .await;
+    let spooled = world.settles(rack).await;
+    let stored = world.stored().await;
+    assert_eq!(spooled, stored, "the hub holds what the spool holds");
+
+    let sequences: Vec<u64> = spooled.iter().map(|mark| mark.1).collect();
+    let unbroken: Vec<u64> = (1..=sequences.len() as u64).collect();
+    assert_eq!(sequences, unbroken, "the spool has no holes");
+    let devices: BTreeSet<&String> = spooled.iter().map(|mark| &mark.2).collect();
+    assert_eq!(devices.len(), 8, "eight printers are eight devices");
+
+    // The agent's log is a witness outside of the spool.
+    let told = said(&world, "agent", "spooled", "sequence");
+    assert!(told.len() > 20, "the agent tells what it spooled");
+    let lost: Vec<_> = told
+        .iter()
+        .filter(|told| !sequences.contains(told))
+        .collect();
+    assert!(lost.is_empty(), "the spool said that it had {lost:?}");
+
+    let repeated: u64 = said(&world, "hub", "polled", "repeated").iter().sum();
+    assert!(
+        repeated > 0 || hub_kills < MANY,
+        "nothing was ever sent twice: an empty test"
+    );
+    println!(
+        "{} reports are at the hub once, {} of them told by the agent's log, {repeated} sent twice",
+        sequences.len(),
+        told.len()
+    );
+}
+
+/// Kills agent and hub so often, in an order and at instants that the seed decides, and starts each
+/// again at once.
+async fn kill(world: &mut World, mut agent_kills: u64, mut hub_kills: u64) {
+    let mut dice = Dice(asked("PLATEN_CHAOS_SEED", 1));
     while agent_kills + hub_kills > 0 {
         let mut pause = tokio::time::interval(Duration::from_millis(20 + dice.below(1_500)));
         pause.tick().await;
@@ -65,50 +105,6 @@ async fn what_the_spool_accepted_is_at_the_hub_exactly_once() {
             world.hub_is_started();
         }
     }
-
-    until("the spool is empty after the last kill", DRAIN, || async {
-        world
-            .status()
-            .filter(|status| status["queue"]["waiting"] == 0)
-    })
-    .await;
-    let spooled = world.settles(rack).await;
-    let stored = world.stored().await;
-    assert_eq!(
-        spooled, stored,
-        "what the spool holds is what the hub holds"
-    );
-
-    let sequences: Vec<u64> = spooled
-        .iter()
-        .map(|(_, sequence, _, _)| *sequence)
-        .collect();
-    let unbroken: Vec<u64> = (1..=sequences.len() as u64).collect();
-    assert_eq!(sequences, unbroken, "the spool has no holes");
-    let told: BTreeSet<u64> = said(&world, "agent", "spooled", "sequence")
-        .into_iter()
-        .collect();
-    assert!(told.len() > 20, "the agent tells what it spooled");
-    let kept: BTreeSet<u64> = sequences.iter().copied().collect();
-    let lost: Vec<_> = told.difference(&kept).collect();
-    assert!(lost.is_empty(), "the spool said it had {lost:?}");
-    let devices: BTreeMap<&String, usize> =
-        spooled
-            .iter()
-            .fold(BTreeMap::new(), |mut devices, (_, _, device, _)| {
-                *devices.entry(device).or_default() += 1;
-                devices
-            });
-    assert_eq!(
-        devices.len(),
-        8,
-        "eight printers, eight devices: {devices:?}"
-    );
-    println!(
-        "{} reports, {} of them told by the agent's log",
-        sequences.len(),
-        told.len()
-    );
 }
 
 /// The numbers that a program's log lines with this message carry in a field.
