@@ -102,7 +102,7 @@ impl Default for Settings {
             read_every: Duration::from_secs(3600),
             status_every: Duration::from_secs(300),
             discover_every: Duration::from_secs(6 * 3600),
-            poll_every: Duration::from_secs(60),
+            poll_every: Duration::from_secs(300),
             first_read_within: Duration::from_secs(10),
             backoff: Backoff::default(),
             beat_every: Duration::from_secs(5),

@@ -188,7 +188,7 @@ impl TryFrom<Raw> for HubConfig {
     type Error = ConfigError;
 
     fn try_from(raw: Raw) -> Result<Self, ConfigError> {
-        let poll_secs = raw.uplink.poll_secs.unwrap_or(60);
+        let poll_secs = raw.uplink.poll_secs.unwrap_or(300);
         if !POLL_SECS.contains(&poll_secs) {
             let message = format!(
                 "{poll_secs} is not from {} to {}",
@@ -208,7 +208,7 @@ impl TryFrom<Raw> for HubConfig {
             uplink_listen: listen(
                 "uplink.listen",
                 raw.uplink.listen,
-                (Ipv4Addr::UNSPECIFIED, 8443),
+                (Ipv4Addr::UNSPECIFIED, 443),
             )?,
             names: names(raw.uplink.names)?,
             public_port: raw.uplink.public_port.filter(|port| *port != 0),

@@ -6,6 +6,7 @@
 //! It knows SNMP and nothing else of Platen, so that it cannot agree with the agent by accident.
 
 mod addresses;
+pub mod cli;
 mod device;
 mod dice;
 mod fleet;
@@ -34,7 +35,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use crate::addresses::AddressError;
 pub use crate::fleet::{Fleet, FleetError};
 pub use crate::life::{LifeSettings, Sleep};
-pub use crate::rack::{Counts, NoPrinter, RackError};
+pub use crate::rack::{Counts, Listed, NoPrinter, RackError, list};
 
 use crate::rack::Rack;
 use crate::socket::Sockets;

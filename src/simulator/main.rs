@@ -1,33 +1,8 @@
 //! `platen-sim`: a fleet of simulated printers until it is told to end.
 
-use std::path::PathBuf;
-
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use simulator::Fleet;
-
-/// Plays fleets of printers on loopback addresses.
-#[derive(Parser)]
-#[command(name = "platen-sim", version)]
-struct Arguments {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
-enum Verb {
-    /// Answers for every printer of a fleet file until interrupted.
-    Run {
-        /// The fleet file (every key is explained in config/simulator.toml).
-        #[arg(long, value_name = "FILE")]
-        fleet: PathBuf,
-        /// Where the recordings are, instead of where the file says.
-        #[arg(long, value_name = "DIR")]
-        recordings: Option<PathBuf>,
-        /// The UDP port, instead of the file's; 0 takes a free one.
-        #[arg(long)]
-        port: Option<u16>,
-    },
-}
+use simulator::cli::{Arguments, Verb};
 
 fn main() -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::builder()
@@ -37,13 +12,33 @@ fn main() -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let Verb::Run {
-        fleet,
-        recordings,
-        port,
-    } = Arguments::parse().verb;
-    let mut fleet = Fleet::read(&fleet, recordings.as_deref())?;
-    fleet.port = port.unwrap_or(fleet.port);
+    match Arguments::parse().verb {
+        Verb::Run {
+            fleet,
+            recordings,
+            port,
+        } => {
+            let mut fleet = Fleet::read(&fleet, recordings.as_deref())?;
+            fleet.port = port.unwrap_or(fleet.port);
+            run(fleet)
+        }
+        Verb::List { fleet } => list(&Fleet::read(&fleet, None)?),
+    }
+}
+
+fn list(fleet: &Fleet) -> anyhow::Result<()> {
+    for device in simulator::list(fleet)? {
+        let kind = if device.is_printer {
+            "printer"
+        } else {
+            "other"
+        };
+        println!("{}\t{kind}\t{}", device.address, device.recording);
+    }
+    Ok(())
+}
+
+fn run(fleet: Fleet) -> anyhow::Result<()> {
     let count = fleet.addresses().count();
     let first = fleet.addresses().next();
     let runtime = tokio::runtime::Builder::new_current_thread()

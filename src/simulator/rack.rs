@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use snmp::Oid;
 use snmp::recording::{Recording, RecordingError};
 
 use crate::device::Device;
@@ -15,6 +16,7 @@ use crate::dice;
 use crate::fleet::{Fleet, Group};
 use crate::identity::Identity;
 use crate::machine::Machine;
+use crate::mib;
 use crate::misbehave::Mischief;
 
 /// Largest recording that is read: the largest known walk of a printer has 400 KB.
@@ -41,6 +43,17 @@ pub struct Counts {
     pub silent: u64,
     /// Answers that the socket did not take.
     pub unsent: u64,
+}
+
+/// One device of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it answers.
+    pub address: IpAddr,
+    /// What it plays, without the file's ending.
+    pub recording: String,
+    /// Whether the recording holds a marker (RFC 3805, prtMarkerTable), as every printer's does.
+    pub is_printer: bool,
 }
 
 /// Why a fleet cannot be set up.
@@ -240,6 +253,27 @@ fn device(machine: &Arc<Machine>, group: &Group, number: u32, is_first: bool) ->
 fn simulated_ms(elapsed: Duration, speed: f64) -> u64 {
     // A fleet that runs for a month at the highest speed reaches 2.6e14: exact in an f64.
     (elapsed.as_secs_f64() * 1000.0 * speed) as u64
+}
+
+/// What the fleet is made of, in the order of its file: each address, and what plays there.
+///
+/// # Errors
+/// [`RackError`] when a recording cannot be read.
+pub fn list(fleet: &Fleet) -> Result<Vec<Listed>, RackError> {
+    let mut listed = Vec::new();
+    for group in &fleet.groups {
+        let path = fleet
+            .recordings
+            .join(format!("{}.snmprec", group.recording));
+        let marker = Oid::new(mib::MARKER);
+        let is_printer = read(&path)?.iter().any(|(oid, _)| oid.is_under(&marker));
+        listed.extend(group.addresses.iter().map(|address| Listed {
+            address: *address,
+            recording: group.recording.clone(),
+            is_printer,
+        }));
+    }
+    Ok(listed)
 }
 
 fn load(folder: &Path, name: &str, frozen: bool) -> Result<Machine, RackError> {
