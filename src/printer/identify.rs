@@ -124,7 +124,8 @@ fn model(names: &Names, vendor_says: &VendorIdentity, brand: Option<&Brand>) -> 
     };
     let candidates = [
         vendor_says.model.clone(),
-        Some(names.device_descr.clone()),
+        // Some makers put firmware levels behind a semicolon (Xerox).
+        names.device_descr.split(';').next().map(ToOwned::to_owned),
         by_id,
         names.said.model.clone(),
         Some(names.printer_name.clone()),

@@ -39,7 +39,12 @@ pub enum PrinterVerb {
 /// Answers what was asked about printers.
 pub(super) async fn run(verb: PrinterVerb, config: &HubConfig) -> Result<Exit, Complaint> {
     let (store, _) = open(config).await?;
-    let fleet = store.fleet(&Tenant::DEFAULT).await?;
+    let mut fleet = store.fleet(&Tenant::DEFAULT).await?;
+    // By address, as whoever looks for one device walks through a site.
+    fleet.sort_by(|a, b| {
+        let place = |row: &PrinterRow| (row.agent_name.clone(), row.reading.address);
+        place(a).cmp(&place(b))
+    });
     match verb {
         PrinterVerb::Ls { count: true, .. } => say(fleet.len())?,
         PrinterVerb::Ls { json: true, .. } => {
