@@ -17,7 +17,7 @@ use actors::spool::{Content, Sequence, Spool, SpoolLimits};
 use serde_json::Value;
 use simulator::Fleet;
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use tempfile::TempDir;
 
 /// How often a condition is looked at again.
@@ -507,25 +507,14 @@ impl World {
     /// # Panics
     /// When the store cannot be read.
     pub async fn readings(&self) -> Vec<StoredReading> {
-        let file = SqliteConnectOptions::new()
-            .filename(self.path("hub/hub.db"))
-            .read_only(true);
-        let store = sqlx::SqlitePool::connect_with(file)
-            .await
-            .expect("the hub's store");
         let query = "SELECT device, total, body FROM readings ORDER BY epoch, sequence";
-        let rows = sqlx::query(query)
-            .fetch_all(&store)
-            .await
-            .expect("the hub's readings");
-        store.close().await;
-        rows.iter()
-            .map(|row| StoredReading {
-                device: row.get("device"),
-                total: row.get("total"),
-                body: row.get("body"),
-            })
-            .collect()
+        let rows = self.kept(query).await;
+        let reading = |row: &SqliteRow| StoredReading {
+            device: row.get("device"),
+            total: row.get("total"),
+            body: row.get("body"),
+        };
+        rows.iter().map(reading).collect()
     }
 
     /// Every report that the hub's store holds, in the order of the spool.
@@ -533,29 +522,30 @@ impl World {
     /// # Panics
     /// When the store cannot be read.
     pub async fn stored(&self) -> Vec<Mark> {
-        let file = SqliteConnectOptions::new()
-            .filename(self.path("hub/hub.db"))
-            .read_only(true);
+        let query = "SELECT epoch, sequence, device, at_ms FROM reports ORDER BY epoch, sequence";
+        let rows = self.kept(query).await;
+        let number = |row: &SqliteRow, column: &str| u64::try_from(row.get::<i64, _>(column));
+        let mark = |row: &SqliteRow| -> Mark {
+            let epoch = number(row, "epoch").expect("a positive number");
+            let sequence = number(row, "sequence").expect("a positive number");
+            (epoch, sequence, row.get("device"), row.get("at_ms"))
+        };
+        rows.iter().map(mark).collect()
+    }
+
+    /// Asks the hub's file behind the hub's back: a witness of its own.
+    async fn kept(&self, query: &'static str) -> Vec<SqliteRow> {
+        let file = self.path("hub/hub.db");
+        let file = SqliteConnectOptions::new().filename(file).read_only(true);
         let store = sqlx::SqlitePool::connect_with(file)
             .await
             .expect("the hub's store");
-        let query = "SELECT epoch, sequence, device, at_ms FROM reports ORDER BY epoch, sequence";
         let rows = sqlx::query(query)
             .fetch_all(&store)
             .await
-            .expect("the hub's reports");
+            .expect("the hub's rows");
         store.close().await;
-        let number = |row: &sqlx::sqlite::SqliteRow, column: &str| -> u64 {
-            row.get::<i64, _>(column)
-                .try_into()
-                .expect("a positive number")
-        };
-        rows.iter()
-            .map(|row| {
-                let (epoch, sequence) = (number(row, "epoch"), number(row, "sequence"));
-                (epoch, sequence, row.get("device"), row.get("at_ms"))
-            })
-            .collect()
+        rows
     }
 }
 
