@@ -1,5 +1,4 @@
 //! The portal as a person meets it: a hub with a fleet, looked at in a headless Chromium.
-//!
 //! With `PLATEN_PICTURES=DIR` it saves what it sees there, light, dark and on a phone.
 //! `PLATEN_WITHOUT_BROWSER=1` leaves it out where no browser can be installed.
 
@@ -47,6 +46,7 @@ async fn a_person_finds_the_fleet_and_a_printer() {
     browser.look(DESK, "light").await;
     hub.enter(&browser).await;
     the_fleet_says_what_it_should(&browser).await;
+    who_asks_for_some_sees_only_those(&browser, &hub).await;
     browser.open(&pages[1].1).await;
     the_printer_says_what_it_should(&browser).await;
     for (name, address) in &pages {
@@ -103,7 +103,7 @@ async fn the_fleet_says_what_it_should(browser: &Browser) {
         "TASKalfa 6052ci",
         "paper jam",
         "silent 2 days",
-        "annecy-1",
+        "agent annecy-1: its 5 printers may have changed since",
     ] {
         assert!(text.contains(words), "the fleet says {words:?}:\n{text}");
     }
@@ -112,6 +112,35 @@ async fn the_fleet_says_what_it_should(browser: &Browser) {
     let unnamed = "return [...document.querySelectorAll('svg[role]')]\
                    .filter(e => !e.getAttribute('aria-label')).length";
     assert_eq!(browser.number(unnamed).await, 0, "every picture has words");
+}
+
+async fn who_asks_for_some_sees_only_those(browser: &Browser, hub: &Running) {
+    let headings = "return [...document.querySelectorAll('h2')].map(e => e.innerText).join()";
+    for (ask, expected) in [
+        ("?show=silent", "Printers 6 of 24,Agents"),
+        ("?q=no+such+thing", "Printers 0 of 24,Agents"),
+    ] {
+        browser.open(&hub.address(&format!("/{ask}"))).await;
+        assert_eq!(
+            browser.words(headings).await,
+            expected,
+            "no chart of others"
+        );
+    }
+    let text = browser.words("return document.body.innerText").await;
+    assert!(
+        text.contains("platen read ADDRESS"),
+        "what to do next:\n{text}"
+    );
+    browser.open(&hub.address("/?show=silent")).await;
+    let first = "return document.querySelector('#printers tbody a').getAttribute('href')";
+    let first = browser.words(first).await;
+    browser.open(&hub.address(&first)).await;
+    let text = browser.words("return document.body.innerText").await;
+    assert!(
+        text.contains("does not answer. What stands here was read on"),
+        "{text}"
+    );
 }
 
 async fn the_printer_says_what_it_should(browser: &Browser) {

@@ -17,7 +17,8 @@ const COLUMN_MIN: f64 = 1.5;
 /// Share of a day's width that its column takes; the rest is air.
 const COLUMN_SHARE: f64 = 0.72;
 
-/// Days shown at least: a fleet read for the first time today is not one column across the page.
+/// Days that have room at least: a fleet read for the first time today is not one column across
+/// the page.
 const DAYS_MIN: usize = 30;
 
 /// Most pages a column can stand for. No fleet makes as many in a day; it keeps the scale finite.
@@ -102,7 +103,8 @@ impl Chart {
     /// Lays out `days`; `None` where no day has a number, for there is nothing to look at.
     #[must_use]
     pub fn of(days: &[DayPages]) -> Option<Self> {
-        let days = since_first_reading(days);
+        let all = days;
+        let days = since_first_reading(all);
         let highest = days
             .iter()
             .filter_map(|day| day.pages)
@@ -111,8 +113,11 @@ impl Chart {
         let step = step_of(highest);
         let top = highest.div_ceil(step).max(1) * step;
         let printers_max = days.iter().map(|day| day.printers).max().unwrap_or(0);
+        let room = days.len().max(all.len().min(DAYS_MIN));
+        let shown = all.get(all.len() - room..).unwrap_or(all);
         let scale = Scale {
-            width: 100.0 / to_f64(days.len() as u64),
+            empty: room - days.len(),
+            width: 100.0 / to_f64(room as u64),
             top: to_f64(top),
             printers_max,
         };
@@ -133,7 +138,7 @@ impl Chart {
                     label: count(n * step),
                 })
                 .collect(),
-            months: scale.months(days),
+            months: scale.months(shown),
             table: days.iter().rev().map(|day| scale.row(day)).collect(),
         })
     }
@@ -172,15 +177,16 @@ fn words(day: &DayPages, printers_max: u32) -> String {
     words
 }
 
-/// Leaves out the days before anyone read anything, down to [`DAYS_MIN`].
+/// Leaves out the days before anyone read anything: nothing was missed on them.
 fn since_first_reading(days: &[DayPages]) -> &[DayPages] {
     let silent = days.iter().take_while(|day| day.pages.is_none()).count();
-    let skipped = silent.min(days.len().saturating_sub(DAYS_MIN));
-    days.get(skipped..).unwrap_or(days)
+    days.get(silent..).unwrap_or(days)
 }
 
 /// How days and pages become percent and pixels.
 struct Scale {
+    /// Days of room before the first that is drawn.
+    empty: usize,
     width: f64,
     top: f64,
     printers_max: u32,
@@ -191,8 +197,12 @@ impl Scale {
         BOTTOM - (BOTTOM - TOP) * pages / self.top
     }
 
+    fn wide(&self, days: usize) -> f64 {
+        self.width * to_f64(days as u64)
+    }
+
     fn x(&self, at: usize) -> f64 {
-        self.width * to_f64(at as u64)
+        self.wide(self.empty + at)
     }
 
     fn column(&self, at: usize, day: &DayPages) -> Option<Block> {
@@ -235,7 +245,7 @@ impl Scale {
         };
         Block {
             x: percent(self.x(at)),
-            width: percent(self.x(length)),
+            width: percent(self.wide(length)),
             y: format!("{TOP:.1}"),
             height: format!("{:.1}", BOTTOM - TOP),
             title: format!("{span}: no reading"),
@@ -249,6 +259,7 @@ impl Scale {
         }
     }
 
+    /// The names of the months, over all days that have room.
     fn months(&self, days: &[DayPages]) -> Vec<Label> {
         let mut labels = Vec::new();
         for (at, day) in days.iter().enumerate() {
@@ -256,7 +267,7 @@ impl Scale {
             if (day.day.day() == 1 && fits) || (at == 0 && day.day.day() < 22) {
                 let text = day.day.strftime("%b").to_string();
                 labels.push(Label {
-                    x: percent(self.x(at)),
+                    x: percent(self.wide(at)),
                     text,
                 });
             }
@@ -271,6 +282,13 @@ fn summary(days: &[DayPages], highest: u64) -> String {
         .iter()
         .filter_map(|day| day.pages)
         .fold(0, u64::saturating_add);
+    if let [only] = days {
+        let day = only.day.strftime("%-d %b");
+        return format!(
+            "{} on {day}, the first day of readings",
+            counted(sum, "page")
+        );
+    }
     let busiest = days.iter().find(|day| day.pages == Some(highest));
     let on = busiest.map_or(String::new(), |day| {
         day.day.strftime(" on %-d %b").to_string()
@@ -368,7 +386,25 @@ mod tests {
         assert_eq!((chart.columns.len(), chart.gap_words), (40, None));
         pages.truncate(65);
         let chart = Chart::of(&november(&pages)).unwrap();
-        assert_eq!(chart.table.len(), DAYS_MIN);
+        assert_eq!(
+            (chart.table.len(), chart.gaps.len(), &chart.gap_words),
+            (5, 0, &None)
+        );
+        assert_eq!(
+            chart.columns[0].x, "83.800%",
+            "the first of five days of thirty"
+        );
+    }
+
+    #[test]
+    fn the_first_day_is_told_as_such() {
+        let mut pages = vec![None; 40];
+        pages.push(Some(7));
+        let chart = Chart::of(&november(&pages)).unwrap();
+        assert_eq!(
+            chart.summary,
+            "7 pages on 11 Dec, the first day of readings"
+        );
     }
 
     #[test]

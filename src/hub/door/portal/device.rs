@@ -17,12 +17,12 @@ use super::bar::Bar;
 use super::chart::Chart;
 use super::gate::Viewer;
 use super::history::{Event, events};
-use super::mark::{Mark, Now};
+use super::mark::{Kind, Mark, Now};
 use super::text::{ago, count, instant, moment};
 use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
 use crate::meter::day_of;
-use crate::store::printers::{PastReading, PrinterDetail, Which};
+use crate::store::printers::{PastReading, PrinterDetail, PrinterRow, Which};
 
 /// Days of the chart.
 const CHART_DAYS: i64 = 90;
@@ -94,7 +94,9 @@ struct DevicePage {
     alerts: Vec<AlertRow>,
     conditions: Vec<String>,
     console: Vec<String>,
+    stale: Option<String>,
     chart: Option<Chart>,
+    no_chart: String,
     events: Vec<Event>,
     readings: Vec<ReadingRow>,
     identity: Vec<(&'static str, String)>,
@@ -166,10 +168,12 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .status
             .conditions
             .iter()
-            .map(|name| words::spaced(name))
+            .map(|name| words::condition(name))
             .collect(),
         console: reading.status.console.clone(),
+        stale: stale(row, now),
         chart: None,
+        no_chart: no_chart(reading),
         events: events(history),
         readings: history
             .iter()
@@ -178,6 +182,29 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .collect(),
         identity: identity(&reading.identity),
         json: serde_json::to_string_pretty(reading).unwrap_or_default(),
+    }
+}
+
+/// Says that the page is old, where the printer or its agent is not heard.
+fn stale(row: &PrinterRow, now: Now<'_>) -> Option<String> {
+    if Mark::of_printer(row, now).kind != Kind::Silent {
+        return None;
+    }
+    let who = if row.silent_since.is_some() {
+        "The printer does not answer"
+    } else {
+        "Its agent is not heard"
+    };
+    let read = instant(row.last_seen);
+    Some(format!("{who}. What stands here was read on {read}."))
+}
+
+/// Why no pages are drawn.
+fn no_chart(reading: &Reading) -> String {
+    match words::total(reading).map(words::total_unit) {
+        None => "The printer tells no page counter.".to_owned(),
+        Some("pages") => format!("No reading in {CHART_DAYS} days."),
+        Some(unit) => format!("Its counter counts {unit}, not pages."),
     }
 }
 
@@ -285,7 +312,9 @@ impl ReadingRow {
     fn of(past: &PastReading) -> Self {
         Self {
             at: moment(past.reading.at),
-            total: words::total(&past.reading).map(count).unwrap_or_default(),
+            total: words::total(&past.reading)
+                .map(|total| count(total.value))
+                .unwrap_or_default(),
             status: status_line(&past.reading),
             agent: past.agent_name.clone(),
         }
@@ -298,8 +327,8 @@ mod tests {
     use printer::status::{Severity, State as Doing, Status};
     use printer::supply::{Level, SupplyClass};
 
+    use super::super::tests::sample_reading;
     use super::*;
-    use crate::store::printers::PrinterRow;
 
     /// What acts in HTML, in an attribute, in a terminal, and on the direction of a line.
     const HOSTILE: &str = "<script>alert(1)</script>\"' onload='x\u{1b}[2J\u{202e}\u{2066}\u{0}";
@@ -313,6 +342,16 @@ mod tests {
             assert!(!html.contains(acting), "{acting:?}");
         }
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn a_counter_of_feet_draws_no_pages() {
+        let mut reading = sample_reading(Timestamp::UNIX_EPOCH, 100);
+        assert_eq!(no_chart(&reading), "No reading in 90 days.");
+        reading.meters[0].unit = printer::meter::Unit::Feet;
+        assert_eq!(no_chart(&reading), "Its counter counts feet, not pages.");
+        reading.meters.clear();
+        assert_eq!(no_chart(&reading), "The printer tells no page counter.");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::{Span, Timestamp};
+use printer::reading::Reading;
 use printer::summary::{LOW_PERCENT, is_low, lowest_supply};
 use printer::supply::{Level, Supply};
 use serde::Deserialize;
@@ -17,8 +18,8 @@ use super::bar::{Bar, Tank, tanks};
 use super::chart::Chart;
 use super::gate::Viewer;
 use super::mark::{Kind, Mark, Now};
-use super::text::{age, ago, count, instant};
-use super::words::{level, printer_name, supply_name, total};
+use super::text::{age, ago, count, counted, instant};
+use super::words::{level, printer_name, supply_name, total, total_unit};
 use super::{PageError, PortalState, page};
 use crate::meter::day_of;
 use crate::store::agents::AgentRow;
@@ -67,6 +68,7 @@ struct Lowest {
     href: String,
     printer: String,
     name: String,
+    place: String,
     bar: Bar,
     is_low: bool,
 }
@@ -80,6 +82,7 @@ struct Row {
     serial: String,
     address: String,
     pages: String,
+    unit: &'static str,
     tanks: Vec<Tank>,
     tanks_words: String,
     lowest: String,
@@ -88,6 +91,13 @@ struct Row {
     read: String,
     read_at: String,
     agent: String,
+}
+
+/// An agent that is not heard, whose printers are shown as they last were.
+struct Unheard {
+    name: String,
+    mark: Mark,
+    printers: String,
 }
 
 /// An agent of the last table.
@@ -109,9 +119,12 @@ struct FleetPage {
     chart: Option<Chart>,
     rows: Vec<Row>,
     rows_hidden: usize,
+    rows_found: String,
     is_narrowed: bool,
     ask: Ask,
+    unheard: Vec<Unheard>,
     agents: Vec<Agent>,
+    has_polled: bool,
 }
 
 /// Shows the fleet.
@@ -179,6 +192,11 @@ fn build(printers: &[PrinterRow], ask: Ask, now: Now<'_>) -> FleetPage {
         tiles: tiles(&entries, &ask.show),
         lowest: lowest_first(&entries),
         chart: None,
+        rows_found: format!(
+            "{} of {}",
+            count(shown.len() as u64),
+            count(entries.len() as u64)
+        ),
         rows_hidden: shown.len().saturating_sub(ROWS_MAX),
         rows: shown
             .into_iter()
@@ -187,12 +205,28 @@ fn build(printers: &[PrinterRow], ask: Ask, now: Now<'_>) -> FleetPage {
             .collect(),
         is_narrowed: !ask.show.is_empty() || !words.is_empty(),
         ask,
+        unheard: unheard(now),
+        has_polled: now.agents.iter().any(|agent| agent.last_poll.is_some()),
         agents: now
             .agents
             .iter()
             .map(|agent| Agent::of(agent, now))
             .collect(),
     }
+}
+
+/// The agents whose printers may have changed since: of those without printers the last table tells.
+fn unheard(now: Now<'_>) -> Vec<Unheard> {
+    let agents = now.agents.iter().filter(|agent| agent.printers > 0);
+    let marked = agents.map(|agent| (agent, Mark::of_agent(agent, now)));
+    marked
+        .filter(|(_, mark)| matches!(mark.kind, Kind::Silent | Kind::Critical))
+        .map(|(agent, mark)| Unheard {
+            name: agent.name.clone(),
+            mark,
+            printers: counted(agent.printers, "printer"),
+        })
+        .collect()
 }
 
 /// The words of a search, in lower case.
@@ -292,6 +326,7 @@ fn lowest_first(entries: &[Entry<'_>]) -> Vec<Lowest> {
             href: href(row),
             printer: printer_name(&row.reading),
             name: supply_name(supply),
+            place: place(&row.reading),
             bar: Bar::of_supply(supply),
             is_low: is_low(supply),
         })
@@ -310,6 +345,13 @@ fn share_left(supply: &Supply) -> f64 {
     }
 }
 
+/// Where a printer stands, else what it calls itself: what tells apart two of one model.
+fn place(reading: &Reading) -> String {
+    let identity = &reading.identity;
+    let place = identity.location.clone().or(identity.host_name.clone());
+    place.unwrap_or_default()
+}
+
 /// The address of a printer's page.
 fn href(row: &PrinterRow) -> String {
     format!("/printers/{}", row.device)
@@ -324,18 +366,17 @@ impl Row {
         Self {
             href: href(row),
             name: printer_name(reading),
-            place: identity
-                .location
-                .clone()
-                .or(identity.host_name.clone())
-                .unwrap_or_default(),
+            place: place(reading),
             mark: entry.mark.clone(),
             serial: identity.serial.clone().unwrap_or_default(),
             address: reading
                 .address
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
-            pages: total(reading).map(count).unwrap_or_default(),
+            pages: total(reading)
+                .map(|total| count(total.value))
+                .unwrap_or_default(),
+            unit: total(reading).map_or("pages", total_unit),
             tanks: tanks(&reading.supplies),
             tanks_words: tanks_words(row),
             lowest: lowest
@@ -423,6 +464,7 @@ mod tests {
         let page = page_of(ask);
         assert_eq!(page.rows.len(), 1);
         assert!(page.is_narrowed && page.tiles[3].is_current);
+        assert_eq!(page.rows_found, "1 of 5");
     }
 
     #[test]
@@ -446,6 +488,20 @@ mod tests {
         let page = page_of(Ask::default());
         assert_eq!(page.lowest.len(), 3);
         assert_eq!(page.lowest[0].bar.words, "8 %");
+    }
+
+    #[test]
+    fn a_silent_agent_is_told_before_its_printers() {
+        let page = page_of(Ask::default());
+        let [unheard] = page.unheard.as_slice() else {
+            panic!("one agent is silent")
+        };
+        let told = (
+            unheard.name.as_str(),
+            unheard.mark.words.as_str(),
+            unheard.printers.as_str(),
+        );
+        assert_eq!(told, ("away", "silent 1 h", "1 printer"));
     }
 
     #[test]
@@ -498,7 +554,7 @@ mod tests {
             version: String::new(),
             status: None,
             trouble: None,
-            printers: 0,
+            printers: 1,
         }
     }
 

@@ -109,9 +109,14 @@ fn pause(older: &Reading, newer: &Reading) -> Option<(String, String)> {
     if newer.at.as_second() - older.at.as_second() < PAUSE_SECS {
         return None;
     }
-    let pages = words::total(newer)?.checked_sub(words::total(older)?);
-    let pages = pages.map_or(String::new(), |pages| {
-        format!("; {} in between", counted(pages, "page"))
+    let (was, is) = (words::total(older)?, words::total(newer)?);
+    let between = is
+        .value
+        .checked_sub(was.value)
+        .filter(|_| is.unit == was.unit);
+    let pages = between.map_or(String::new(), |between| match words::total_unit(is) {
+        "pages" => format!("; {} in between", counted(between, "page")),
+        unit => format!("; {} {unit} in between", count(between)),
     });
     Some((
         "Readings resumed".to_owned(),
@@ -134,6 +139,8 @@ fn arrow(from: &str, to: &str) -> String {
 mod tests {
     use jiff::{SignedDuration, Timestamp};
 
+    use printer::meter::Unit;
+
     use super::super::tests::sample_reading;
     use super::*;
 
@@ -148,6 +155,18 @@ mod tests {
         let told = only(&[at(96, 1_300), at(0, 100)]);
         assert_eq!(told.what, "Readings resumed");
         assert_eq!(told.value, "after 4 days; 1\u{202f}200 pages in between");
+    }
+
+    #[test]
+    fn a_pause_of_a_label_printer_is_told_with_its_feet() {
+        let mut readings = [at(96, 1_300), at(0, 100)];
+        for reading in &mut readings {
+            reading.meters[0].unit = Unit::Feet;
+        }
+        assert_eq!(
+            only(&readings).value,
+            "after 4 days; 1\u{202f}200 feet in between"
+        );
     }
 
     #[test]

@@ -57,12 +57,29 @@ pub fn printer_name(reading: &Reading) -> String {
 
 /// The meter that bills, where the printer has one.
 #[must_use]
-pub fn total(reading: &Reading) -> Option<u64> {
-    let total = reading
+pub fn total(reading: &Reading) -> Option<&Meter> {
+    reading
         .meters
         .iter()
-        .find(|meter| meter.name == MeterName::TOTAL);
-    total.map(|meter| meter.value)
+        .find(|meter| meter.name == MeterName::TOTAL)
+}
+
+/// What the meter that bills counts. A label printer counts feet, and some count sheets.
+#[must_use]
+pub fn total_unit(total: &Meter) -> &'static str {
+    match total.unit {
+        Unit::Impressions | Unit::Other | Unit::Unknown => "pages",
+        other => unit(other),
+    }
+}
+
+/// Names a condition of a printer.
+#[must_use]
+pub fn condition(name: &str) -> String {
+    match name {
+        "overduePreventMaint" => "Maintenance due".to_owned(),
+        name => spaced(name),
+    }
 }
 
 /// Names a supply: `Cyan`, `Waste toner`, `Black drum`, else the device's own words.
