@@ -1,4 +1,6 @@
 //! The portal as a person meets it: a hub with a fleet, looked at in a headless Chromium.
+//!
+//! Once over ninety days of a sample, once over simulated printers that an agent has just read.
 //! With `PLATEN_PICTURES=DIR` it saves what it sees there, light, dark and on a phone.
 //! `PLATEN_WITHOUT_BROWSER=1` leaves it out where no browser can be installed.
 
@@ -15,6 +17,9 @@ mod running;
 #[cfg(test)]
 #[path = "browser/sample.rs"]
 mod sample;
+#[cfg(test)]
+#[path = "browser/simulated.rs"]
+mod simulated;
 
 use chrome::Browser;
 use running::Running;
