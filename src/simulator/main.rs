@@ -1,5 +1,7 @@
 //! `platen-sim`: a fleet of simulated printers until it is told to end.
 
+use std::io::IsTerminal;
+
 use clap::Parser;
 use simulator::Fleet;
 use simulator::cli::{Arguments, Verb};
@@ -11,6 +13,7 @@ fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match Arguments::parse().verb {
         Verb::Run {
