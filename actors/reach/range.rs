@@ -21,6 +21,12 @@ const NAME_OCTETS_MAX: usize = 253;
 /// Longest label of a host name (RFC 1035 §2.3.4).
 const LABEL_OCTETS_MAX: usize = 63;
 
+/// Stands in every [`RangeError`] between what is wrong and how it is written.
+const CURE: &str = ": write ";
+
+/// How a subnet is written.
+const FORM_OF_SUBNET: &str = "the bits of the network, as in 10.0.0.0/24";
+
 /// How ranges are written, for every refusal.
 const FORMS: &str = "write an address (10.0.0.17), a subnet (10.0.0.0/24), \
      a range (10.0.0.10-20 or 10.0.0.1-10.0.1.9), or a host name";
@@ -53,7 +59,7 @@ pub enum RangeError {
     #[error("'{0}' looks like a web address: {FORMS}")]
     WebAddress(String),
     /// An address with a port.
-    #[error("'{0}' has a port in it: the port is set apart, {FORMS}")]
+    #[error("'{0}' has a port in it, which is set apart: {FORMS}")]
     Port(String),
     /// `*` in an address.
     #[error("'{written}' has a star in it: write {meant}")]
@@ -88,7 +94,9 @@ pub enum RangeError {
         part: String,
     },
     /// The prefix of a subnet cannot be.
-    #[error("'/{prefix}' in '{written}' is not a prefix length from 0 to {longest}")]
+    #[error(
+        "'/{prefix}' in '{written}' is not a prefix length from 0 to {longest}: write {FORM_OF_SUBNET}"
+    )]
     Prefix {
         /// What was written.
         written: String,
@@ -106,7 +114,7 @@ pub enum RangeError {
         meant: String,
     },
     /// An IPv4 and an IPv6 address in one range.
-    #[error("'{0}' starts in one address family and ends in the other")]
+    #[error("'{0}' starts in one address family and ends in the other: write two ranges")]
     Mixed(String),
     /// More addresses than can be swept.
     #[error("'{written}' holds more than {RANGE_ADDRESSES_MAX} addresses: write smaller ranges")]
@@ -117,6 +125,18 @@ pub enum RangeError {
     /// Not an address, and not a host name either.
     #[error("'{0}' is neither an address nor a host name: {FORMS}")]
     NotAName(String),
+}
+
+impl RangeError {
+    /// What is wrong, and how it is written instead: for a complaint that says them apart.
+    #[must_use]
+    pub fn halves(&self) -> (String, String) {
+        let text = self.to_string();
+        match text.rsplit_once(CURE) {
+            Some((what, cure)) => (what.to_owned(), format!("write {cure}")),
+            None => (text, String::new()),
+        }
+    }
 }
 
 impl AddressRange {
@@ -409,6 +429,7 @@ mod tests {
         ] {
             let error = text.parse::<AddressRange>().unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");
+            assert!(error.contains(CURE), "{text}: {error}");
         }
     }
 }

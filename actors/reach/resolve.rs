@@ -19,7 +19,7 @@ const ADDRESSES_MAX: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// Nobody knows it.
-    #[error("the name '{name}' cannot be resolved: {error}")]
+    #[error("the name '{name}' cannot be resolved: {}", said(error))]
     Unknown {
         /// The name.
         name: String,
@@ -32,6 +32,28 @@ pub enum ResolveError {
         /// The name.
         name: String,
     },
+}
+
+impl ResolveError {
+    /// Why, without the name.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self {
+            Self::Unknown { error, .. } => said(error),
+            Self::NoAddress { .. } => "it has no address".to_owned(),
+        }
+    }
+}
+
+/// The resolver's words for people: its own show its questions as it keeps them.
+fn said(error: &NetError) -> String {
+    match error {
+        error if error.is_no_records_found() => {
+            "neither /etc/hosts nor a name server knows it".to_owned()
+        }
+        NetError::Timeout => "no name server answers".to_owned(),
+        error => error.to_string(),
+    }
 }
 
 /// Resolves names as this machine is configured to.

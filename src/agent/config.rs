@@ -178,7 +178,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|error| ConfigError {
         place: path.display().to_string(),
         what: format!("cannot be read: {error}"),
-        hint: "`platen config default` prints one to begin with".to_owned(),
+        hint: "`platen config default > FILE` makes one to begin with".to_owned(),
     })
 }
 
@@ -344,8 +344,13 @@ fn check_credentials(
 fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Secret, ConfigError> {
     let path = file.as_ref();
     let shown = path.display();
-    let unreadable =
-        |error: std::io::Error| places.error(file, format!("{shown} cannot be read: {error}"), "");
+    let unreadable = |error: std::io::Error| {
+        places.error(
+            file,
+            format!("{shown} cannot be read: {error}"),
+            "name a file that holds the community and that this user can read",
+        )
+    };
     let about = fs::metadata(path).map_err(unreadable)?;
     let mode = about.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -364,7 +369,11 @@ fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Secret, Confi
         .get(..end.map_or(0, |end| end + 1))
         .unwrap_or_default();
     if secret.is_empty() {
-        return Err(places.error(file, format!("{shown} is empty"), ""));
+        return Err(places.error(
+            file,
+            format!("{shown} is empty"),
+            "write the community into it",
+        ));
     }
     Ok(Secret::new(secret))
 }
@@ -429,7 +438,10 @@ fn parse_ranges(
     raw.into_iter()
         .map(|text| {
             let parsed = text.as_ref().parse::<AddressRange>();
-            parsed.map_err(|error| places.error(&text, error.to_string(), ""))
+            parsed.map_err(|error| {
+                let (what, cure) = error.halves();
+                places.error(&text, what, cure)
+            })
         })
         .collect()
 }
@@ -455,7 +467,7 @@ fn bounded(
     if (min..=max).contains(value.as_ref()) {
         return Ok(value.into_inner());
     }
-    let what = format!("{} cannot be", value.as_ref());
+    let what = format!("{} cannot stand here", value.as_ref());
     Err(places.error(&value, what, format!("write a number from {min} to {max}")))
 }
 

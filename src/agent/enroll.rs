@@ -6,6 +6,7 @@
 mod pin;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use proto::v1;
 use proto::v1::enrollment_client::EnrollmentClient;
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls_pki_types::ServerName;
+use tokio::time::timeout;
 use tonic::Code;
 use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -20,8 +22,6 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use self::pin::Pin;
 use crate::identity::{self, Identity, IdentityError};
 
-/// How long the hub may take to connect, and again to answer.
-const HUB_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest reply that is read: two certificates and two names.
 const REPLY_BYTES_MAX: usize = 64 * 1024;
 /// Characters of the code's secret: 128 bits in base32.
@@ -46,6 +46,8 @@ pub struct Enrollment<'a> {
     pub name: &'a str,
     /// Whether an identity that is there is replaced.
     pub again: bool,
+    /// How long the hub may take to connect, and again to answer.
+    pub timeout: Duration,
 }
 
 /// A code as printed by `platen-hub agent invite`: a secret, and which hub to believe.
@@ -171,12 +173,13 @@ pub fn check_url(url: &str) -> Result<String, String> {
 /// [`EnrollError`]. Nothing has changed on disk then; the code may be used up.
 pub async fn enroll(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
     let url = check_url(order.url).map_err(EnrollError::NoAddress)?;
-    if let Some(Identity {
-        agent_name,
-        hub_url,
-        ..
-    }) = Identity::load(order.state_dir)?
-        && !order.again
+    // One that is damaged is replaced like any other, and never by accident.
+    if !order.again
+        && let Some(Identity {
+            agent_name,
+            hub_url,
+            ..
+        }) = Identity::load(order.state_dir)?
     {
         return Err(EnrollError::Already {
             agent_name,
@@ -185,7 +188,8 @@ pub async fn enroll(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
     }
     identity::prepare(order.state_dir)?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let reply = ask(&url, order.code, signing_request(&key, order.name)?).await?;
+    let request = signing_request(&key, order.name)?;
+    let reply = ask(&url, order.code, request, order.timeout).await?;
     let strange = |reason: &str| EnrollError::Strange {
         url: url.clone(),
         reason: reason.into(),
@@ -221,15 +225,23 @@ async fn ask(
     url: &str,
     code: &OneTimeCode,
     signing_request: String,
+    limit: Duration,
 ) -> Result<v1::EnrollReply, EnrollError> {
-    let channel = connect(url, code.fingerprint).await?;
+    // The endpoint's own limits end at TCP: who accepts and then says nothing would hold us.
+    let silent = |_| EnrollError::Unreachable {
+        url: url.to_owned(),
+        reason: format!("no answer in {limit:?}"),
+    };
+    let connected = timeout(limit, connect(url, code.fingerprint, limit)).await;
+    let channel = connected.map_err(silent)??;
     let mut client = EnrollmentClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
     let request = v1::EnrollRequest {
         code: code.whole.clone(),
         signing_request,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let reply = client.enroll(request).await.map_err(|status| {
+    let reply = timeout(limit, client.enroll(request)).await;
+    let reply = reply.map_err(silent)?.map_err(|status| {
         let url = url.to_owned();
         let reason = status.message().chars().take(REASON_CHARS_MAX).collect();
         match status.code() {
@@ -243,7 +255,11 @@ async fn ask(
     Ok(reply.into_inner())
 }
 
-async fn connect(url: &str, fingerprint: [u8; 32]) -> Result<Channel, EnrollError> {
+async fn connect(
+    url: &str,
+    fingerprint: [u8; 32],
+    limit: Duration,
+) -> Result<Channel, EnrollError> {
     let strange = |reason: &dyn fmt::Display| EnrollError::Strange {
         url: url.to_owned(),
         reason: reason.to_string(),
@@ -265,8 +281,8 @@ async fn connect(url: &str, fingerprint: [u8; 32]) -> Result<Channel, EnrollErro
     let endpoint = Endpoint::from_shared(url.to_owned())
         .and_then(|endpoint| endpoint.tls_config_with_verifier(tls, pin))
         .map_err(|error| strange(&error))?
-        .connect_timeout(HUB_TIMEOUT)
-        .timeout(HUB_TIMEOUT);
+        .connect_timeout(limit)
+        .timeout(limit);
     endpoint.connect().await.map_err(|error| {
         if doubt.was_raised() {
             return EnrollError::Impostor {
@@ -280,15 +296,31 @@ async fn connect(url: &str, fingerprint: [u8; 32]) -> Result<Channel, EnrollErro
     })
 }
 
-/// An error with its reasons: tonic's own words are only "transport error".
+/// The innermost reason of an error, for people: tonic's own words are only "transport error".
 fn words(error: &dyn std::error::Error) -> String {
     let mut reason = error.source();
     let mut words = error.to_string();
     while let Some(error) = reason {
-        words = error.to_string();
+        words = match error.downcast_ref::<io::Error>() {
+            Some(error) => said(error),
+            None => error.to_string(),
+        };
         reason = error.source();
     }
     words
+}
+
+fn said(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match (error.kind(), inner) {
+        (_, Some(rustls::Error::InvalidMessage(_))) => {
+            "what listens there does not speak TLS; is it the portal's port, or another program?"
+                .to_owned()
+        }
+        (io::ErrorKind::ConnectionRefused, _) => format!("nothing listens there ({error})"),
+        (io::ErrorKind::TimedOut, _) => "no answer in time".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]

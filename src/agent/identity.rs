@@ -52,7 +52,7 @@ impl fmt::Debug for Identity {
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The folder or the file cannot be used.
-    #[error("{path} cannot be used: {error}")]
+    #[error("{path} cannot be used: {}", said(error))]
     Unusable {
         /// Which one.
         path: PathBuf,
@@ -67,6 +67,18 @@ pub enum IdentityError {
         /// What is wrong with it.
         error: serde_json::Error,
     },
+}
+
+/// What the system refused, for people: its own words leave out what a newcomer asks first.
+fn said(error: &io::Error) -> String {
+    let meaning = match error.kind() {
+        io::ErrorKind::PermissionDenied => "this user lacks the permission",
+        io::ErrorKind::NotADirectory => "a part of this path is a file and not a folder",
+        io::ErrorKind::ReadOnlyFilesystem => "the disk cannot be written",
+        io::ErrorKind::StorageFull => "the disk is full",
+        _ => return error.to_string(),
+    };
+    format!("{meaning} ({error})")
 }
 
 impl Identity {

@@ -53,7 +53,11 @@ pub async fn try_run(
     let _ = rustls::crypto::ring::default_provider().install_default();
     identity::prepare(&config.state_dir).map_err(|error| {
         CliError::new(Exit::BAD_CONFIG, error.to_string())
-            .try_next("set state_dir to a folder that the agent's user can write")
+            .because("the queue and the key are kept there, readable by the agent's user alone")
+            .try_next(
+                "set state_dir (PLATEN_STATE_DIR) to a folder of the agent's own user, or run as \
+                 the user who owns it",
+            )
     })?;
     let _lock = lock(&config.state_dir)?;
     let identity = identity_of(&config)?;

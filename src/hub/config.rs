@@ -22,6 +22,9 @@ const NEAREST_MIN: f64 = 0.7;
 /// Shortest and longest time between two polls, in seconds.
 const POLL_SECS: std::ops::RangeInclusive<u32> = 1..=3_600;
 
+/// What may be logged.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
 /// What a hub is run with. Made from [`Raw`] only, so it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubConfig {
@@ -219,7 +222,7 @@ impl TryFrom<Raw> for HubConfig {
                 raw.portal.listen,
                 (Ipv4Addr::LOCALHOST, 8080),
             )?)?,
-            log_level: raw.log.level.unwrap_or_else(|| "info".to_owned()),
+            log_level: log_level(raw.log.level)?,
             log_format: raw.log.format.unwrap_or(LogFormat::Text),
         })
     }
@@ -254,6 +257,20 @@ fn loopback(address: SocketAddr) -> Result<SocketAddr, ConfigError> {
     );
     Err(ConfigError::Value {
         key: "portal.listen",
+        message,
+    })
+}
+
+/// A lone word that is no level would be taken for a part of the program, and silence the rest.
+fn log_level(text: Option<String>) -> Result<String, ConfigError> {
+    let text = text.unwrap_or_else(|| "info".to_owned());
+    let is_known = |part: &str| part.contains('=') || LEVELS.contains(&part.trim());
+    if text.split(',').all(is_known) {
+        return Ok(text);
+    }
+    let message = format!("'{text}' is no level; write one of {}", LEVELS.join(", "));
+    Err(ConfigError::Value {
+        key: "log.level",
         message,
     })
 }
@@ -339,13 +356,40 @@ fn in_file(name: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     }
 }
 
+/// A parser's complaint without the names of its types.
+fn in_words(message: &str) -> String {
+    let mistaken = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|kind| message.strip_prefix(kind)?.rsplit_once(", expected "));
+    if let Some((found, expected)) = mistaken {
+        let expected = match expected {
+            "u16" => "a whole number from 0 to 65535, without quotes",
+            "u32" => "a whole number without quotes",
+            "a sequence" => "a list in brackets, as [\"hub.example.org\"]",
+            "a string" => "a text in quotes",
+            "a boolean" => "true or false, without quotes",
+            other => other,
+        };
+        let found = found
+            .replace("floating point", "the number")
+            .replace('`', "");
+        return format!("{found} cannot stand here; write {expected}");
+    }
+    match message.strip_prefix("unknown variant ") {
+        Some(rest) => rest
+            .replace('`', "'")
+            .replacen(", expected", " cannot stand here; write", 1),
+        None => message.replace('`', "'"),
+    }
+}
+
 /// Adds the nearest known key to "unknown field `x`, expected one of `a`, `b`".
 fn with_nearest(message: &str) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let (Some((unknown, known)), true) =
         (quoted.split_first(), message.starts_with("unknown field"))
     else {
-        return message.trim_end().to_owned();
+        return in_words(message.trim_end());
     };
     let nearest = known
         .iter()
@@ -362,77 +406,4 @@ fn with_nearest(message: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{HubConfig, SAMPLE};
-
-    #[test]
-    fn the_sample_holds_every_key_with_its_default() {
-        let sample = parse(SAMPLE).unwrap();
-        assert_eq!(sample, parse("").unwrap());
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_with_its_place_and_the_nearest_one() {
-        let error = parse("[uplink]\n\nlisen = \"0.0.0.0:1\"\n")
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "hub.toml:3:1: there is no key 'lisen'; did you mean 'listen'?"
-        );
-    }
-
-    #[test]
-    fn the_environment_stands_over_the_file() {
-        let environment = [
-            ("PLATEN_HUB_UPLINK__POLL_SECS".to_owned(), "7".to_owned()),
-            (
-                "PLATEN_HUB_UPLINK__NAMES".to_owned(),
-                "[\"Hub.example.org\"]".to_owned(),
-            ),
-            (
-                "PLATEN_HUB_STORE__URL".to_owned(),
-                "sqlite:other.db".to_owned(),
-            ),
-        ];
-        let text = "[uplink]\npoll_secs = 9\n";
-        let config = HubConfig::parse("hub.toml", text, environment.into_iter()).unwrap();
-        assert_eq!(config.poll_every.as_secs(), 7);
-        assert_eq!(config.names, ["hub.example.org"]);
-        assert_eq!(config.store_url, "sqlite:other.db");
-    }
-
-    #[test]
-    fn an_unknown_variable_is_refused_by_its_name() {
-        let environment = [("PLATEN_HUB_UPLINK__POL_SECS".to_owned(), "7".to_owned())];
-        let error = HubConfig::parse("", "", environment.into_iter())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("PLATEN_HUB_UPLINK__POL_SECS: "),
-            "{error}"
-        );
-        assert!(error.contains("'poll_secs'"), "{error}");
-    }
-
-    #[test]
-    fn a_portal_that_others_can_reach_is_refused() {
-        let error = parse("[portal]\nlisten = \"0.0.0.0:8080\"\n")
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("loopback"), "{error}");
-    }
-
-    #[test]
-    fn an_agent_is_told_the_first_name_and_the_public_port() {
-        let config = parse("[uplink]\nnames = [\"fd00::1\"]\npublic_port = 443\n").unwrap();
-        assert_eq!(
-            config.public_url("0.0.0.0:8443".parse().unwrap()),
-            "https://[fd00::1]:443"
-        );
-    }
-
-    fn parse(text: &str) -> Result<HubConfig, super::ConfigError> {
-        HubConfig::parse("hub.toml", text, std::iter::empty())
-    }
-}
+mod tests;

@@ -1,12 +1,21 @@
 //! The command line of `platen-sim`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Plays fleets of printers on loopback addresses.
+use crate::{Fleet, FleetError};
+
+/// What stands below `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  platen-sim run --fleet tests/fleets/demo.toml --port 1161
+  platen discover 127.20.0.0/24 --port 1161";
+
+/// Plays fleets of printers on loopback addresses
 #[derive(Debug, Parser)]
-#[command(name = "platen-sim", version)]
+#[command(name = "platen-sim", version, max_term_width = 80, after_help = EXAMPLES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -16,22 +25,50 @@ pub struct Arguments {
 /// What `platen-sim` can be told to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Answers for every printer of a fleet file until interrupted.
+    /// Answer for every printer of a fleet file, until Ctrl-C or SIGTERM
     Run {
-        /// The fleet file (every key is explained in config/simulator.toml).
+        /// The fleet file (config/simulator.toml explains every key)
         #[arg(long, value_name = "FILE")]
         fleet: PathBuf,
-        /// Where the recordings are, instead of where the file says.
+        /// Where the recordings are, instead of where the file says
         #[arg(long, value_name = "DIR")]
         recordings: Option<PathBuf>,
-        /// The UDP port, instead of the file's; 0 takes a free one.
-        #[arg(long)]
+        /// The UDP port, instead of the file's; 0 takes a free one
+        #[arg(long, value_parser = port)]
         port: Option<u16>,
     },
-    /// Lists the devices of a fleet file: address, printer or other, recording.
+    /// List the devices of a fleet file: address, printer or other, recording
     List {
-        /// The fleet file.
+        /// The fleet file
         #[arg(long, value_name = "FILE")]
         fleet: PathBuf,
     },
+}
+
+/// Reads a fleet file.
+///
+/// # Errors
+/// Names the file, and what is wrong in it.
+pub fn read(file: &Path, recordings: Option<&Path>) -> anyhow::Result<Fleet> {
+    Fleet::read(file, recordings).map_err(|error| match error {
+        FleetError::Unreadable { .. } => error.into(),
+        error => anyhow::anyhow!("{}: {error}", file.display()),
+    })
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let port = text.parse();
+    port.map_err(|_| format!("write a whole number from 0 to {}", u16::MAX))
+}
+
+/// Waits for an interrupt or a request to end.
+pub async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a handler the signal itself ends the process.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
 }

@@ -1,12 +1,24 @@
 //! `platen-sim`: a fleet of simulated printers until it is told to end.
 
 use std::io::IsTerminal;
+use std::process::ExitCode;
 
 use clap::Parser;
 use simulator::Fleet;
-use simulator::cli::{Arguments, Verb};
+use simulator::cli::{Arguments, Verb, interrupted, read};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match begin() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            eprintln!("  next: config/simulator.toml explains every key of a fleet file");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn begin() -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
@@ -21,11 +33,11 @@ fn main() -> anyhow::Result<()> {
             recordings,
             port,
         } => {
-            let mut fleet = Fleet::read(&fleet, recordings.as_deref())?;
+            let mut fleet = read(&fleet, recordings.as_deref())?;
             fleet.port = port.unwrap_or(fleet.port);
             run(fleet)
         }
-        Verb::List { fleet } => list(&Fleet::read(&fleet, None)?),
+        Verb::List { fleet } => list(&read(&fleet, None)?),
     }
 }
 
@@ -58,17 +70,4 @@ fn run(fleet: Fleet) -> anyhow::Result<()> {
     runtime.block_on(running.ended())?;
     tracing::info!("fleet ended");
     Ok(())
-}
-
-/// Waits for an interrupt or a request to end.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without a handler the signal itself ends the process.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }

@@ -1,12 +1,13 @@
 //! Options of the verbs that ask devices themselves, and what becomes of them.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actors::reach::credential::Credential;
-use actors::reach::range::AddressRange;
-use actors::reach::resolve::{ResolveError, Resolver};
+use actors::reach::range::{AddressRange, RangeError};
+use actors::reach::resolve::Resolver;
 use actors::reach::scope::Door;
 use actors::reach::snmp::{Snmp, SnmpSettings};
 use clap::Args;
@@ -19,6 +20,9 @@ const COMMUNITY_BYTES_MAX: usize = 255;
 
 /// Longest wait for an answer that may be asked for: beyond it a sweep seems to hang.
 const TIMEOUT_SECS_MAX: f64 = 60.0;
+
+/// Most repetitions that may be asked for: beyond it a silent device takes minutes.
+const RETRIES_MAX: u32 = 10;
 
 /// Questions that wait for answers at once.
 const IN_FLIGHT_MAX: usize = 256;
@@ -39,13 +43,13 @@ pub struct AskingArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "community")]
     community_file: Option<PathBuf>,
     /// UDP port of the devices' SNMP agents
-    #[arg(long, value_name = "P", default_value_t = 161, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "P", default_value_t = 161, value_parser = port)]
     port: u16,
     /// Seconds to wait for an answer
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = timeout)]
     timeout: Duration,
     /// How often to ask again where no answer came
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=10))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = retries)]
     retries: u32,
 }
 
@@ -138,9 +142,10 @@ pub fn profiles() -> Result<Profiles, CliError> {
 pub async fn ranges(written: &[String]) -> Result<Vec<AddressRange>, CliError> {
     let mut ranges = Vec::new();
     for text in written {
-        let range: AddressRange = text
-            .parse()
-            .map_err(|error| CliError::new(Exit::USAGE, format!("{error}")))?;
+        let range: AddressRange = text.parse().map_err(|error: RangeError| {
+            let (what, cure) = error.halves();
+            CliError::new(Exit::USAGE, what).try_next(cure)
+        })?;
         if range.name().is_some() {
             ranges.extend(resolve(&range).await?);
         } else {
@@ -172,24 +177,51 @@ async fn resolve(range: &AddressRange) -> Result<Vec<AddressRange>, CliError> {
             format!("the name '{range}' cannot be resolved"),
         )
         .because(why)
-        .try_next("write the address, or check /etc/resolv.conf and /etc/hosts")
+        .try_next(if Path::new(&range.to_string()).is_file() {
+            format!("read it as a recording: platen read --from-recording {range}")
+        } else {
+            "write the address, or check /etc/resolv.conf and /etc/hosts".to_owned()
+        })
     };
     let resolver = Resolver::from_system().map_err(|error| unresolved(error.to_string()))?;
-    resolver.resolve(range).await.map_err(|error| match error {
-        ResolveError::Unknown { error, .. } => unresolved(error.to_string()),
-        ResolveError::NoAddress { .. } => unresolved("it has no address".to_owned()),
+    let resolved = resolver.resolve(range).await;
+    resolved.map_err(|error| unresolved(error.why()))
+}
+
+/// A whole number within its bounds; what it says otherwise follows the name of the option.
+///
+/// # Errors
+/// What may be written.
+pub fn whole_number(text: &str, bounds: RangeInclusive<u32>) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    number.ok_or_else(|| {
+        let (min, max) = bounds.into_inner();
+        format!("write a whole number from {min} to {max}")
     })
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+fn port(text: &str) -> Result<u16, String> {
+    let number = whole_number(text, 1..=u16::MAX.into())?;
+    u16::try_from(number).map_err(|error| error.to_string())
+}
+
+fn retries(text: &str) -> Result<u32, String> {
+    whole_number(text, 0..=RETRIES_MAX)
+}
+
+/// A wait in seconds, which may have a fraction.
+///
+/// # Errors
+/// What may be written.
+pub fn timeout(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
+        .map_err(|_| "write a number of seconds, as 2 or 0.5".to_owned())?;
     if seconds > 0.0 && seconds <= TIMEOUT_SECS_MAX {
         Ok(Duration::from_secs_f64(seconds))
     } else {
         Err(format!(
-            "must be above 0 and at most {TIMEOUT_SECS_MAX} seconds"
+            "write a number above 0 and at most {TIMEOUT_SECS_MAX}"
         ))
     }
 }

@@ -46,7 +46,11 @@ pub fn config(verb: ConfigVerb) -> Result<Exit, CliError> {
         ConfigVerb::Show(args) => print(&args.load()?.show()),
         ConfigVerb::Validate(args) => {
             let config = args.load()?;
-            print(&format!("valid: {} ranges\n", config.ranges.len()))
+            print(&match config.ranges.len() {
+                0 => "valid; without [[ranges]] no printer is looked for\n".to_owned(),
+                1 => "valid: 1 range\n".to_owned(),
+                ranges => format!("valid: {ranges} ranges\n"),
+            })
         }
     }
 }
@@ -62,6 +66,9 @@ pub fn ports(args: &PortsArgs) -> Result<Exit, CliError> {
     let enrolled = enrolled.map(|identity| identity.hub_url);
     let hub_url = config.hub_url.clone().or(enrolled);
     let rows = rows(&config, hub_url.as_deref());
+    if config.ranges.is_empty() {
+        eprintln!("there are no [[ranges]] in the configuration: no printer is contacted");
+    }
     if args.json {
         let text = json(&serde_json::json!({ "schema": 1, "ports": rows }));
         return print(&text.map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?);

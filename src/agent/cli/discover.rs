@@ -33,40 +33,52 @@ const ADDRESSES_UNASKED_MAX: u64 = 4_096;
 /// Packets per second unless told otherwise: a /24 takes a second, and no switch notices.
 const RATE_DEFAULT: u32 = 1_000;
 
+/// Highest pace that may be asked for: more than a gigabit link carries.
+const RATE_MAX: u32 = 1_000_000;
+
 /// Devices read at once, one question each.
 const READINGS_MAX: usize = 64;
 
 /// How often the progress bar is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
+/// What stands below `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  platen discover 192.168.1.0/24
+  platen discover 10.0.0.10-20 10.0.1.0/24 --exclude 10.0.0.15
+  platen discover 192.168.1.0/24 --community-file secret.txt --csv > meters.csv";
+
 /// Arguments of `platen discover`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct DiscoverArgs {
     /// Where to look: 10.0.0.0/24, 10.0.0.10-20, 10.0.0.1-10.0.1.9, an address, or a host name
     #[arg(required = true, value_name = "RANGE")]
     ranges: Vec<String>,
-    /// Leave these addresses alone; written as a range
+    /// Leave these addresses alone; may be given several times
     #[arg(long, value_name = "RANGE")]
     exclude: Vec<String>,
     #[command(flatten)]
     asking: AskingArgs,
     /// Packets per second at most [default: 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<u32>,
-    /// Sweep more than 4096 addresses without asking back
+    /// Sweep more than 4096 addresses at the usual pace
     #[arg(long)]
     yes: bool,
-    /// List what is no printer too, and why it is none
+    /// List other devices too, with why each is no printer
     #[arg(long)]
     all: bool,
-    /// Print a list of readings as JSON
+    /// Print a list of readings as JSON (see docs/reading.md)
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print one line a printer as CSV
+    /// Print a line per printer as CSV
     #[arg(long)]
     csv: bool,
-    /// Color the table
+    /// Color the table: auto, always or never
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    #[arg(hide_possible_values = true)]
     color: Color,
 }
 
@@ -104,11 +116,30 @@ pub async fn run(args: DiscoverArgs) -> Result<Exit, CliError> {
     print(&args, &found)?;
     eprintln!("{}", summary(&found, progress, started.elapsed()));
     let is_printer = |(_, found): &(IpAddr, Found)| matches!(found, Found::Printer(_));
-    Ok(if found.iter().any(is_printer) {
-        Exit::OK
+    if found.iter().any(is_printer) {
+        return Ok(Exit::OK);
+    }
+    let why = if found.is_empty() {
+        "nothing answered: check that SNMP is enabled on the printers, that the community is right \
+         (--community C), and that UDP is let through on the way"
     } else {
-        Exit::NOTHING
-    })
+        "what answered is no printer; list it: platen discover --all"
+    };
+    eprintln!("{why}");
+    Ok(Exit::NOTHING)
+}
+
+/// A span for people, in its largest unit: `4 s`, `9 min`, `9 h`.
+fn in_words(span: Duration) -> String {
+    match span.as_secs() {
+        secs @ 7_200.. => format!("{} h", secs / 3_600),
+        secs @ 120.. => format!("{} min", secs / 60),
+        secs => format!("{secs} s"),
+    }
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    asking::whole_number(text, 1..=RATE_MAX)
 }
 
 /// A discovery under way.
@@ -188,7 +219,10 @@ async fn scope(args: &DiscoverArgs) -> Result<Scope, CliError> {
     let addresses = scope.count();
     if addresses == 0 {
         return Err(CliError::new(Exit::USAGE, "there is no address to ask")
-            .because("everything is excluded, or is no address of one device"));
+            .because(
+                "everything is excluded, or is no address of one device (multicast, broadcast)",
+            )
+            .try_next("write the subnet that the printers are in, as 192.168.1.0/24"));
     }
     if addresses > ADDRESSES_UNASKED_MAX && args.rate.is_none() && !args.yes {
         let rounds = u64::from(args.asking.tries());
@@ -196,7 +230,8 @@ async fn scope(args: &DiscoverArgs) -> Result<Scope, CliError> {
         let what = format!("{addresses} addresses are more than {ADDRESSES_UNASKED_MAX}");
         return Err(CliError::new(Exit::USAGE, what)
             .because(format!(
-                "at {RATE_DEFAULT} packets a second this takes {seconds} s"
+                "at {RATE_DEFAULT} packets a second this takes {}",
+                in_words(Duration::from_secs(seconds))
             ))
             .try_next("add --yes, or --rate N for N packets a second"));
     }
@@ -253,9 +288,12 @@ fn summary(found: &[(IpAddr, Found)], progress: SweepProgress, took: Duration) -
     }
     let seconds = took.as_secs_f64();
     let kilobytes = progress.bytes_sent.div_ceil(1_000);
-    let addresses = progress.addresses;
+    let addresses = match progress.addresses {
+        1 => "1 address".to_owned(),
+        addresses => format!("{addresses} addresses"),
+    };
     text.push_str(&format!(
-        ", {silent} silent · {addresses} addresses in {seconds:.1} s · {kilobytes} kB sent"
+        ", {silent} silent · {addresses} in {seconds:.1} s · {kilobytes} kB sent"
     ));
     if progress.unsendable > 0 {
         text.push_str(&format!(

@@ -1,19 +1,24 @@
 //! `platen enroll`: a one-time code becomes a key and a certificate on disk.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
+use super::asking;
+use super::table::printable;
 use super::{CliError, Exit};
 use crate::config::{AgentConfig, DEFAULT_STATE_DIR};
 use crate::enroll::{EnrollError, Enrollment, OneTimeCode, enroll};
+use crate::identity::IdentityError;
 
 /// Arguments of `platen enroll`, as `platen-hub agent invite` prints them.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: platen enroll https://hub.example.org CODE")]
 pub struct EnrollArgs {
     /// Where the hub is: https://HOST:PORT
     url: String,
-    /// The one-time code
+    /// The one-time code, as `platen-hub agent invite` printed it
     code: String,
     /// Where the key and the certificate are kept
     #[arg(long, value_name = "DIR", env = "PLATEN_STATE_DIR", default_value = DEFAULT_STATE_DIR)]
@@ -24,6 +29,9 @@ pub struct EnrollArgs {
     /// Replace the enrollment that is there
     #[arg(long)]
     again: bool,
+    /// Seconds to wait for the hub
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = asking::timeout)]
+    timeout: Duration,
 }
 
 /// Enrolls this agent.
@@ -45,13 +53,14 @@ pub async fn run(args: EnrollArgs) -> Result<Exit, CliError> {
         state_dir: &args.state_dir,
         name: &own_name,
         again: args.again,
+        timeout: args.timeout,
     };
     let identity = enroll(order)
         .await
         .map_err(|error| explain(&error, &args))?;
     println!(
         "Enrolled as {} at {}. Start the agent: platen run",
-        super::table::printable(&identity.agent_name),
+        printable(&identity.agent_name),
         identity.hub_url
     );
     Ok(Exit::OK)
@@ -59,33 +68,52 @@ pub async fn run(args: EnrollArgs) -> Result<Exit, CliError> {
 
 /// What a person needs to know, and do.
 fn explain(error: &EnrollError, args: &EnrollArgs) -> CliError {
-    let what = super::table::printable(&error.to_string());
-    let complaint = |exit| CliError::new(exit, what.clone());
+    let complaint = |exit| CliError::new(exit, printable(&error.to_string()));
+    let of_hub = |exit, what: &str, url: &str, reason: &str| {
+        CliError::new(exit, format!("the hub {url} {what}")).because(printable(reason))
+    };
     match error {
         EnrollError::NoCode => complaint(Exit::REFUSED)
             .because("a code has 26 letters and digits, a dot, and 64 hex digits")
             .try_next("copy the whole line that platen-hub agent invite prints"),
-        EnrollError::NoAddress(_) => {
-            complaint(Exit::BAD_CONFIG).try_next("write https://HOST:PORT")
-        }
+        EnrollError::NoAddress(_) => complaint(Exit::BAD_CONFIG)
+            .because("the hub is called over TLS, by its host and port alone")
+            .try_next("write https://HOST:PORT, as platen-hub agent invite prints it"),
         EnrollError::Already { .. } => complaint(Exit::REFUSED)
             .because("a second enrollment would be a second agent to the hub")
             .try_next("start it with platen run, or enroll anew with --again"),
-        EnrollError::State(_) => complaint(Exit::BAD_CONFIG)
-            .because("the key and the certificate must be kept there")
+        EnrollError::State(IdentityError::Damaged { .. }) => complaint(Exit::BAD_CONFIG)
+            .because("the key in it cannot be used any more")
+            .try_next("enroll anew with --again and a new code"),
+        EnrollError::State(IdentityError::Unusable { .. }) => complaint(Exit::BAD_CONFIG)
+            .because("the key and the certificate must be kept there; the code is still good")
             .try_next(format!(
-                "make {} a folder that this user can write, or choose one with --state-dir",
+                "make {} a folder of this user's own, or choose one with --state-dir",
                 args.state_dir.display()
             )),
-        EnrollError::Unreachable { .. } => complaint(Exit::HUB_AWAY)
-            .try_next("see that the hub runs and that this network lets its port out; the code is still good"),
+        EnrollError::Unreachable { url, reason } => {
+            of_hub(Exit::HUB_AWAY, "cannot be reached", url, reason).try_next(
+                "see that the hub runs, that this is its address and port, and that the network \
+                 lets it through; the code is still good",
+            )
+        }
         EnrollError::Impostor { .. } => complaint(Exit::REFUSED)
-            .because("its certificate is not signed by the CA that the code names, for this name; nothing was sent to it")
-            .try_next("check the address; if a proxy opens TLS on the way, it must let this through"),
-        EnrollError::Refused { .. } => complaint(Exit::REFUSED)
-            .try_next("make a new code on the hub: platen-hub agent invite NAME"),
-        EnrollError::Strange { .. } => complaint(Exit::FAILED)
-            .try_next("see that hub and agent are of releases that fit together"),
-        EnrollError::NoKey(_) => complaint(Exit::FAILED),
+            .because(
+                "its certificate is not signed by the CA that the code names, for this name; \
+                 nothing was sent to it",
+            )
+            .try_next(
+                "check the address, or make a code on that hub; if a proxy opens TLS on the way, \
+                 it must let this through",
+            ),
+        EnrollError::Refused { url, reason } => {
+            of_hub(Exit::REFUSED, "refuses the code", url, reason)
+                .try_next("make a new code on the hub: platen-hub agent invite NAME")
+        }
+        EnrollError::Strange { url, reason } => {
+            of_hub(Exit::FAILED, "answered what cannot be used", url, reason)
+                .try_next("see that hub and agent are of releases that fit together")
+        }
+        EnrollError::NoKey(_) => complaint(Exit::FAILED).try_next("try again"),
     }
 }

@@ -17,9 +17,20 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Finds printers, reads them, and tells a hub what they said.
+/// What stands below `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  platen discover 192.168.1.0/24    which printers are there?
+  platen read 192.168.1.17          everything one of them says
+  platen enroll URL CODE            the line that the hub's invite printed, once
+  platen run                        the agent, until Ctrl-C or SIGTERM
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 69 hub away,
+77 refused, 78 wrong configuration. More: docs/reference/cli.md";
+
+/// Finds printers, reads them, and tells a hub what they say
 #[derive(Debug, Parser)]
-#[command(name = "platen", version, about, max_term_width = 100)]
+#[command(name = "platen", version, max_term_width = 80, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -28,7 +39,7 @@ pub struct Cli {
 /// What `platen` can be told to do.
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Find the printers in some address ranges: needs no server, no configuration, no root
+    /// Find the printers in some address ranges: no server, no configuration needed
     Discover(discover::DiscoverArgs),
     /// Read one printer, or a recording of one
     Read(read::ReadArgs),
@@ -36,9 +47,9 @@ enum Verb {
     Run(running::ConfigArgs),
     /// Make this agent known to a hub, with a one-time code
     Enroll(enrolling::EnrollArgs),
-    /// Show how the running agent is
+    /// Show how the running agent is: hub, printers, queue, restarts
     Status(status::StatusArgs),
-    /// Succeed if the running agent answers
+    /// Exit with 0 if the running agent answers, for health checks
     Health(running::ConfigArgs),
     /// Print, show or validate the configuration
     #[command(subcommand)]

@@ -25,8 +25,20 @@ const RATE: u32 = 1_000;
 /// Largest recording that is read: the largest of ours has 4 MiB.
 const RECORDING_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 
+/// Where a recording that can be read comes from.
+const MAKE_ONE: &str = "name a recording (.snmprec), or make one of a printer: \
+                        platen read ADDRESS --record FILE";
+
+/// What stands below `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  platen read 192.168.1.17
+  platen read 192.168.1.17 --record kyocera.snmprec    for a bug report
+  platen read --from-recording kyocera.snmprec --json";
+
 /// Arguments of `platen read`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ReadArgs {
     /// The printer's address or host name
     #[arg(required_unless_present = "from_recording")]
@@ -34,13 +46,14 @@ pub struct ReadArgs {
     /// Read this recording (.snmprec) instead of a printer
     #[arg(long, value_name = "FILE", conflicts_with_all = ["address", "record"])]
     from_recording: Option<PathBuf>,
-    /// Print the reading as JSON
+    /// Print the reading as JSON (see docs/reading.md)
     #[arg(long)]
     json: bool,
     /// Show where each value comes from
     #[arg(long)]
     all: bool,
-    /// Also walk the whole device into this recording; names, contact and location are blanked
+    /// Also write everything the device says into this new file; names, contact and location are
+    /// blanked
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Keep names, contact and location in the recording
@@ -48,8 +61,9 @@ pub struct ReadArgs {
     private: bool,
     #[command(flatten)]
     asking: AskingArgs,
-    /// Color the output
+    /// Color the output: auto, always or never
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    #[arg(hide_possible_values = true)]
     color: Color,
 }
 
@@ -82,14 +96,21 @@ pub async fn run(args: ReadArgs) -> Result<Exit, CliError> {
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(match verdict {
         Verdict::Printer(_) => Exit::OK,
-        Verdict::NotAPrinter { .. } => Exit::NOTHING,
+        Verdict::NotAPrinter { .. } => {
+            if args.from_recording.is_none() && args.record.is_none() {
+                eprintln!("if it is a printer after all, --record FILE makes a bug report of it");
+            }
+            Exit::NOTHING
+        }
     })
 }
 
 fn from_recording(path: &Path) -> Result<Verdict, CliError> {
     let shown = path.display();
     let unreadable = |why: String| {
-        CliError::new(Exit::FAILED, format!("cannot read the recording {shown}")).because(why)
+        CliError::new(Exit::FAILED, format!("cannot read the recording {shown}"))
+            .because(why)
+            .try_next(MAKE_ONE)
     };
     let size = std::fs::metadata(path)
         .map_err(|error| unreadable(error.to_string()))?
@@ -104,8 +125,11 @@ fn from_recording(path: &Path) -> Result<Verdict, CliError> {
         let what = format!("{shown}, line {}: {}", error.line, error.fault);
         CliError::new(Exit::FAILED, what)
             .because("each line is OID|TAG|VALUE, as 1.3.6.1.2.1.1.5.0|4|printer")
-            .try_next("make a recording of a printer: platen read ADDRESS --record FILE")
+            .try_next(MAKE_ONE)
     })?;
+    if recording.is_empty() {
+        return Err(unreadable("there is nothing in it".to_owned()));
+    }
     let now = Timestamp::now();
     let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
     Ok(judge(

@@ -1,6 +1,7 @@
 //! `platen status` and `platen health`: what a running agent says of itself.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 
 use actors::messages::ScannerVitals;
 use actors::status::{HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SubnetStatus};
@@ -56,9 +57,23 @@ async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
     let state_dir = config.load()?.state_dir;
     control::status(&state_dir).await.map_err(|error| {
         let complaint = CliError::new(Exit::FAILED, error.to_string());
+        let shown = state_dir.display();
         match error {
-            ControlError::NotRunning { .. } => complaint
-                .try_next("start it with platen run; or ask as its own user, with its --config"),
+            ControlError::NotRunning { error, .. }
+                if error.kind() == ErrorKind::PermissionDenied =>
+            {
+                CliError::new(
+                    Exit::FAILED,
+                    format!("the agent on {shown} cannot be asked"),
+                )
+                .because("only the agent's own user may open that folder")
+                .try_next("ask as that user, or as root")
+            }
+            ControlError::NotRunning { .. } => {
+                CliError::new(Exit::FAILED, format!("no agent runs on {shown}"))
+                    .because("nobody listens in that folder (state_dir of the configuration)")
+                    .try_next("start it: platen run; or name its configuration: --config FILE")
+            }
             ControlError::Silent(_) | ControlError::Refused(_) => {
                 complaint.try_next("look at its log, and start it again")
             }

@@ -188,11 +188,8 @@ fn explain(origin: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let place = place(origin, text, error.span());
     if !message.starts_with("unknown field") {
-        return ConfigError {
-            place,
-            what: message.replace('\n', ", "),
-            hint: String::new(),
-        };
+        let (what, hint) = in_words(message);
+        return ConfigError { place, what, hint };
     }
     let unknown = quoted.next().unwrap_or_default();
     let known: Vec<&str> = quoted.collect();
@@ -204,6 +201,47 @@ fn explain(origin: &str, text: &str, error: &toml::de::Error) -> ConfigError {
         place,
         what: format!("there is no key '{unknown}'"),
         hint,
+    }
+}
+
+/// A parser's complaint without the names of its types: what is wrong, and what to write.
+fn in_words(message: &str) -> (String, String) {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let mistaken = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|kind| message.strip_prefix(kind)?.rsplit_once(", expected "));
+    match (mistaken, quoted.split_first()) {
+        (Some(("map", _)), _) => (
+            "a section cannot stand here".to_owned(),
+            "write it with two brackets, as [[ranges]]".to_owned(),
+        ),
+        (Some((found, expected)), _) => {
+            let expected = match expected {
+                "u64" => "a whole number without quotes",
+                "a sequence" => "a list in brackets, as [\"10.0.0.0/24\"]",
+                "a string" => "a text in quotes",
+                other => other,
+            };
+            let found = found
+                .replace("floating point", "the number")
+                .replace('`', "");
+            (
+                format!("{found} cannot stand here"),
+                format!("write {expected}"),
+            )
+        }
+        (None, Some((wrong, known))) if message.starts_with("unknown variant") => (
+            format!("'{wrong}' cannot stand here"),
+            format!("write one of {}", known.join(", ")),
+        ),
+        (None, Some((missing, _))) if message.starts_with("missing field") => (
+            format!("the key '{missing}' is missing in this section"),
+            "`platen config default` shows how it is written".to_owned(),
+        ),
+        (None, _) => (
+            message.replace('\n', ", ").replace('`', "'"),
+            "`platen config default` prints every key as it is written".to_owned(),
+        ),
     }
 }
 

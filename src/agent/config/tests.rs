@@ -75,7 +75,7 @@ fn a_value_that_cannot_be_is_refused_with_its_place() {
     let text = "[schedule]\nread_secs = 0\n";
     assert_eq!(
         refusal(text),
-        "agent.toml:2:13: 0 cannot be; write a number from 1 to 604800"
+        "agent.toml:2:13: 0 cannot stand here; write a number from 1 to 604800"
     );
     let text = "[[ranges]]\naddresses = [\"10.0.0.1\", \"10.0.0.0/99\"]\n";
     assert!(
@@ -95,6 +95,31 @@ fn a_value_that_cannot_be_is_refused_with_its_place() {
         "{}",
         refusal(text)
     );
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_without_the_parsers_words() {
+    for (text, says) in [
+        (
+            "[snmp]\nport = \"161\"\n",
+            "agent.toml:2:8: string \"161\" cannot stand here; write a whole number without quotes",
+        ),
+        (
+            "[ranges]\naddresses = []\n",
+            "agent.toml:1:1: a section cannot stand here; write it with two brackets, as [[ranges]]",
+        ),
+        (
+            "[log]\nlevel = \"loud\"\n",
+            "agent.toml:2:9: 'loud' cannot stand here; write one of error, warn, info, debug, trace",
+        ),
+        (
+            "[[ranges]]\nlabel = \"a\"\n",
+            "agent.toml:1:1: the key 'addresses' is missing in this section; \
+             `platen config default` shows how it is written",
+        ),
+    ] {
+        assert_eq!(refusal(text), says);
+    }
 }
 
 #[test]

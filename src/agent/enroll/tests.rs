@@ -114,6 +114,7 @@ async fn enroll_with(
         state_dir,
         name: "lyon-1",
         again,
+        timeout: Duration::from_secs(15),
     })
     .await
 }

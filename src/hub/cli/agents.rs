@@ -41,7 +41,7 @@ fn name(text: &str) -> Result<String, String> {
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if text.is_empty() || text.len() > NAME_LEN_MAX || !text.bytes().all(is_sign) {
         return Err(format!(
-            "1 to {NAME_LEN_MAX} letters, digits, '.', '_' or '-'"
+            "write 1 to {NAME_LEN_MAX} letters, digits, '.', '_' or '-'"
         ));
     }
     Ok(text.to_owned())
@@ -87,7 +87,9 @@ async fn revoke(config: &HubConfig, agent: &str) -> Result<Exit, Complaint> {
         .await?
     {
         let what = format!("there is no agent '{}' that could be revoked", plain(agent));
-        return Err(Complaint::new(Exit::NOTHING, what).try_next("platen-hub agent ls"));
+        return Err(Complaint::new(Exit::NOTHING, what)
+            .because("none that is enrolled has this name or id")
+            .try_next("platen-hub agent ls lists every one"));
     }
     eprintln!("{} is refused from its next poll on", plain(agent));
     Ok(Exit::OK)

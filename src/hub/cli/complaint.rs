@@ -95,7 +95,9 @@ impl std::error::Error for Complaint {}
 impl From<ConfigError> for Complaint {
     fn from(error: ConfigError) -> Self {
         let next = match &error {
-            ConfigError::Unreadable { .. } => "name the file with --config FILE",
+            ConfigError::Unreadable { .. } => {
+                "name a file with --config FILE; platen-hub config default prints one to begin with"
+            }
             ConfigError::Wrong { .. } | ConfigError::Value { .. } => {
                 "platen-hub config default prints every key with its default and reason"
             }
@@ -106,24 +108,49 @@ impl From<ConfigError> for Complaint {
 
 impl From<StateError> for Complaint {
     fn from(error: StateError) -> Self {
-        let next = match &error {
-            StateError::File { source, .. } => folder_cure(source.kind()),
-            StateError::InUse(_) => "stop that one first, or give this one a state_dir of its own",
-            StateError::Random(_) => "",
-        };
-        Self::new(Exit::FAILED, error.to_string()).try_next(next)
+        let complaint = |exit| Self::new(exit, error.to_string());
+        match &error {
+            StateError::File { source, .. } => {
+                let (exit, why, next) = folder_cure(source.kind());
+                complaint(exit).because(why).try_next(next)
+            }
+            StateError::InUse(_) => complaint(Exit::FAILED)
+                .because("two would write over each other's readings")
+                .try_next("stop that one first, or give this one a state_dir of its own"),
+            StateError::Random(_) => complaint(Exit::FAILED),
+        }
     }
 }
 
-fn folder_cure(kind: ErrorKind) -> &'static str {
+/// Exit code, why and what to do, where the system refuses the state folder.
+fn folder_cure(kind: ErrorKind) -> (Exit, &'static str, &'static str) {
     match kind {
-        ErrorKind::PermissionDenied => {
+        ErrorKind::PermissionDenied => (
+            Exit::BAD_CONFIG,
+            "the hub's folder is for the hub's user alone",
             "run as the user who owns the folder, or set state_dir (PLATEN_HUB_STATE_DIR) to one \
-             that this user can write"
-        }
-        ErrorKind::ReadOnlyFilesystem => "set state_dir to a folder that can be written",
-        ErrorKind::StorageFull => "free some space on that disk; nothing that was kept is lost",
-        _ => "",
+             that this user can write",
+        ),
+        ErrorKind::NotADirectory => (
+            Exit::BAD_CONFIG,
+            "a part of this path is a file and not a folder",
+            "set state_dir (PLATEN_HUB_STATE_DIR) to a folder that this user can write",
+        ),
+        ErrorKind::ReadOnlyFilesystem => (
+            Exit::BAD_CONFIG,
+            "the disk cannot be written",
+            "set state_dir (PLATEN_HUB_STATE_DIR) to a folder that can be written",
+        ),
+        ErrorKind::StorageFull => (
+            Exit::FAILED,
+            "the disk is full",
+            "free some space on that disk; nothing that was kept is lost",
+        ),
+        _ => (
+            Exit::FAILED,
+            "the hub keeps its keys and readings there",
+            "look at that disk and folder (state_dir), and try again",
+        ),
     }
 }
 

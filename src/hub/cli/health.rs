@@ -34,7 +34,9 @@ pub(super) async fn health(config: &HubConfig) -> Result<Exit, Complaint> {
                 .unwrap_or_default()
                 .trim()
                 .to_owned();
-            return Err(Complaint::new(Exit::FAILED, "the hub runs and is not well").because(why));
+            return Err(Complaint::new(Exit::FAILED, "the hub runs and is not well")
+                .because(why)
+                .try_next("look at its log, and at the disk or server of store.url"));
         }
     }
     say("ok")?;
@@ -60,5 +62,5 @@ fn away(portal: SocketAddr, why: &str) -> Complaint {
         format!("the hub does not answer on {portal}"),
     )
     .because(why)
-    .try_next("platen-hub serve; its log says why it ended")
+    .try_next("start it: platen-hub serve; its log says why it ended")
 }

@@ -27,12 +27,24 @@ const DEFAULT_FILE: &str = "/etc/platen/hub.toml";
 /// Names the configuration file; not itself a key of it.
 const FILE_VARIABLE: &str = "PLATEN_HUB_CONFIG";
 
-/// Keeps what Platen's agents report, and shows it.
+/// What stands below `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  platen-hub config default > hub.toml    a configuration to begin with
+  platen-hub serve --config hub.toml      the hub, until Ctrl-C
+  platen-hub setup-link                   opens the portal, on this machine
+  platen-hub agent invite lyon-1          the line to run at a site
+  platen-hub printer ls --json            every printer, for a program
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 69 hub away,
+78 wrong configuration. More: docs/reference/cli.md";
+
+/// The hub: keeps what the agents report, and shows it
 #[derive(Debug, Parser)]
-#[command(name = "platen-hub", version, about, max_term_width = 100)]
+#[command(name = "platen-hub", version, max_term_width = 80, after_help = EXAMPLES)]
 pub struct Cli {
     /// The configuration file [default: /etc/platen/hub.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE", env = FILE_VARIABLE)]
+    #[arg(long, short, global = true, value_name = "FILE", env = FILE_VARIABLE)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
@@ -117,6 +129,7 @@ async fn open(config: &HubConfig) -> Result<(Store, Authority), Complaint> {
     let Some(authority) = Authority::find(&config.state_dir)? else {
         let what = format!("no hub has run on {}", config.state_dir.display());
         return Err(Complaint::new(Exit::FAILED, what)
+            .because("there is no certificate authority in that folder (state_dir)")
             .try_next("platen-hub serve, with the same configuration; or name it with --config"));
     };
     let store = Store::open(&config.store_url, &config.state_dir).await?;

@@ -51,7 +51,9 @@ pub(super) async fn run(verb: PrinterVerb, config: &HubConfig) -> Result<Exit, C
             let printers: Vec<Value> = fleet.iter().map(as_json).collect::<Result<_, _>>()?;
             say(json!({"schema": 1, "printers": printers}))?;
         }
-        PrinterVerb::Ls { .. } if fleet.is_empty() => eprintln!("no printer was reported yet"),
+        PrinterVerb::Ls { .. } if fleet.is_empty() => {
+            eprintln!("no printer was reported yet; see that an agent polls: platen-hub agent ls");
+        }
         PrinterVerb::Ls { .. } => say(list(&fleet))?,
         PrinterVerb::Show { printer, json } => {
             let row = find(&fleet, &printer)?;
@@ -84,7 +86,9 @@ fn find<'a>(fleet: &'a [PrinterRow], wanted: &str) -> Result<&'a PrinterRow, Com
     found.sort_by_key(|row| std::cmp::Reverse(row.last_seen));
     let Some((first, others)) = found.split_first() else {
         let what = format!("there is no printer '{}'", plain(wanted));
-        return Err(Complaint::new(Exit::NOTHING, what).try_next("platen-hub printer ls"));
+        return Err(Complaint::new(Exit::NOTHING, what)
+            .because("no printer has this device id, serial number or address")
+            .try_next("platen-hub printer ls lists every one"));
     };
     if others.iter().any(|other| other.device != first.device) {
         let ids: Vec<&str> = found.iter().map(|row| row.device.as_str()).collect();
