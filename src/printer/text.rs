@@ -45,8 +45,8 @@ const LATIN2: &str = "Ą˘Ł¤ĽŚ§¨ŠŞŤŹ\u{ad}ŽŻ°ą˛ł´ľśˇ¸šşť
 /// HP Roman-8 from 0xA1 on (RFC 1345, hp-roman8).
 const ROMAN8: &str = "ÀÂÈÊËÎÏ´ˋˆ¨˜ÙÛ₤¯Ýý°ÇçÑñ¡¿¤£¥§ƒ¢âêôûáéóúàèòùäëöüÅîØÆåíøæÄìÖÜÉïßÔÁÃãÐðÍÌÓÒÕõŠšÚŸÿÞþ·µ¶¾—¼½ªº«■»±";
 
-/// Decodes a text: up to the first NUL, control characters as blanks, no blanks around it, at
-/// most [`TEXT_CHARS_MAX`] characters.
+/// Decodes a text: the first part between NULs that holds anything, control characters as blanks,
+/// no blanks around it, at most [`TEXT_CHARS_MAX`] characters.
 #[must_use]
 pub fn decode(octets: &[u8], charset: Charset) -> String {
     clean(&unicode(octets, charset))
@@ -69,11 +69,11 @@ fn unicode(octets: &[u8], charset: Charset) -> String {
         Some(rest) => (rest, Charset::Roman8),
         None => (octets, charset),
     };
-    let end = octets
-        .iter()
-        .position(|octet| *octet == 0)
-        .unwrap_or(octets.len());
-    let octets = &octets[..end];
+    // A text ends at its first NUL; one that begins with NULs is not empty for that.
+    let octets = octets
+        .split(|octet| *octet == 0)
+        .find(|part| !part.is_empty())
+        .unwrap_or_default();
     match std::str::from_utf8(octets) {
         Ok(text) => text.to_owned(),
         Err(_) => octets
@@ -143,6 +143,8 @@ mod tests {
     fn texts_of_devices_become_unicode() {
         let table: &[(&[u8], Charset, &str)] = &[
             (b"Ready \0\0", Charset::Unsaid, "Ready"),
+            (b"\0Black Cartridge\0x", Charset::Unsaid, "Black Cartridge"),
+            (b"\0\0", Charset::Unsaid, ""),
             (b"Toner\r\nlow", Charset::Unsaid, "Toner  low"),
             (b"sch\xf6n", Charset::Unsaid, "schön"),
             ("黑色".as_bytes(), Charset::Latin2, "黑色"),
