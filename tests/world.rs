@@ -11,6 +11,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actors::spool::{Content, Sequence, Spool, SpoolLimits};
@@ -65,14 +66,26 @@ where
     }
 }
 
-/// A TCP port of loopback that was free a moment ago.
+/// Ports for the programs of a World: below those that the kernel gives to outgoing connections
+/// (32768 and up on Linux), so that no connection takes one between our look and their start.
+const PORTS: std::ops::Range<u32> = 10_000..30_000;
+
+/// Ports that lie between those of two processes that were started one after the other.
+const PORTS_A_PROCESS: u32 = 37;
+
+/// A TCP port of loopback that was free a moment ago, and that no other test will take.
 ///
 /// # Panics
-/// When the machine has none.
+/// When none is free.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(PORTS_A_PROCESS);
+    PORTS
+        .map(|_| first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)))
+        .filter_map(|n| u16::try_from(PORTS.start + n % PORTS.len() as u32).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 /// A rack of simulated printers on a free port, playing our own recordings. `fleet` is a fleet

@@ -45,14 +45,33 @@ pub enum Verb {
     },
 }
 
+/// Why a fleet file cannot be played, with its name.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read; the error names it already.
+    #[error(transparent)]
+    Unreadable(FleetError),
+    /// Something in it is wrong.
+    #[error("{}: {error}", file.display())]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong in it, and in which line.
+        error: FleetError,
+    },
+}
+
 /// Reads a fleet file.
 ///
 /// # Errors
-/// Names the file, and what is wrong in it.
-pub fn read(file: &Path, recordings: Option<&Path>) -> anyhow::Result<Fleet> {
+/// [`FileError`] names the file, and what is wrong in it.
+pub fn read(file: &Path, recordings: Option<&Path>) -> Result<Fleet, FileError> {
     Fleet::read(file, recordings).map_err(|error| match error {
-        FleetError::Unreadable { .. } => error.into(),
-        error => anyhow::anyhow!("{}: {error}", file.display()),
+        FleetError::Unreadable { .. } => FileError::Unreadable(error),
+        error => FileError::Wrong {
+            file: file.to_owned(),
+            error,
+        },
     })
 }
 

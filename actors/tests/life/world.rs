@@ -89,7 +89,9 @@ impl World {
         is_true: impl Fn(&StatusSnapshot) -> bool,
     ) -> Box<StatusSnapshot> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
+            looks.tick().await;
             let status = self.handle.status().await.expect("alive");
             if is_true(&status) {
                 return status;
@@ -98,7 +100,6 @@ impl World {
                 tokio::time::Instant::now() < deadline,
                 "not true: {claim}: {status:#?}"
             );
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
@@ -109,7 +110,9 @@ impl World {
         is_true: impl Fn(&[Report]) -> bool,
     ) -> Vec<Report> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
+            looks.tick().await;
             let reports = self.reports().await;
             if is_true(&reports) {
                 return reports;
@@ -118,7 +121,6 @@ impl World {
                 tokio::time::Instant::now() < deadline,
                 "not true: {claim}: {reports:#?}"
             );
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
