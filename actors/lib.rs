@@ -18,6 +18,7 @@ pub mod registry;
 pub mod report;
 mod scanner;
 pub mod schedule;
+pub mod site;
 pub mod spool;
 pub mod status;
 mod supervisor;

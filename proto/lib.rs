@@ -1,10 +1,13 @@
-//! The hub's language: what an agent and a hub say to each other, as `uplink.proto` has it.
+//! The hub's language: what an agent and a hub say to each other, as `uplink.proto` (gRPC) and
+//! `command.proto` (MQTT, on the topics of [`topics`]) have it.
 //!
 //! Used at the edges only: the agent's uplink and enrollment, the hub's doors. Pure.
 
+pub mod topics;
+
 /// Messages and services of `platen.v1`.
 pub mod v1 {
-    #![expect(missing_docs, reason = "generated; uplink.proto holds the words")]
+    #![expect(missing_docs, reason = "generated; the .proto files hold the words")]
     #![expect(
         clippy::large_enum_variant,
         reason = "generated; nearly every report is a reading"

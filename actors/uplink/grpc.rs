@@ -223,6 +223,7 @@ fn agent_status(stats: &SpoolStats, totals: Totals, started_at: Timestamp) -> v1
         devices: totals.known,
         devices_silent: totals.silent,
         restarts: totals.restarts,
+        ..v1::AgentStatus::default()
     }
 }
 

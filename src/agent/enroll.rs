@@ -239,6 +239,7 @@ async fn ask(
         code: code.whole.clone(),
         signing_request,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        sealing_key: Vec::new(),
     };
     let reply = timeout(limit, client.enroll(request)).await;
     let reply = reply.map_err(silent)?.map_err(|status| {

@@ -98,6 +98,13 @@ struct Desk {
 
 #[tonic::async_trait]
 impl Uplink for Desk {
+    async fn renew(
+        &self,
+        _: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::RenewReply>, Status> {
+        Err(Status::unimplemented("this desk renews nothing"))
+    }
+
     async fn poll(
         &self,
         request: Request<v1::PollRequest>,

@@ -49,6 +49,7 @@ impl Desk for Clerk {
             agent_name: "Lyon".to_owned(),
             certificate: certificate.pem(),
             authority: self.authority.clone(),
+            ..v1::EnrollReply::default()
         }))
     }
 }

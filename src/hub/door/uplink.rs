@@ -220,6 +220,7 @@ impl Uplink {
             agent_name: invitation.agent_name,
             certificate: certificate.pem,
             authority: parts.authority.certificate_pem().to_owned(),
+            ..v1::EnrollReply::default()
         })
     }
 }
@@ -243,6 +244,16 @@ impl Enrollment for Uplink {
 
 #[tonic::async_trait]
 impl v1::uplink_server::Uplink for Uplink {
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::RenewReply>, Status> {
+        let now = Timestamp::now();
+        let agent = self.prove(&request, now).await?;
+        debug!(agent = agent.name(), "asked to renew");
+        Err(Status::unimplemented("this hub renews no certificates yet"))
+    }
+
     async fn poll(
         &self,
         request: Request<v1::PollRequest>,

@@ -160,6 +160,11 @@ pub fn status(sent: Option<v1::AgentStatus>) -> Checked<AgentStatus> {
         devices: sent.devices,
         devices_silent: sent.devices_silent,
         restarts: sent.restarts,
+        boot: sent.boot,
+        instance: name(&at.field("instance"), sent.instance)?,
+        commands_connected: sent.commands_connected,
+        alarms: rows(&at, "alarms", sent.alarms, |at, alarm| text(at, alarm))?,
+        configuration: name(&at.field("configuration"), sent.configuration)?,
     })
 }
 

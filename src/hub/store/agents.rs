@@ -54,6 +54,21 @@ pub struct AgentStatus {
     pub devices_silent: u32,
     /// Restarts of its actors since it started.
     pub restarts: u32,
+    /// How often it was started on its state folder.
+    #[serde(default)]
+    pub boot: u64,
+    /// Made anew at each of its starts: two in use at once are two holders of one identity.
+    #[serde(default)]
+    pub instance: String,
+    /// Whether its session for commands stands.
+    #[serde(default)]
+    pub commands_connected: bool,
+    /// What is wrong at the site, in its words, most important first.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+    /// The id of the configuration of the hub's that it runs; empty for none.
+    #[serde(default)]
+    pub configuration: String,
 }
 
 /// An agent, as the store knows it.

@@ -105,6 +105,7 @@ impl Site {
             code: code.to_owned(),
             signing_request: request.to_owned(),
             agent_version: "0.1.0".to_owned(),
+            ..v1::EnrollRequest::default()
         };
         client
             .enroll(request)
