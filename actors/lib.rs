@@ -10,6 +10,7 @@ mod device;
 mod handle;
 mod lifeline;
 pub mod messages;
+pub mod order;
 pub mod parts;
 #[cfg(feature = "provoke")]
 mod provoke;
@@ -28,3 +29,4 @@ pub mod wire;
 
 pub use backoff::Backoff;
 pub use handle::{Ended, Gone, Handle, StartError, start};
+pub use uplink::command;

@@ -12,7 +12,9 @@ use crate::backoff::Backoff;
 use crate::reach::credential::{Credential, Secret};
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
+use crate::site::Site;
 use crate::spool::Spool;
+use crate::uplink::command::CommandParts;
 
 /// Everything the actors need.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub struct Parts {
     pub profiles: Arc<Profiles>,
     /// The hub, unless the agent stands alone.
     pub hub: Option<HubLink>,
+    /// Whom to believe in commands, and what was done already; none takes no commands.
+    pub commands: Option<CommandParts>,
+    /// What the program does that the life cannot.
+    pub site: Option<Arc<dyn Site>>,
     /// When the agent was started.
     pub started_at: Timestamp,
     /// Where sweeps and polls run: handlers share one thread, which nothing may hold up.

@@ -2,15 +2,18 @@
 //!
 //! A poll at every turn, at once when something new is in the spool and the hub asked for that,
 //! and one after the other while more waits. What fails is tried again ever more slowly; the
-//! spool keeps everything meanwhile. It starts nobody and orders nobody about in this stage.
+//! spool keeps everything meanwhile. Beside that it hears commands: each is a task of its own on
+//! the runtime ([`command`]), which asks the Supervisor; polls and commands never wait for each
+//! other.
 
+pub mod command;
 mod grpc;
 
 use std::time::Duration;
 
 use actix::fut::wrap_stream;
 use actix::{
-    Actor, ActorContext, ActorFutureExt, ActorStreamExt, AsyncContext, Context, Handler,
+    Actor, ActorContext, ActorFutureExt, ActorStreamExt, Addr, AsyncContext, Context, Handler,
     SpawnHandle, WrapFuture,
 };
 use futures_util::stream;
@@ -20,12 +23,14 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use self::command::{CommandParts, Counter, Desk};
 use self::grpc::{Link, PollError, Polled};
 use crate::backoff::{chance, jittered};
 use crate::messages::{Beat, Drain, Pulse, UplinkVitals, Vitals, Work};
 use crate::parts::{HubLink, Tools};
 use crate::spool::Spool;
 use crate::status::Totals;
+use crate::supervisor::Supervisor;
 
 /// How long news gathers before it is sent at once: one sweep's findings go in one poll.
 const NEWS_DEBOUNCE: Duration = Duration::from_millis(200);
@@ -48,11 +53,19 @@ pub struct Uplink {
     timer: Option<(SpawnHandle, Instant)>,
     work: Option<Work>,
     vitals: UplinkVitals,
+    /// Whom to believe in commands, and who carries them out; none takes no commands.
+    commands: Option<(CommandParts, Addr<Supervisor>)>,
+    counter: Counter,
     is_draining: bool,
 }
 
 impl Uplink {
-    pub(crate) fn new(hub: HubLink, tools: Tools, totals: watch::Receiver<Totals>) -> Self {
+    pub(crate) fn new(
+        hub: HubLink,
+        tools: Tools,
+        totals: watch::Receiver<Totals>,
+        commands: Option<(CommandParts, Addr<Supervisor>)>,
+    ) -> Self {
         Self {
             hub,
             totals,
@@ -65,6 +78,8 @@ impl Uplink {
             timer: None,
             work: None,
             vitals: UplinkVitals::default(),
+            commands,
+            counter: Counter::default(),
             is_draining: false,
         }
     }
@@ -152,6 +167,38 @@ impl Uplink {
         }
     }
 
+    /// Opens the desk of commands, and hears what comes from then on.
+    fn open_desk(&mut self, ctx: &mut Context<Self>) {
+        let Some((parts, boss)) = self.commands.take() else {
+            return;
+        };
+        let opened = self.tools.runtime.spawn(async move {
+            let line = parts.carriage.open();
+            let desk = Desk::new(parts, boss, line.outcomes);
+            desk.open().await;
+            (desk, line.commands)
+        });
+        let opened = OnRuntime(opened).joined().into_actor(self);
+        ctx.spawn(opened.map(|(desk, commands), _, ctx| {
+            let commands = stream::unfold(commands, async |mut commands| {
+                Some((commands.recv().await?, commands))
+            });
+            let heard = wrap_stream::<_, Self>(commands);
+            let heard = heard.map(move |octets, uplink, ctx| uplink.hear(&desk, octets, ctx));
+            ctx.spawn(heard.finish());
+        }));
+    }
+
+    /// Gives one delivery to the desk, unless too much is in hand.
+    fn hear(&mut self, desk: &Desk, octets: Vec<u8>, ctx: &mut Context<Self>) {
+        if self.is_draining || !self.counter.admit(Instant::now()) {
+            return;
+        }
+        let task = OnRuntime(self.tools.runtime.spawn(desk.clone().take(octets)));
+        let taken = task.joined().into_actor(self);
+        ctx.spawn(taken.map(|(), uplink, _| uplink.counter.leave()));
+    }
+
     /// Sets the timer, unless it goes off sooner than that already.
     fn wake_after(&mut self, delay: Duration, ctx: &mut Context<Self>) {
         let at = Instant::now() + delay;
@@ -177,6 +224,7 @@ impl Actor for Uplink {
         });
         let heard = wrap_stream::<_, Self>(news).map(|(), uplink, ctx| uplink.hear_news(ctx));
         ctx.spawn(heard.finish());
+        self.open_desk(ctx);
         self.poll(ctx);
     }
 }

@@ -186,6 +186,8 @@ async fn parts(
             certificate_pem: identity.certificate,
             key_pem: Secret::new(identity.key),
         }),
+        commands: None,
+        site: None,
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     })
@@ -196,7 +198,7 @@ async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
     let addresses = resolved(&range.addresses, &range.label).await?;
     let exclude = resolved(&range.exclude, &range.label).await?;
     let door = Door::Snmp { port };
-    let scope = Scope::new(&addresses, &exclude, &[door])
+    let scope = Scope::new(&addresses, &exclude, &[door, Door::Icmp])
         .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
     let credentials = range.credentials.iter().map(|(_, it)| it.clone()).collect();
     Ok(Subnet {

@@ -71,6 +71,8 @@ impl World {
             spool: spool.clone(),
             profiles: Arc::new(Profiles::embedded().expect("profiles")),
             hub,
+            commands: None,
+            site: None,
             started_at: Timestamp::now(),
             runtime: tokio::runtime::Handle::current(),
         };
