@@ -13,6 +13,7 @@ use crate::reach::credential::{Credential, Secret};
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
 use crate::spool::Spool;
+use crate::uplink::mqtt::MqttLink;
 
 /// Everything the actors need.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub struct HubLink {
     pub certificate_pem: String,
     /// Our key, PEM.
     pub key_pem: Secret,
+    /// Where commands come from; `None`: no commands.
+    pub mqtt: Option<MqttLink>,
 }
 
 impl fmt::Debug for HubLink {

@@ -189,6 +189,8 @@ pub enum Event {
         why: String,
         /// How long it had stood; `None` when it could not be made.
         stood: Option<Duration>,
+        /// Whether the broker said that another holder of the client id has come (MQTT 5 only).
+        is_taken_over: bool,
     },
     /// A message came.
     Message(Letter),

@@ -42,7 +42,11 @@ enum Ended {
     /// For another connection at once.
     Renewed,
     /// By itself.
-    Lost { why: String, stood: Duration },
+    Lost {
+        why: String,
+        stood: Duration,
+        is_taken_over: bool,
+    },
     /// It never stood.
     Failed(String),
 }
@@ -85,14 +89,18 @@ impl Driver {
         let mut failures: u32 = 0;
         loop {
             let ended = self.session().await;
-            let (why, stood) = match ended {
+            let (why, stood, is_taken_over) = match ended {
                 Ended::Closed => return,
                 Ended::Renewed => {
                     failures = 0;
                     continue;
                 }
-                Ended::Lost { why, stood } => (why, Some(stood)),
-                Ended::Failed(why) => (why, None),
+                Ended::Lost {
+                    why,
+                    stood,
+                    is_taken_over,
+                } => (why, Some(stood), is_taken_over),
+                Ended::Failed(why) => (why, None, false),
             };
             failures = match stood {
                 Some(stood) if stood >= STOOD_MIN => 1,
@@ -102,7 +110,12 @@ impl Driver {
                 is_connected: false,
                 trouble: Some(why.clone()),
             });
-            if !self.say(Event::Lost { why, stood }).await || !self.wait(failures).await {
+            let lost = Event::Lost {
+                why,
+                stood,
+                is_taken_over,
+            };
+            if !self.say(lost).await || !self.wait(failures).await {
                 return;
             }
         }
@@ -196,12 +209,13 @@ impl Driver {
                     }
                     Ok(library::Event::Disconnected { reason_code, .. }) => {
                         let why = format!("the broker ended it: {reason_code}");
-                        return Ended::Lost { why, stood: since.elapsed() };
+                        let is_taken_over = reason_code == library::ReasonCode::SessionTakenOver;
+                        return Ended::Lost { why, stood: since.elapsed(), is_taken_over };
                     }
                     Ok(library::Event::ConnectionLost | library::Event::Shutdown) | Err(_) => {
                         let why = piped.words().await;
                         let why = why.unwrap_or_else(|| "the broker hung up".to_owned());
-                        return Ended::Lost { why, stood: since.elapsed() };
+                        return lost(why, since);
                     }
                 },
                 ended = &mut piped.0 => {
@@ -209,7 +223,7 @@ impl Driver {
                         Ok(Err(why)) => why,
                         Ok(Ok(())) | Err(_) => "the broker hung up".to_owned(),
                     };
-                    return Ended::Lost { why, stood: since.elapsed() };
+                    return lost(why, since);
                 }
                 order = self.orders.recv() => match order {
                     Some(Order::Renew) => return Ended::Renewed,
@@ -306,6 +320,14 @@ impl Driver {
             builder.will_message(will);
         }
         builder.finalize()
+    }
+}
+
+fn lost(why: String, since: Instant) -> Ended {
+    Ended::Lost {
+        why,
+        stood: since.elapsed(),
+        is_taken_over: false,
     }
 }
 
