@@ -30,3 +30,4 @@ pub mod wire;
 pub use backoff::Backoff;
 pub use handle::{Ended, Gone, Handle, StartError, start};
 pub use uplink::command;
+pub use uplink::mqtt;

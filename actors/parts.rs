@@ -15,6 +15,7 @@ use crate::reach::snmp::Snmp;
 use crate::site::Site;
 use crate::spool::Spool;
 use crate::uplink::command::CommandParts;
+use crate::uplink::mqtt::MqttLink;
 
 /// Everything the actors need.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub struct HubLink {
     pub certificate_pem: String,
     /// Our key, PEM.
     pub key_pem: Secret,
+    /// Where commands come from; `None`: no commands.
+    pub mqtt: Option<MqttLink>,
 }
 
 impl fmt::Debug for HubLink {

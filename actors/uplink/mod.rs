@@ -8,6 +8,7 @@
 
 pub mod command;
 mod grpc;
+pub mod mqtt;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use tracing::{debug, info, warn};
 
 use self::command::{CommandParts, Counter, Desk};
 use self::grpc::{Link, PollError, Polled};
+use self::mqtt::{Incoming, LineState};
 use crate::backoff::{chance, jittered};
 use crate::messages::{Beat, Drain, Pulse, UplinkVitals, Vitals, Work};
 use crate::parts::{HubLink, Tools};
@@ -56,6 +58,8 @@ pub struct Uplink {
     /// Whom to believe in commands, and who carries them out; none takes no commands.
     commands: Option<(CommandParts, Addr<Supervisor>)>,
     counter: Counter,
+    /// How the line of commands stands, once it was opened.
+    line: Option<watch::Receiver<LineState>>,
     is_draining: bool,
 }
 
@@ -80,6 +84,7 @@ impl Uplink {
             vitals: UplinkVitals::default(),
             commands,
             counter: Counter::default(),
+            line: None,
             is_draining: false,
         }
     }
@@ -176,25 +181,26 @@ impl Uplink {
             let line = parts.carriage.open();
             let desk = Desk::new(parts, boss, line.outcomes);
             desk.open().await;
-            (desk, line.commands)
+            (desk, line.commands, line.state)
         });
         let opened = OnRuntime(opened).joined().into_actor(self);
-        ctx.spawn(opened.map(|(desk, commands), _, ctx| {
+        ctx.spawn(opened.map(|(desk, commands, state), uplink, ctx| {
+            uplink.line = Some(state);
             let commands = stream::unfold(commands, async |mut commands| {
                 Some((commands.recv().await?, commands))
             });
             let heard = wrap_stream::<_, Self>(commands);
-            let heard = heard.map(move |octets, uplink, ctx| uplink.hear(&desk, octets, ctx));
+            let heard = heard.map(move |incoming, uplink, ctx| uplink.hear(&desk, incoming, ctx));
             ctx.spawn(heard.finish());
         }));
     }
 
     /// Gives one delivery to the desk, unless too much is in hand.
-    fn hear(&mut self, desk: &Desk, octets: Vec<u8>, ctx: &mut Context<Self>) {
+    fn hear(&mut self, desk: &Desk, incoming: Incoming, ctx: &mut Context<Self>) {
         if self.is_draining || !self.counter.admit(Instant::now()) {
             return;
         }
-        let task = OnRuntime(self.tools.runtime.spawn(desk.clone().take(octets)));
+        let task = OnRuntime(self.tools.runtime.spawn(desk.clone().take(incoming)));
         let taken = task.joined().into_actor(self);
         ctx.spawn(taken.map(|(), uplink, _| uplink.counter.leave()));
     }

@@ -185,6 +185,7 @@ async fn parts(
             authority_pem: identity.authority,
             certificate_pem: identity.certificate,
             key_pem: Secret::new(identity.key),
+            mqtt: None,
         }),
         commands: None,
         site: None,

@@ -5,13 +5,13 @@
 //! or a proxy did on the way, a command is done at most once, and every delivery of it is answered
 //! with the same outcome. Who floods the desk is not answered: the hub sends again what it misses.
 
+mod carriage;
 mod journal;
 mod outcome;
 mod translate;
 mod verify;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+pub use self::carriage::{Carriage, Line, MqttCarriage};
 use self::journal::{Beginning, Begun};
 pub use self::journal::{Journal, JournalError};
 use self::outcome::{Outcome, State};
@@ -29,6 +30,7 @@ use crate::messages::Execute;
 use crate::order::{Order, Progress};
 use crate::site::Unwilling;
 use crate::supervisor::Supervisor;
+use crate::uplink::mqtt::{Incoming, ReplyTo};
 
 /// Commands in hand at once; more wait for the hub to send them again.
 const IN_HAND_MAX: usize = 16;
@@ -41,25 +43,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Least time between two words of progress: a console is read by a person.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
-
-/// Payloads that may wait on a line in each direction; more are left to the hub's next question.
-pub const LINE_MAX: usize = 64;
-
-/// What brings commands and takes outcomes, each as the payload of a topic.
-pub trait Carriage: fmt::Debug + Send + Sync {
-    /// Connects, and stays so by itself. Called on the runtime at each start of the uplink, which
-    /// has dropped the line before.
-    fn open(&self) -> Line;
-}
-
-/// The two ends of a carriage.
-#[derive(Debug)]
-pub struct Line {
-    /// Signed commands, as they come.
-    pub commands: mpsc::Receiver<Vec<u8>>,
-    /// Outcomes, to be told.
-    pub outcomes: mpsc::Sender<Vec<u8>>,
-}
 
 /// Whom an agent believes, and what it remembers of its commands.
 #[derive(Debug, Clone)]
@@ -79,7 +62,7 @@ pub struct CommandParts {
 pub(crate) struct Desk {
     parts: Arc<CommandParts>,
     boss: Addr<Supervisor>,
-    outcomes: mpsc::Sender<Vec<u8>>,
+    outcomes: mpsc::Sender<(ReplyTo, Vec<u8>)>,
 }
 
 /// Who is let at the desk: a bound on what is in hand and on what comes in a minute.
@@ -136,7 +119,7 @@ impl Desk {
     pub(crate) fn new(
         parts: CommandParts,
         boss: Addr<Supervisor>,
-        outcomes: mpsc::Sender<Vec<u8>>,
+        outcomes: mpsc::Sender<(ReplyTo, Vec<u8>)>,
     ) -> Self {
         Self {
             parts: Arc::new(parts),
@@ -156,10 +139,11 @@ impl Desk {
     }
 
     /// Takes one delivery from octets to its answer.
-    pub(crate) async fn take(self, octets: Vec<u8>) {
+    pub(crate) async fn take(self, incoming: Incoming) {
+        let Incoming { payload, reply } = incoming;
         let now = Timestamp::now();
         let parts = &self.parts;
-        let command = match verify::open(&octets, &parts.command_key, &parts.agent_id) {
+        let command = match verify::open(&payload, &parts.command_key, &parts.agent_id) {
             Ok(command) => command,
             Err(why) => return note_foreign(why),
         };
@@ -171,7 +155,7 @@ impl Desk {
             expires_ms: command.expires_ms,
         };
         match parts.journal.begin(beginning, now).await {
-            Ok(Begun::First) => self.carry_out(command, now).await,
+            Ok(Begun::First) => self.carry_out(command, &reply, now).await,
             Ok(Begun::Underway) => debug!(id = %command.id, "delivered again while underway"),
             Ok(Begun::Ended { outcome, is_same }) => {
                 if is_same {
@@ -179,7 +163,7 @@ impl Desk {
                 } else {
                     warn!(id = %command.id, kind = command.kind(), "another command under an id that was used; nothing was done");
                 }
-                self.tell(&outcome);
+                self.tell(&reply, &outcome);
             }
             Err(JournalError::Full) => {
                 warn!(id = %command.id, "the journal of commands is full; left unanswered");
@@ -189,18 +173,21 @@ impl Desk {
                     format!("nothing was done, because it could not be written down: {error}");
                 let outcome = Outcome::new(&command.id, State::Refused, &why, now);
                 note(&command, &outcome);
-                self.tell(&outcome);
+                self.tell(&reply, &outcome);
             }
         }
     }
 
     /// Has a command carried out that was never seen before, and tells its end.
-    async fn carry_out(&self, command: Opened, now: Timestamp) {
+    async fn carry_out(&self, command: Opened, reply: &ReplyTo, now: Timestamp) {
         let outcome = match verify::judge(&command, now) {
             Err(verdict) => Outcome::of_verdict(&command.id, &verdict, now),
             Ok(order) => {
-                self.tell(&Outcome::new(&command.id, State::Progress, "begun", now));
-                let end = self.execute(&command.id, order).await;
+                self.tell(
+                    reply,
+                    &Outcome::new(&command.id, State::Progress, "begun", now),
+                );
+                let end = self.execute(&command.id, order, reply).await;
                 Outcome::of_end(&command.id, end, Timestamp::now())
             }
         };
@@ -209,11 +196,11 @@ impl Desk {
             // It is told all the same: the hub's first last word is the true one.
             error!(id = %command.id, %error, "the end of a command could not be written down");
         }
-        self.tell(&outcome);
+        self.tell(reply, &outcome);
     }
 
     /// Gives an order to the Supervisor and tells how far it is until it ends.
-    async fn execute(&self, id: &str, order: Order) -> crate::order::Ended {
+    async fn execute(&self, id: &str, order: Order, reply: &ReplyTo) -> crate::order::Ended {
         let patience = order.patience();
         let progress = Progress::default();
         let mut heard = progress.hear();
@@ -236,7 +223,7 @@ impl Desk {
                 _ = ticks.tick() => {
                     if heard.has_changed().unwrap_or(false) {
                         let words = heard.borrow_and_update().clone();
-                        self.tell(&Outcome::new(id, State::Progress, &words, Timestamp::now()));
+                        self.tell(reply, &Outcome::new(id, State::Progress, &words, Timestamp::now()));
                     }
                 }
             }
@@ -244,8 +231,9 @@ impl Desk {
     }
 
     /// Hands an outcome to the carriage. What does not fit is told at the hub's next question.
-    fn tell(&self, outcome: &Outcome) {
-        if self.outcomes.try_send(outcome.to_wire()).is_err() {
+    fn tell(&self, reply: &ReplyTo, outcome: &Outcome) {
+        let letter = (reply.clone(), outcome.to_wire());
+        if self.outcomes.try_send(letter).is_err() {
             debug!(id = %outcome.id, "an outcome waits for the hub to ask again");
         }
     }
