@@ -105,6 +105,8 @@ async fn agent_of(store: &Store, tenant: &Tenant, name: &str) -> AgentId {
     let enrollment = Enrollment {
         invitation: &invitation,
         fingerprint: &fingerprint,
+        key_hash: "0a",
+        sealing_key: Some([7; 32]),
         until: at("2027-11-23T08:00:00Z"),
         version: "0.1.0",
     };
