@@ -30,6 +30,7 @@ pub mod command_key;
 pub mod config;
 pub mod door;
 pub mod meter;
+pub mod permission;
 pub mod state;
 pub mod store;
 
@@ -82,6 +83,7 @@ pub struct Hub {
     portal_listener: TcpListener,
     bound: Bound,
     poll_every: Duration,
+    key: Arc<CommandKey>,
     _lock: Lock,
 }
 
@@ -105,7 +107,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     let authority = Authority::open(&config.state_dir, now)?;
     let identity = authority.server_identity(&config.state_dir, &config.names, now)?;
     let settings = tls::settings(&authority, identity)?;
-    let command_key = CommandKey::open(&config.state_dir)?;
+    let key = Arc::new(CommandKey::open(&config.state_dir)?);
     let store = Store::open(&config.store_url, &config.state_dir).await?;
     let (uplink_listener, uplink) = listen("uplink.listen", config.uplink_listen).await?;
     let (portal_listener, portal) = listen("portal.listen", config.portal_listen).await?;
@@ -115,7 +117,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         store: store.clone(),
         tenant: Tenant::DEFAULT,
         authority,
-        command_key: command_key.public(),
+        command_key: key.public(),
         poll_every: config.poll_every,
         report_at_once: config.report_at_once,
     });
@@ -127,6 +129,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         portal_listener,
         bound,
         poll_every: config.poll_every,
+        key,
         _lock: lock,
     })
 }
@@ -154,6 +157,7 @@ impl Hub {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
             poll_every: self.poll_every,
+            key: self.key,
         };
         let portal = axum::serve(self.portal_listener, portal::router(state))
             .with_graceful_shutdown(told(stopped.clone()));

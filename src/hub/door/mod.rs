@@ -1,6 +1,7 @@
 //! The doors: what the outside can reach, one file or folder each.
 
 pub mod code;
+pub mod command;
 mod enrolling;
 pub mod portal;
 pub mod tls;
