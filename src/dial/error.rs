@@ -158,6 +158,13 @@ fn of(seen: Option<&Seen>) -> String {
 }
 
 impl DialError {
+    /// The one of these among an error's reasons, as tonic wraps it.
+    #[must_use]
+    pub fn within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        std::iter::successors(Some(error), |error| error.source())
+            .find_map(|reason| reason.downcast_ref())
+    }
+
     /// What the system said of a connection, told apart.
     pub(crate) fn connect(to: String, error: io::Error) -> Self {
         match error.kind() {

@@ -189,6 +189,12 @@ impl Proxy {
         !self.user.is_empty()
     }
 
+    /// Whether there is a password to show it.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        !self.password.is_empty()
+    }
+
     pub(crate) fn user(&self) -> &str {
         &self.user
     }
