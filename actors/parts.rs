@@ -59,6 +59,8 @@ pub struct HubLink {
     pub certificate_pem: String,
     /// Our key, PEM.
     pub key_pem: Secret,
+    /// How to get there.
+    pub route: dial::Route,
 }
 
 impl fmt::Debug for HubLink {

@@ -6,12 +6,13 @@
 use std::error::Error;
 use std::time::Duration;
 
+use dial::{Connector, Destination, DialError, Dialer, Trust, TrustError};
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::uplink_client::UplinkClient;
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, Endpoint};
 use tracing::{error, warn};
 
 use crate::parts::HubLink;
@@ -29,8 +30,8 @@ const REPORTS_BYTES_MAX: usize = 2 * 1024 * 1024;
 const NEWEST_EPOCH: &str = "platen-newest-epoch";
 /// Longest reply that is read: it has five numbers.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
-/// How long the connection and its handshake may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the connection may take altogether; each step of it has a limit of its own (`dial`).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a silent connection is tested, and how long that may take: a firewall that forgot
 /// it would otherwise be noticed only by the poll's own timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -41,6 +42,9 @@ pub(super) enum PollError {
     /// The configuration names something that is no address of a hub.
     #[error("'{0}' is not an https address")]
     NotHttps(String),
+    /// What is on disk is no identity.
+    #[error("the agent's identity cannot be used: {0}")]
+    Identity(#[from] TrustError),
     /// No connection, or none that TLS lets us believe in.
     #[error("the hub {url} cannot be reached: {}", words(.error))]
     Unreachable {
@@ -89,29 +93,24 @@ pub(super) struct Link {
 impl Link {
     /// Connects. Must be called on the runtime on which the connection shall live.
     pub(super) async fn open(hub: &HubLink, deadline: Duration) -> Result<Self, PollError> {
-        if !hub.url.starts_with("https://") {
-            return Err(PollError::NotHttps(hub.url.clone()));
-        }
+        let not_https = || PollError::NotHttps(hub.url.clone());
+        let to = Destination::of_url(&hub.url).map_err(|_| not_https())?;
+        let origin = hub.url.parse().map_err(|_| not_https())?;
         let unreachable = |error| PollError::Unreachable {
             url: hub.url.clone(),
             error,
         };
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&hub.authority_pem))
-            .identity(Identity::from_pem(
-                &hub.certificate_pem,
-                hub.key_pem.expose(),
-            ));
-        let channel = Endpoint::from_shared(hub.url.clone())
+        let dialer = dialer(hub)?;
+        // TLS is the dialer's: to tonic it looks like a connection without.
+        let channel = Endpoint::from_shared(format!("http://{to}"))
             .map_err(unreachable)?
-            .tls_config(tls)
-            .map_err(unreachable)?
+            .origin(origin)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(deadline)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
             .keep_alive_while_idle(true)
-            .connect()
+            .connect_with_connector(Connector::new(dialer, to))
             .await
             .map_err(unreachable)?;
         let client = UplinkClient::new(channel)
@@ -240,6 +239,16 @@ impl Link {
     }
 }
 
+/// What dials the hub: its own CA is believed, our certificate shown.
+fn dialer(hub: &HubLink) -> Result<Dialer, TrustError> {
+    let key = String::from_utf8_lossy(hub.key_pem.expose()).into_owned();
+    let trust = Trust {
+        roots_pem: hub.authority_pem.clone(),
+        identity: Some((hub.certificate_pem.clone(), key)),
+    };
+    Dialer::through(&trust, hub.route.clone())
+}
+
 impl PollError {
     /// The newest epoch that the hub knows, where it refuses reports of ours because of others
     /// that it has kept; 0 where it knows none newer.
@@ -252,6 +261,7 @@ impl PollError {
             } => Some(newest_epoch.unwrap_or(0)),
             Self::Refused { .. }
             | Self::NotHttps(_)
+            | Self::Identity(_)
             | Self::Unreachable { .. }
             | Self::WrongEpoch { .. }
             | Self::Spool(_) => None,
@@ -312,7 +322,10 @@ fn agent_status(
 }
 
 /// An error with its reasons: tonic's own words are only "transport error".
-fn words(error: &dyn Error) -> String {
+fn words(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = DialError::within(error) {
+        return error.to_string();
+    }
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(reason) = source {

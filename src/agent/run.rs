@@ -195,6 +195,7 @@ async fn parts(
     for range in &config.ranges {
         subnets.push(Arc::new(subnet(range, config.snmp_port).await?));
     }
+    let route = config.route.route.clone();
     Ok(Parts {
         settings: config.settings,
         subnets,
@@ -206,6 +207,7 @@ async fn parts(
             authority_pem: identity.authority,
             certificate_pem: identity.certificate,
             key_pem: Secret::new(identity.key),
+            route,
         }),
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
