@@ -1,5 +1,7 @@
 //! The doors: what the outside can reach, one file or folder each.
 
+pub mod broker;
+pub mod carrier;
 pub mod code;
 pub mod portal;
 pub mod tls;
