@@ -4,7 +4,8 @@
 //! is done when the broker has the command, which does not say that the agent has. A broker forgets
 //! what it held when it restarts, so the desk sends whatever has no outcome again.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,18 @@ use dial::mqtt::{
     Attempt, Carriage, Client, Event, Login, Opens, Options, PublishError, RETRY, Standing,
     StartError, Version,
 };
-use dial::{Destination, Dialer, Stream, Trust, TrustError};
+use dial::{Destination, Dialer, Stream, Trust};
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use proto::topics::{self, Use};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
+use crate::RunError;
+use crate::ca::Authority;
+use crate::config::HubConfig;
 use crate::door::broker::{Broker, HUB_CLIENT_ID};
+use crate::state;
 
 /// Messages of agents that wait to be taken. Beyond it the broker is not read from.
 const ARRIVALS_MAX: usize = 64;
@@ -39,14 +45,110 @@ pub enum Which {
 }
 
 /// A broker that somebody else runs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct External {
     /// Where it is.
     pub to: Destination,
-    /// Whom to believe there, and the certificate that lets the hub in.
-    pub trust: Trust,
+    /// Says whom to believe there, and gives the certificate that lets the hub in; asked before
+    /// each connection.
+    pub trust: Arc<dyn Fn() -> Result<Trust, String> + Send + Sync>,
     /// A user name and password beside or in place of the certificate.
     pub login: Option<Login>,
+}
+
+impl fmt::Debug for External {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("External")
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Which {
+    /// The hub's own broker, if it is that.
+    #[must_use]
+    pub fn own(&self) -> Option<Arc<Broker>> {
+        match self {
+            Self::Own(broker) => Some(Arc::clone(broker)),
+            Self::External(_) => None,
+        }
+    }
+
+    /// What a connection to it is made with.
+    fn attempt(&self) -> Result<Attempt, String> {
+        let (carriage, login) = match self {
+            Self::Own(broker) => (Carriage::Plain(Arc::new(Own(Arc::clone(broker)))), None),
+            Self::External(external) => {
+                let trust = (external.trust)()?;
+                let dialer = Dialer::new(&trust).map_err(|error| format!("mqtt: {error}"))?;
+                let to = external.to.clone();
+                (Carriage::Tls { dialer, to }, external.login.clone())
+            }
+        };
+        Ok(Attempt {
+            carriage,
+            login,
+            will: None,
+            renew_at: None,
+        })
+    }
+}
+
+/// The broker that is configured: starts the hub's own, or reads what the other one needs.
+///
+/// # Errors
+/// [`RunError`] when the hub's own cannot start, or a configured file cannot be read.
+pub async fn which(config: &HubConfig) -> Result<Which, RunError> {
+    let Some(broker) = &config.doors.broker else {
+        return Ok(Which::Own(Arc::new(Broker::start().await?)));
+    };
+    let text = |key: &'static str, path: &Path| match state::read(path) {
+        Ok(Some(text)) => String::from_utf8(text).map_err(|_| unreadable(key, path)),
+        Ok(None) | Err(_) => Err(unreadable(key, path)),
+    };
+    let authority = Authority::open(&config.state_dir, Timestamp::now())?;
+    let roots_pem = match &broker.ca_file {
+        None => authority.certificate_pem().to_owned(),
+        Some(path) => text("mqtt.ca_file", path)?,
+    };
+    let given = match &broker.certificate {
+        None => None,
+        Some((certificate, key)) => Some((
+            text("mqtt.certificate_file", certificate)?,
+            text("mqtt.key_file", key)?,
+        )),
+    };
+    let login = match &broker.login {
+        None => None,
+        Some((user, path)) => Some(Login {
+            user: user.clone(),
+            password: text("mqtt.password_file", path)?.trim_end().to_owned(),
+        }),
+    };
+    let trust = move || {
+        let identity = match &given {
+            Some(given) => given.clone(),
+            None => authority
+                .sign_hub(HUB_CLIENT_ID, Timestamp::now())
+                .map_err(|error| error.to_string())?,
+        };
+        Ok(Trust {
+            roots_pem: roots_pem.clone(),
+            identity: Some(identity),
+        })
+    };
+    Ok(Which::External(External {
+        to: broker.to.clone(),
+        trust: Arc::new(trust),
+        login,
+    }))
+}
+
+fn unreadable(key: &'static str, path: &Path) -> RunError {
+    RunError::File {
+        key,
+        path: path.to_owned(),
+    }
 }
 
 /// What an agent said.
@@ -66,9 +168,6 @@ pub enum CarrierError {
     /// No client can be made.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The external broker cannot be believed.
-    #[error("mqtt.ca_file, mqtt.certificate_file: {0}")]
-    Trust(#[from] TrustError),
 }
 
 /// The session. Cheap to clone.
@@ -87,22 +186,9 @@ impl Carrier {
         which: &Which,
         folder: PathBuf,
     ) -> Result<(Self, mpsc::Receiver<Arrival>), CarrierError> {
-        let (carriage, login) = match which {
-            Which::Own(broker) => (Carriage::Plain(Arc::new(Own(Arc::clone(broker)))), None),
-            Which::External(external) => {
-                let dialer = Dialer::new(&external.trust)?;
-                let to = external.to.clone();
-                (Carriage::Tls { dialer, to }, external.login.clone())
-            }
-        };
-        let attempt = Attempt {
-            carriage,
-            login,
-            will: None,
-            renew_at: None,
-        };
+        let which = which.clone();
         let (client, events) = Client::start(Options {
-            attempts: Arc::new(move || Ok(attempt.clone())),
+            attempts: Arc::new(move || which.attempt()),
             version: Version::V5,
             client_id: HUB_CLIENT_ID.to_owned(),
             filters: vec![topics::OUTCOMES.to_owned(), topics::PRESENCES.to_owned()],

@@ -3,6 +3,9 @@
 pub mod broker;
 pub mod carrier;
 pub mod code;
+pub mod front;
+pub mod mqtt;
+pub mod opening;
 pub mod portal;
 pub mod tls;
 pub mod uplink;
