@@ -28,3 +28,4 @@ pub mod wire;
 
 pub use backoff::Backoff;
 pub use handle::{Ended, Gone, Handle, StartError, start};
+pub use uplink::mqtt;

@@ -13,6 +13,7 @@ use crate::reach::credential::{Credential, Secret};
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
 use crate::spool::Spool;
+use crate::uplink::mqtt::MqttLink;
 
 /// Everything the actors need.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub struct HubLink {
     pub key_pem: Secret,
     /// How to get there.
     pub route: dial::Route,
+    /// Where commands come from; `None`: no commands.
+    pub mqtt: Option<MqttLink>,
 }
 
 impl fmt::Debug for HubLink {

@@ -5,6 +5,7 @@
 //! spool keeps everything meanwhile. It starts nobody and orders nobody about in this stage.
 
 mod grpc;
+pub mod mqtt;
 
 use std::time::Duration;
 

@@ -208,6 +208,7 @@ async fn parts(
             certificate_pem: identity.certificate,
             key_pem: Secret::new(identity.key),
             route,
+            mqtt: None,
         }),
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),

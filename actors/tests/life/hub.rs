@@ -49,6 +49,7 @@ impl Hub {
             certificate_pem,
             key_pem: Secret::new(key),
             route: dial::Route::direct(),
+            mqtt: None,
         };
         (
             Self {
