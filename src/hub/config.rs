@@ -48,6 +48,8 @@ pub struct HubConfig {
     pub poll_every: Duration,
     /// Whether an agent polls as soon as something new is in its spool.
     pub report_at_once: bool,
+    /// Whether a person compares an agent's key before it is let in, unless an invitation says so.
+    pub approval: bool,
     /// Where the portal is listened for without TLS: a loopback address.
     pub portal_listen: SocketAddr,
     /// The portal over https, and MQTT.
@@ -107,6 +109,8 @@ struct Raw {
     #[serde(default)]
     uplink: RawUplink,
     #[serde(default)]
+    enrollment: RawEnrollment,
+    #[serde(default)]
     portal: RawPortal,
     #[serde(default)]
     mqtt: RawMqtt,
@@ -128,6 +132,12 @@ struct RawUplink {
     public_port: Option<u16>,
     poll_secs: Option<u32>,
     report_at_once: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnrollment {
+    approval: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -229,6 +239,7 @@ impl TryFrom<Raw> for HubConfig {
             public_port: raw.uplink.public_port.filter(|port| *port != 0),
             poll_every: Duration::from_secs(u64::from(poll_secs)),
             report_at_once: raw.uplink.report_at_once.unwrap_or(true),
+            approval: raw.enrollment.approval.unwrap_or(false),
             portal_listen: loopback(portal_listen)?,
             log_level: log_level(raw.log.level)?,
             log_format: raw.log.format.unwrap_or(LogFormat::Text),
@@ -339,6 +350,9 @@ fn overlay(raw: Raw, variable: &str, value: &str) -> Result<Raw, ConfigError> {
             public_port: over.uplink.public_port.or(raw.uplink.public_port),
             poll_secs: over.uplink.poll_secs.or(raw.uplink.poll_secs),
             report_at_once: over.uplink.report_at_once.or(raw.uplink.report_at_once),
+        },
+        enrollment: RawEnrollment {
+            approval: over.enrollment.approval.or(raw.enrollment.approval),
         },
         portal: over.portal.or(raw.portal),
         mqtt: over.mqtt.or(raw.mqtt),

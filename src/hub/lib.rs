@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::ca::{Authority, CaError};
+use crate::command_key::{CommandKey, CommandKeyError};
 use crate::config::HubConfig;
 use crate::door::broker::BrokerError;
 use crate::door::carrier::{self, CarrierError, Which};
@@ -28,6 +29,7 @@ use crate::store::{Store, StoreError, Tenant};
 
 pub mod ca;
 pub mod cli;
+pub mod command_key;
 pub mod config;
 pub mod door;
 pub mod meter;
@@ -46,6 +48,9 @@ pub enum RunError {
     /// The authority cannot work.
     #[error(transparent)]
     Ca(#[from] CaError),
+    /// There is no key to sign commands with.
+    #[error(transparent)]
+    CommandKey(#[from] CommandKeyError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,6 +119,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     let lock = state::lock(&config.state_dir)?;
     let authority = Authority::open(&config.state_dir, now)?;
     let settings = opening::settings(config, &authority, now)?;
+    let command_key = CommandKey::open(&config.state_dir)?;
     let store = Store::open(&config.store_url, &config.state_dir).await?;
     let (listeners, bound) = Listeners::bind(config).await?;
     let broker = carrier::which(config).await?;
@@ -122,6 +128,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         store: store.clone(),
         tenant: Tenant::DEFAULT,
         authority,
+        command_key: command_key.public(),
         poll_every: config.poll_every,
         report_at_once: config.report_at_once,
     });

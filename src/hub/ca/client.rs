@@ -5,7 +5,7 @@ use rcgen::{
     CertificateParams, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 
-use super::{Authority, CaError, SERVER_LIFE, named, serial, validity};
+use super::{Authority, BACKDATE, CaError, SERVER_LIFE, named, serial, validity};
 
 impl Authority {
     /// A key and a certificate for the hub as a client of a broker that believes this authority:
@@ -20,7 +20,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
-        validity(&mut params, now, SERVER_LIFE);
+        validity(&mut params, (now, BACKDATE), SERVER_LIFE);
         params.serial_number = Some(serial()?);
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok((certificate.pem(), key.serialize_pem()))

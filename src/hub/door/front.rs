@@ -129,7 +129,7 @@ impl Front {
     async fn serve_one(self, connection: Connection, mut stopped: watch::Receiver<bool>) {
         let peer = connection.peer().clone();
         let address = peer.address;
-        let is_stranger = peer.fingerprint.is_none();
+        let is_stranger = peer.certificate.is_none();
         let router = Router::new()
             .fallback(dispatch)
             .with_state(self)
@@ -189,7 +189,7 @@ impl Front {
             return Judged::NoDoor;
         };
         let is_wanted = peer.wanted.is_none() || peer.wanted == host;
-        if peer.fingerprint.is_some() {
+        if peer.certificate.is_some() {
             Judged::AgentAtPortal
         } else if is_wanted && host.is_some_and(|host| names.portal.contains(&host)) {
             Judged::Portal(router.clone(), Https(Arc::clone(&names.portal)))

@@ -147,7 +147,7 @@ impl MqttDoor {
 
     /// Proves an agent by the certificate of its connection.
     async fn prove(&self, peer: &Peer) -> Result<AgentId, Refusal> {
-        let fingerprint = peer.fingerprint.as_deref().ok_or(Refusal::Stranger)?;
+        let fingerprint = peer.fingerprint().ok_or(Refusal::Stranger)?;
         let parts = &self.0;
         let known = parts
             .store

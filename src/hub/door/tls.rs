@@ -25,7 +25,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tracing::{debug, warn};
 
 use crate::ca::{Authority, ServerIdentity};
-use crate::store::hash_hex;
+use crate::door::verifier::{self, Verifier};
+use crate::store::holders::Presented;
 
 /// Most connections at once, from whomever. An agent holds one; a thousand agents fit twice.
 const CONNECTIONS_MAX: usize = 2_048;
@@ -58,10 +59,20 @@ pub enum TlsError {
 pub struct Peer {
     /// Where it comes from.
     pub address: SocketAddr,
-    /// SHA-256 of its certificate, if it has shown one that the hub's authority signed.
-    pub fingerprint: Option<String>,
+    /// Its certificate, if it has shown one that the hub's authority signed. It may have ended:
+    /// what it is worth is [`crate::store::Store::prove`]'s to say.
+    pub certificate: Option<Presented>,
     /// Whom it wanted (RFC 6066, section 3); none where it called an address.
     pub wanted: Option<String>,
+}
+
+impl Peer {
+    /// SHA-256 of its certificate, in hex.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        let certificate = self.certificate.as_ref();
+        certificate.map(|certificate| certificate.fingerprint.as_str())
+    }
 }
 
 /// The certificates that the doors show.
@@ -87,16 +98,16 @@ pub struct Settings {
 /// # Errors
 /// [`TlsError`] when certificate or authority cannot be used.
 pub fn settings(authority: &Authority, faces: Faces) -> Result<Settings, TlsError> {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate().clone())?;
-    let roots = Arc::new(roots);
     let face = Arc::new(Face::new(faces)?);
-    let verifier = WebPkiClientVerifier::builder(Arc::clone(&roots)).allow_unauthenticated();
+    let verifier = Arc::new(Verifier::new(authority)?);
     let mut open = ServerConfig::builder_with_protocol_versions(&[&TLS13, &TLS12])
-        .with_client_cert_verifier(verifier.build()?)
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::<Face>::clone(&face));
     open.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let verifier = WebPkiClientVerifier::builder(roots).build()?;
+    // Nobody renews over MQTT: an ended certificate opens nothing there.
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate().clone())?;
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build()?;
     let agents = ServerConfig::builder_with_protocol_versions(&[&TLS13, &TLS12])
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(face);
@@ -218,17 +229,17 @@ impl Connection {
         let session = stream.get_ref().1;
         let wanted = session.server_name().map(str::to_ascii_lowercase);
         let certificates = session.peer_certificates();
-        let fingerprint = certificates
+        let certificate = certificates
             .and_then(<[_]>::first)
-            .map(|leaf| hash_hex(leaf));
-        let leaves = fingerprint
+            .and_then(verifier::presented);
+        let leaves = certificate
             .is_none()
             .then(|| Box::pin(sleep(STRANGER_LIFE)));
         Self {
             stream,
             peer: Peer {
                 address,
-                fingerprint,
+                certificate,
                 wanted,
             },
             leaves,
