@@ -4,6 +4,7 @@
 //! default and its reason stands in `config/agent.toml`. Secrets are never shown.
 
 mod layers;
+mod route;
 mod show;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ use actors::reach::snmp::SnmpSettings;
 use serde::Deserialize;
 use snmp::Version;
 use toml::Spanned;
+
+pub use route::RouteConfig;
 
 /// The commented sample: every key, its default and its reason.
 pub const SAMPLE: &str = include_str!("../../config/agent.toml");
@@ -44,8 +47,12 @@ pub struct AgentConfig {
     pub name: String,
     /// Where its state is kept.
     pub state_dir: PathBuf,
+    /// What the spool is sealed with, if not with the key in the state folder.
+    pub spool_key_file: Option<PathBuf>,
     /// Where the hub is, if the configuration says so; else the enrollment does.
     pub hub_url: Option<String>,
+    /// How to get there.
+    pub route: RouteConfig,
     /// Where printers are.
     pub ranges: Vec<RangeConfig>,
     /// Periods and deadlines of the actors.
@@ -163,8 +170,13 @@ impl AgentConfig {
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let (raw, places) = layers::read(origin, text, environment)?;
-        check(raw, &places)
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        let (raw, places) = layers::read(origin, text, environment.clone())?;
+        let route = route::check(&raw.hub, &environment, &places)?;
+        Ok(Self {
+            route,
+            ..check(raw, &places)?
+        })
     }
 
     /// The configuration as it is in effect, as TOML, secrets as `***`.
@@ -188,6 +200,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 pub(crate) struct Raw {
     name: Option<String>,
     state_dir: Option<PathBuf>,
+    state: RawState,
     hub: RawHub,
     ranges: Vec<RawRange>,
     credentials: BTreeMap<String, RawCredential>,
@@ -198,9 +211,19 @@ pub(crate) struct Raw {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct RawState {
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct RawHub {
     url: Option<Spanned<String>>,
     poll_secs: Option<Spanned<u64>>,
+    proxy: Option<Spanned<String>>,
+    proxy_password_file: Option<Spanned<PathBuf>>,
+    no_proxy: Vec<String>,
+    intercept_ca_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -276,7 +299,9 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
     Ok(AgentConfig {
         name: raw.name.unwrap_or_else(host_name),
         state_dir: raw.state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
+        spool_key_file: raw.state.key_file,
         hub_url: raw.hub.url.map(|url| check_url(url, places)).transpose()?,
+        route: RouteConfig::default(),
         ranges,
         settings: Settings {
             read_every,
@@ -348,7 +373,7 @@ fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Secret, Confi
         places.error(
             file,
             format!("{shown} cannot be read: {error}"),
-            "name a file that holds the community and that this user can read",
+            "name a file that holds the secret alone and that this user can read",
         )
     };
     let about = fs::metadata(path).map_err(unreadable)?;
@@ -372,7 +397,7 @@ fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Secret, Confi
         return Err(places.error(
             file,
             format!("{shown} is empty"),
-            "write the community into it",
+            "write the secret into it",
         ));
     }
     Ok(Secret::new(secret))

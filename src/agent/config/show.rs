@@ -13,11 +13,16 @@ pub(super) fn show(config: &AgentConfig) -> String {
         "state_dir".to_owned(),
         config.state_dir.display().to_string().into(),
     );
+    if let Some(file) = &config.spool_key_file {
+        let file = file.display().to_string();
+        all.insert("state".to_owned(), section([("key_file", file.into())]));
+    }
     let mut hub = Table::new();
     if let Some(url) = &config.hub_url {
         hub.insert("url".to_owned(), url.clone().into());
     }
     hub.insert("poll_secs".to_owned(), secs(config.settings.poll_every));
+    way(config, &mut hub);
     all.insert("hub".to_owned(), hub.into());
     all.insert(
         "ranges".to_owned(),
@@ -50,6 +55,25 @@ pub(super) fn show(config: &AgentConfig) -> String {
     all.insert("log".to_owned(), section(log));
     // Only tables, texts and numbers: there is nothing that TOML could not say.
     toml::to_string(&all).unwrap_or_default()
+}
+
+/// How to get to the hub, as written.
+fn way(config: &AgentConfig, hub: &mut Table) {
+    let way = &config.route;
+    if let Some(proxy) = &way.proxy {
+        hub.insert("proxy".to_owned(), proxy.clone().into());
+    }
+    if !way.no_proxy.is_empty() {
+        hub.insert("no_proxy".to_owned(), way.no_proxy.clone().into());
+    }
+    for (key, path) in [
+        ("proxy_password_file", &way.proxy_password_file),
+        ("intercept_ca_file", &way.intercept_ca_file),
+    ] {
+        if let Some(path) = path {
+            hub.insert(key.to_owned(), path.display().to_string().into());
+        }
+    }
 }
 
 fn range(range: &RangeConfig) -> Value {

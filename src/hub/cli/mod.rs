@@ -176,6 +176,9 @@ fn bound(config: &HubConfig) -> Result<Bound, Complaint> {
     Ok(Bound {
         uplink: config.uplink_listen,
         portal: config.portal_listen,
+        portal_https: config.doors.portal_https_listen,
+        mqtt: config.doors.mqtt_listen,
+        mqtt_websocket: config.doors.mqtt_websocket_listen,
     })
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, error, info, warn};
 
+use crate::door::carrier::{Arrival, Carrier};
 use crate::store::commands::{CommandState, Heard, LastWord};
 use crate::store::{Store, StoreError, Tenant};
 
@@ -42,15 +43,13 @@ pub trait Carries: Send + Sync {
     fn carry<'a>(&'a self, agent: &'a str, command: Vec<u8>) -> BoxFuture<'a, Result<(), String>>;
 }
 
-/// What an agent said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// Which agent, as the broker let it in.
-    pub agent: String,
-    /// [`Use::Outcome`] or [`Use::Presence`].
-    pub kind: Use,
-    /// An `Outcome` or a `Presence`, encoded and unchecked.
-    pub payload: Vec<u8>,
+impl Carries for Carrier {
+    fn carry<'a>(&'a self, agent: &'a str, command: Vec<u8>) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let sent = self.send(agent, command).await;
+            sent.map_err(|error| error.to_string())
+        })
+    }
 }
 
 /// The desk.
@@ -80,7 +79,7 @@ impl Desk {
     }
 
     /// Works until `stopped`, or until nobody can say anything any more.
-    pub async fn work(self, mut said: mpsc::Receiver<Said>, stopped: impl Future<Output = ()>) {
+    pub async fn work(self, mut said: mpsc::Receiver<Arrival>, stopped: impl Future<Output = ()>) {
         tokio::pin!(stopped);
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -122,16 +121,16 @@ impl Desk {
     }
 
     /// Takes what an agent said.
-    async fn hear(&self, said: &Said, now: Timestamp) -> Result<(), StoreError> {
-        match said.kind {
+    async fn hear(&self, said: &Arrival, now: Timestamp) -> Result<(), StoreError> {
+        match said.said {
             Use::Outcome => self.hear_outcome(said, now).await,
             Use::Presence => self.hear_presence(said).await,
             Use::Command => Ok(()),
         }
     }
 
-    async fn hear_outcome(&self, said: &Said, now: Timestamp) -> Result<(), StoreError> {
-        let agent = said.agent.as_str();
+    async fn hear_outcome(&self, said: &Arrival, now: Timestamp) -> Result<(), StoreError> {
+        let agent = said.agent_id.as_str();
         let Ok(outcome) = v1::Outcome::decode(said.payload.as_slice()) else {
             warn!(agent, "an agent sent something as an outcome that is none");
             return Ok(());
@@ -182,15 +181,15 @@ impl Desk {
     }
 
     /// An agent that has just come is sent at once whatever it has not answered.
-    async fn hear_presence(&self, said: &Said) -> Result<(), StoreError> {
+    async fn hear_presence(&self, said: &Arrival) -> Result<(), StoreError> {
         let Ok(presence) = v1::Presence::decode(said.payload.as_slice()) else {
-            warn!(agent = %said.agent, "an agent sent something as a presence that is none");
+            warn!(agent = %said.agent_id, "an agent sent something as a presence that is none");
             return Ok(());
         };
-        debug!(agent = %said.agent, is_online = presence.is_online, "presence");
+        debug!(agent = %said.agent_id, is_online = presence.is_online, "presence");
         if presence.is_online {
             self.store
-                .commands_due_for(&self.tenant, &said.agent)
+                .commands_due_for(&self.tenant, &said.agent_id)
                 .await?;
             self.turn(Timestamp::now()).await?;
         }

@@ -82,9 +82,9 @@ impl Hub {
     }
 
     async fn says(&self, outcome: &v1::Outcome) {
-        let said = Said {
-            agent: self.agent.clone(),
-            kind: Use::Outcome,
+        let said = Arrival {
+            agent_id: self.agent.clone(),
+            said: Use::Outcome,
             payload: outcome.encode_to_vec(),
         };
         self.desk.hear(&said, Timestamp::now()).await.unwrap();
@@ -204,9 +204,9 @@ async fn what_has_no_answer_is_sent_again_and_at_once_to_who_has_come() {
         is_online: true,
         ..v1::Presence::default()
     };
-    let said = Said {
-        agent: hub.agent.clone(),
-        kind: Use::Presence,
+    let said = Arrival {
+        agent_id: hub.agent.clone(),
+        said: Use::Presence,
         payload: presence.encode_to_vec(),
     };
     hub.desk.hear(&said, Timestamp::now()).await.unwrap();
@@ -219,9 +219,9 @@ async fn nonsense_of_an_agent_changes_nothing() {
     let id = hub.order(Order::Diag).await.unwrap();
     for payload in [vec![], vec![0xff; 40], b"{}".to_vec()] {
         for kind in [Use::Outcome, Use::Presence, Use::Command] {
-            let said = Said {
-                agent: hub.agent.clone(),
-                kind,
+            let said = Arrival {
+                agent_id: hub.agent.clone(),
+                said: kind,
                 payload: payload.clone(),
             };
             hub.desk.hear(&said, Timestamp::now()).await.unwrap();
