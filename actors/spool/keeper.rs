@@ -322,7 +322,13 @@ impl Keeper {
     }
 
     fn try_open(&self, now_ms: u64) -> Result<Store, StoreError> {
-        let database = (self.open)(&self.path)?;
+        let is_new = !self.path.exists();
+        let database = (self.open)(&self.path).inspect_err(|_| {
+            if is_new {
+                // Half made, it would look like a damaged one; where it stays, it is set aside.
+                let _ = std::fs::remove_file(&self.path);
+            }
+        })?;
         if !format::is_first(&database)? {
             return Store::open(database, self.sealer()?, self.limits, now_ms);
         }

@@ -143,7 +143,14 @@ fn state(agent: &AgentRow) -> String {
     match (&agent.revoked, &agent.trouble) {
         (Some(at), _) => format!("revoked {at}"),
         (None, Some(trouble)) => format!("refused: {}", plain(trouble)),
-        (None, None) => "enrolled".to_owned(),
+        (None, None) => match agent
+            .status
+            .as_ref()
+            .and_then(|status| status.alarms.first())
+        {
+            Some(alarm) => format!("alarm: {}", plain(alarm)),
+            None => "enrolled".to_owned(),
+        },
     }
 }
 

@@ -48,6 +48,9 @@ const HEADERS_LEN_MAX: u32 = 8 * 1024;
 /// Longest one call may take: the store waits at most 20 s for another writer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Where an agent whose epoch is refused as older reads which is the newest (uplink.proto).
+const NEWEST_EPOCH: &str = "platen-newest-epoch";
+
 /// How often a quiet connection is asked whether it lives, and how long it may take to say so.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -327,7 +330,11 @@ fn refuse(agent: &AgentId, error: &AcceptError) -> Status {
         AcceptError::TooLarge(_) => Status::invalid_argument(error.to_string()),
         AcceptError::EpochWentBack { .. } | AcceptError::Altered { .. } => {
             error!(agent = agent.name(), %error, "reports were refused");
-            Status::failed_precondition(error.to_string())
+            let mut status = Status::failed_precondition(error.to_string());
+            if let AcceptError::EpochWentBack { newest, .. } = error {
+                status.metadata_mut().insert(NEWEST_EPOCH, (*newest).into());
+            }
+            status
         }
     }
 }

@@ -380,7 +380,8 @@ impl Columns {
 
 /// Where the spool of `epoch` stands, given the newest epoch kept.
 fn position_of(newest: Option<PositionRow>, epoch: u64) -> Result<Position, AcceptError> {
-    let Some(row) = newest else {
+    // An agent whose spool cannot be opened has no epoch, and tells only how it is.
+    let Some(row) = newest.filter(|_| epoch > 0) else {
         return Ok(Position::default());
     };
     let newest = row.epoch.unsigned_abs();
