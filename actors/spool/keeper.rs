@@ -37,8 +37,8 @@ pub(super) type Job = Box<dyn FnOnce(&mut Keeper) + Send>;
 /// How a database is opened; the tests put a failing disk here.
 type Opener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
 
-/// Unix time in milliseconds; a story puts another one here.
-pub type Clock = fn() -> u64;
+/// Unix time in milliseconds; the tests put another one here.
+pub(super) type Clock = fn() -> u64;
 
 /// The owner of the file.
 pub(super) struct Keeper {
