@@ -109,6 +109,9 @@ fn text(status: &Status) -> String {
         "Queue     {}",
         queue(&snapshot.queue, &snapshot.printers, now)
     );
+    for alarm in &snapshot.queue.alarms {
+        let _ = writeln!(text, "Alarm     {}", printable(alarm));
+    }
     let _ = writeln!(text, "Restarts  {}", restarts(&snapshot.restarts, now));
     text
 }
