@@ -5,6 +5,7 @@
 
 pub mod credential;
 mod follow;
+pub mod icmp;
 mod pace;
 mod pending;
 mod probe;

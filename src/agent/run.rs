@@ -216,7 +216,7 @@ async fn parts(
 }
 
 /// A configured range with its names resolved.
-async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
+pub(crate) async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
     let addresses = resolved(&range.addresses, &range.label).await?;
     let exclude = resolved(&range.exclude, &range.label).await?;
     let door = Door::Snmp { port };

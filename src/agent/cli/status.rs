@@ -43,14 +43,44 @@ pub async fn run(args: StatusArgs) -> Result<Exit, CliError> {
     Ok(Exit::OK)
 }
 
-/// Succeeds if the running agent answers: for health checks of containers.
+/// Arguments of `platen health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Ready, not only alive: the hub has answered, and its last answer was no refusal
+    #[arg(long)]
+    ready: bool,
+}
+
+/// Succeeds if the running agent answers: for health checks of containers. An agent whose hub is
+/// away is healthy, since reports wait on disk; it is not ready.
 ///
 /// # Errors
-/// [`CliError`] when it does not.
-pub async fn health(args: ConfigArgs) -> Result<Exit, CliError> {
-    ask(&args).await?;
+/// [`CliError`] when it is not.
+pub async fn health(args: HealthArgs) -> Result<Exit, CliError> {
+    let status = ask(&args.config).await?;
+    if args.ready
+        && let Some(why) = unready(status.snapshot.hub.as_ref())
+    {
+        return Err(
+            CliError::new(Exit::HUB_AWAY, "the agent is alive and not ready")
+                .because(printable(&why))
+                .try_next("platen check says what is in the way"),
+        );
+    }
     println!("ok");
     Ok(Exit::OK)
+}
+
+/// Why the agent is not connected; none if it is.
+fn unready(hub: Option<&HubStatus>) -> Option<String> {
+    let Some(hub) = hub else {
+        return Some("it stands alone: there is no hub".to_owned());
+    };
+    let never = || "the hub has not answered yet".to_owned();
+    let trouble = hub.uplink.trouble.clone();
+    trouble.or_else(|| hub.uplink.contact_at.is_none().then(never))
 }
 
 async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
