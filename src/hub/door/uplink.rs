@@ -69,7 +69,6 @@ impl Uplink {
     }
 
     /// The routes of the agents' door, for [`super::front`] to serve.
-    #[must_use]
     pub fn routes(self) -> axum::Router {
         let enrollment =
             EnrollmentServer::new(self.clone()).max_decoding_message_size(ENROLL_BYTES_MAX);
