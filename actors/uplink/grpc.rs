@@ -9,9 +9,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::uplink_client::UplinkClient;
-use tonic::Code;
+use rustls::CertificateError;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Status};
 use tracing::error;
 
 use crate::parts::HubLink;
@@ -40,7 +41,7 @@ pub(super) enum PollError {
     #[error("'{0}' is not an https address")]
     NotHttps(String),
     /// No connection, or none that TLS lets us believe in.
-    #[error("the hub {url} cannot be reached: {}", words(.error))]
+    #[error("the hub {url} cannot be reached: {}{}", words(.error), clock_doubt(.error))]
     Unreachable {
         url: String,
         error: tonic::transport::Error,
@@ -51,6 +52,8 @@ pub(super) enum PollError {
         url: String,
         code: Code,
         message: String,
+        /// Whether the hub itself, and not something on the way, refuses us for good.
+        is_for_good: bool,
     },
     /// The hub speaks of another spool than ours.
     #[error("the hub {url} answered for epoch {theirs} instead of {ours}")]
@@ -58,6 +61,9 @@ pub(super) enum PollError {
     /// Our own disk.
     #[error("the spool cannot be read: {0}")]
     Spool(#[from] SpoolError),
+    /// The identity could not be read or kept.
+    #[error("{0}")]
+    Keeping(String),
 }
 
 /// What a poll brought.
@@ -78,6 +84,8 @@ pub(super) struct Polled {
 pub(super) struct Link {
     url: String,
     client: UplinkClient<Channel>,
+    /// What we are to the hub on this connection.
+    certificate_pem: String,
 }
 
 impl Link {
@@ -90,11 +98,12 @@ impl Link {
             url: hub.url.clone(),
             error,
         };
+        let papers = hub.keeper.current();
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&hub.authority_pem))
             .identity(Identity::from_pem(
-                &hub.certificate_pem,
-                hub.key_pem.expose(),
+                &papers.certificate_pem,
+                papers.key_pem.expose(),
             ));
         let channel = Endpoint::from_shared(hub.url.clone())
             .map_err(unreachable)?
@@ -115,33 +124,45 @@ impl Link {
         Ok(Self {
             url: hub.url.clone(),
             client,
+            certificate_pem: papers.certificate_pem,
         })
+    }
+
+    /// Whether this connection was made with the certificate that is in use.
+    pub(super) fn is_current(&self, hub: &HubLink) -> bool {
+        self.certificate_pem == hub.keeper.current().certificate_pem
+    }
+
+    /// Asks for a certificate; returns it, PEM.
+    pub(super) async fn renew(&mut self, signing_request: String) -> Result<String, PollError> {
+        let request = v1::RenewRequest {
+            signing_request,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let renewed = self.client.renew(request).await;
+        let renewed = renewed.map_err(|status| refused(&self.url, &status))?;
+        Ok(renewed.into_inner().certificate)
     }
 
     /// Hands over the oldest batch that waits, and lets the spool forget what the hub has kept.
     pub(super) async fn poll(
         &mut self,
         spool: &Spool,
-        totals: Totals,
-        started_at: Timestamp,
+        myself: Myself<'_>,
     ) -> Result<Polled, PollError> {
         let stats = spool.stats();
         let batch = spool.peek(REPORTS_MAX, REPORTS_BYTES_MAX).await?;
         let last = batch.last().map(|spooled| spooled.sequence);
         let request = v1::PollRequest {
             epoch: stats.epoch,
-            status: Some(agent_status(&stats, totals, started_at)),
+            status: Some(agent_status(&stats, myself)),
             reports: batch.into_iter().filter_map(translate).collect(),
         };
         let reply = self
             .client
             .poll(request)
             .await
-            .map_err(|status| PollError::Refused {
-                url: self.url.clone(),
-                code: status.code(),
-                message: status.message().chars().take(200).collect(),
-            })?;
+            .map_err(|status| refused(&self.url, &status))?;
         let reply = reply.into_inner();
         if reply.epoch != stats.epoch {
             let url = self.url.clone();
@@ -214,7 +235,35 @@ fn translate(spooled: Spooled) -> Option<v1::Report> {
     Some(wire::to_proto(sequence.0, &report))
 }
 
-fn agent_status(stats: &SpoolStats, totals: Totals, started_at: Timestamp) -> v1::AgentStatus {
+/// What the agent tells of itself with a poll.
+#[derive(Debug)]
+pub(super) struct Myself<'a> {
+    /// Its printers and restarts.
+    pub(super) totals: Totals,
+    /// When it was started.
+    pub(super) started_at: Timestamp,
+    /// Which start this is, and its random name.
+    pub(super) start: (u64, &'a str),
+    /// What is wrong, most important first.
+    pub(super) alarms: Vec<String>,
+}
+
+fn refused(url: &str, status: &Status) -> PollError {
+    PollError::Refused {
+        url: url.to_owned(),
+        code: status.code(),
+        message: status.message().chars().take(200).collect(),
+        is_for_good: status.metadata().contains_key(proto::REFUSAL),
+    }
+}
+
+fn agent_status(stats: &SpoolStats, myself: Myself<'_>) -> v1::AgentStatus {
+    let Myself {
+        totals,
+        started_at,
+        start: (boot, instance),
+        alarms,
+    } = myself;
     v1::AgentStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: started_at.as_millisecond(),
@@ -223,6 +272,9 @@ fn agent_status(stats: &SpoolStats, totals: Totals, started_at: Timestamp) -> v1
         devices: totals.known,
         devices_silent: totals.silent,
         restarts: totals.restarts,
+        boot,
+        instance: instance.to_owned(),
+        alarms,
         ..v1::AgentStatus::default()
     }
 }
@@ -240,4 +292,25 @@ fn words(error: &dyn Error) -> String {
         source = reason.source();
     }
     words
+}
+
+/// A word about our own clock, where the hub's certificate looks too old or too new by it.
+fn clock_doubt(error: &dyn Error) -> String {
+    let mut source = error.source();
+    while let Some(reason) = source {
+        let inner = reason.downcast_ref::<std::io::Error>();
+        let inner = inner.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) = inner
+        {
+            let now = Timestamp::now();
+            return format!("; is the clock of this machine right? it says {now}");
+        }
+        source = reason.source();
+    }
+    String::new()
 }
