@@ -10,11 +10,13 @@ use dial::{Connector, Destination, DialError, Dialer, Trust, TrustError};
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::uplink_client::UplinkClient;
-use tonic::Code;
+use rustls::CertificateError;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 use tracing::{error, warn};
 
+use crate::keeper::Papers;
 use crate::parts::HubLink;
 use crate::report::Report;
 use crate::spool::{
@@ -46,7 +48,7 @@ pub(super) enum PollError {
     #[error("the agent's identity cannot be used: {0}")]
     Identity(#[from] TrustError),
     /// No connection, or none that TLS lets us believe in.
-    #[error("the hub {url} cannot be reached: {}", words(.error))]
+    #[error("the hub {url} cannot be reached: {}{}", words(.error), clock_doubt(.error))]
     Unreachable {
         url: String,
         error: tonic::transport::Error,
@@ -59,6 +61,8 @@ pub(super) enum PollError {
         message: String,
         /// The newest epoch that the hub knows, where it refused ours as older.
         newest_epoch: Option<u64>,
+        /// Whether the hub itself, and not something on the way, refuses us for good.
+        is_for_good: bool,
     },
     /// The hub speaks of another spool than ours.
     #[error("the hub {url} answered for epoch {theirs} instead of {ours}")]
@@ -66,6 +70,9 @@ pub(super) enum PollError {
     /// Our own disk.
     #[error("the spool cannot be read: {0}")]
     Spool(#[from] SpoolError),
+    /// The identity could not be read or kept.
+    #[error("{0}")]
+    Keeping(String),
 }
 
 /// What a poll brought.
@@ -88,6 +95,8 @@ pub(super) struct Link {
     client: UplinkClient<Channel>,
     /// What the hub last asked for that the spool has no more.
     asked: u64,
+    /// What we are to the hub on this connection.
+    certificate_pem: String,
 }
 
 impl Link {
@@ -100,7 +109,8 @@ impl Link {
             url: hub.url.clone(),
             error,
         };
-        let dialer = dialer(hub)?;
+        let papers = hub.keeper.current();
+        let dialer = dialer(hub, &papers)?;
         // TLS is the dialer's: to tonic it looks like a connection without.
         let channel = Endpoint::from_shared(format!("http://{to}"))
             .map_err(unreachable)?
@@ -121,7 +131,24 @@ impl Link {
             url: hub.url.clone(),
             client,
             asked: 0,
+            certificate_pem: papers.certificate_pem,
         })
+    }
+
+    /// Whether this connection was made with the certificate that is in use.
+    pub(super) fn is_current(&self, hub: &HubLink) -> bool {
+        self.certificate_pem == hub.keeper.current().certificate_pem
+    }
+
+    /// Asks for a certificate; returns it, PEM.
+    pub(super) async fn renew(&mut self, signing_request: String) -> Result<String, PollError> {
+        let request = v1::RenewRequest {
+            signing_request,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let renewed = self.client.renew(request).await;
+        let renewed = renewed.map_err(|status| refused(&self.url, &status))?;
+        Ok(renewed.into_inner().certificate)
     }
 
     /// Hands over the oldest batch that waits, and lets the spool forget what the hub has kept.
@@ -131,8 +158,7 @@ impl Link {
     pub(super) async fn poll(
         &mut self,
         spool: &Spool,
-        totals: Totals,
-        started_at: Timestamp,
+        myself: &Myself<'_>,
     ) -> Result<Polled, PollError> {
         let mut reports_max = PEEK_REPORTS_MAX;
         loop {
@@ -145,10 +171,9 @@ impl Link {
             });
             let (sent, last) = (batch.len(), batch.last().map(|spooled| spooled.sequence));
             let stats = spool.stats();
-            let alarms = spool.alarms(Timestamp::now());
             let request = v1::PollRequest {
                 epoch: stats.epoch,
-                status: Some(agent_status(&stats, totals, started_at, &alarms)),
+                status: Some(agent_status(&stats, myself, spool.alarms(Timestamp::now()))),
                 reports: batch.into_iter().filter_map(translate).collect(),
             };
             let reply = match self.send(request).await {
@@ -184,15 +209,7 @@ impl Link {
         let url = self.url.clone();
         let reply = match self.client.poll(request).await {
             Ok(reply) => reply.into_inner(),
-            Err(status) => {
-                let newest = status.metadata().get(NEWEST_EPOCH);
-                return Err(PollError::Refused {
-                    url,
-                    code: status.code(),
-                    message: status.message().chars().take(200).collect(),
-                    newest_epoch: newest.and_then(|newest| newest.to_str().ok()?.parse().ok()),
-                });
-            }
+            Err(status) => return Err(refused(&url, &status)),
         };
         if reply.epoch != ours {
             return Err(PollError::WrongEpoch {
@@ -240,11 +257,11 @@ impl Link {
 }
 
 /// What dials the hub: its own CA is believed, our certificate shown.
-fn dialer(hub: &HubLink) -> Result<Dialer, TrustError> {
-    let key = String::from_utf8_lossy(hub.key_pem.expose()).into_owned();
+fn dialer(hub: &HubLink, papers: &Papers) -> Result<Dialer, TrustError> {
+    let key = String::from_utf8_lossy(papers.key_pem.expose()).into_owned();
     let trust = Trust {
         roots_pem: hub.authority_pem.clone(),
-        identity: Some((hub.certificate_pem.clone(), key)),
+        identity: Some((papers.certificate_pem.clone(), key)),
     };
     Dialer::through(&trust, hub.route.clone())
 }
@@ -264,7 +281,8 @@ impl PollError {
             | Self::Identity(_)
             | Self::Unreachable { .. }
             | Self::WrongEpoch { .. }
-            | Self::Spool(_) => None,
+            | Self::Spool(_)
+            | Self::Keeping(_) => None,
         }
     }
 }
@@ -302,12 +320,40 @@ fn translate(spooled: Spooled) -> Option<v1::Report> {
     Some(wire::to_proto(sequence.0, &report))
 }
 
-fn agent_status(
-    stats: &SpoolStats,
-    totals: Totals,
-    started_at: Timestamp,
-    alarms: &[Alarm],
-) -> v1::AgentStatus {
+/// What the agent tells of itself with a poll.
+#[derive(Debug)]
+pub(super) struct Myself<'a> {
+    /// Its printers and restarts.
+    pub(super) totals: Totals,
+    /// When it was started.
+    pub(super) started_at: Timestamp,
+    /// Which start this is, and its random name.
+    pub(super) start: (u64, &'a str),
+    /// Whether commands can come.
+    pub(super) commands_connected: bool,
+    /// What is wrong, most important first.
+    pub(super) alarms: Vec<String>,
+}
+
+fn refused(url: &str, status: &Status) -> PollError {
+    let newest = status.metadata().get(NEWEST_EPOCH);
+    PollError::Refused {
+        url: url.to_owned(),
+        code: status.code(),
+        message: status.message().chars().take(200).collect(),
+        newest_epoch: newest.and_then(|newest| newest.to_str().ok()?.parse().ok()),
+        is_for_good: status.metadata().contains_key(proto::REFUSAL),
+    }
+}
+
+fn agent_status(stats: &SpoolStats, myself: &Myself<'_>, of_spool: Vec<Alarm>) -> v1::AgentStatus {
+    let Myself {
+        totals,
+        started_at,
+        start: (boot, instance),
+        commands_connected,
+        alarms,
+    } = myself;
     v1::AgentStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: started_at.as_millisecond(),
@@ -316,7 +362,14 @@ fn agent_status(
         devices: totals.known,
         devices_silent: totals.silent,
         restarts: totals.restarts,
-        alarms: alarms.iter().map(ToString::to_string).collect(),
+        boot: *boot,
+        commands_connected: *commands_connected,
+        instance: (*instance).to_owned(),
+        alarms: of_spool
+            .iter()
+            .map(ToString::to_string)
+            .chain(alarms.iter().cloned())
+            .collect(),
         ..v1::AgentStatus::default()
     }
 }
@@ -337,4 +390,25 @@ fn words(error: &(dyn Error + 'static)) -> String {
         source = reason.source();
     }
     words
+}
+
+/// A word about our own clock, where the hub's certificate looks too old or too new by it.
+fn clock_doubt(error: &dyn Error) -> String {
+    let mut source = error.source();
+    while let Some(reason) = source {
+        let inner = reason.downcast_ref::<std::io::Error>();
+        let inner = inner.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) = inner
+        {
+            let now = Timestamp::now();
+            return format!("; is the clock of this machine right? it says {now}");
+        }
+        source = reason.source();
+    }
+    String::new()
 }

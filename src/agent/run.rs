@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::command::{CommandParts, Journal, MqttCarriage, at_the_hub};
 use actors::parts::{HubLink, Parts, Subnet};
-use actors::reach::credential::Secret;
 use actors::reach::range::AddressRange;
 use actors::reach::resolve::Resolver;
 use actors::reach::scope::{Door, Scope};
@@ -18,15 +18,20 @@ use jiff::Timestamp;
 use printer::profile::Profiles;
 use tracing::{error, info, warn};
 
+use crate::cli::enrolling::explain_disabled;
 use crate::cli::{CliError, Exit};
 use crate::config::{AgentConfig, RangeConfig};
 use crate::control::{self, About};
+use crate::identity::keeper::IdentityKeeper;
+use crate::identity::refusals::Tally;
 use crate::identity::{self, Identity};
 
 /// How long everyone may take to finish when the agent is told to end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(8);
 /// The spool's file in the state folder.
 const SPOOL_FILE: &str = "spool.redb";
+/// What was done of the hub's commands, in the state folder.
+const JOURNAL_FILE: &str = "commands.redb";
 /// Held locked while an agent runs on the state folder.
 const LOCK_FILE: &str = "lock";
 
@@ -60,6 +65,7 @@ pub async fn try_run(
             )
     })?;
     let _lock = lock(&config.state_dir)?;
+    check_enabled(&config.state_dir)?;
     let identity = identity_of(&config)?;
     let path = config.state_dir.join(SPOOL_FILE);
     let spool = Spool::open(path, spool_key(&config)?, SpoolLimits::default())
@@ -75,35 +81,78 @@ pub async fn try_run(
             .as_ref()
             .map(|identity| identity.agent_name.clone()),
     };
-    let parts = parts(&config, identity, spool.clone()).await?;
+    let keeper = identity.map(|identity| keeper(&config.state_dir, identity));
+    let keeper = keeper.transpose()?;
+    let parts = parts(&config, keeper.clone(), spool.clone()).await?;
     let failed = |error: &dyn std::fmt::Display| CliError::new(Exit::FAILED, error.to_string());
     let life = actors::start(parts).await.map_err(|error| failed(&error))?;
     let life = Arc::new(life);
     let control = control::listen(&config.state_dir, about, life.clone());
-    let exit = live(&life, shutdown).await;
+    let exit = live(&life, keeper.as_deref(), shutdown).await;
     drop(control);
     spool.close().await;
     Ok(exit)
 }
 
 /// Waits for the end, from outside or by itself.
-async fn live(life: &Handle, shutdown: impl Future<Output = ()>) -> Exit {
+async fn live(
+    life: &Handle,
+    keeper: Option<&IdentityKeeper>,
+    shutdown: impl Future<Output = ()>,
+) -> Exit {
+    let disabled = async {
+        match keeper {
+            Some(keeper) => keeper.disabled().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        () = shutdown => match life.drain(DRAIN_LIMIT).await {
-            Ended::Drained => {
-                info!("drained; what was not sent waits in the spool");
-                Exit::OK
-            }
-            Ended::Died(cause) => {
-                error!(%cause, "the supervisor died while it drained");
-                Exit::FAILED
-            }
-        },
+        () = shutdown => drained(life, Exit::OK).await,
+        () = disabled => {
+            error!("disabled after the hub's refusals; platen status says how to get out");
+            drained(life, Exit::REFUSED).await
+        }
         cause = life.ended() => {
             error!(%cause, "the supervisor died; start the agent again");
             Exit::FAILED
         }
     }
+}
+
+/// Lets everyone finish; `exit` if they do.
+async fn drained(life: &Handle, exit: Exit) -> Exit {
+    match life.drain(DRAIN_LIMIT).await {
+        Ended::Drained => {
+            info!("drained; what was not sent waits in the spool");
+            exit
+        }
+        Ended::Died(cause) => {
+            error!(%cause, "the supervisor died while it drained");
+            Exit::FAILED
+        }
+    }
+}
+
+/// An agent that the hub has refused too often does not run until it is enrolled anew.
+fn check_enabled(state_dir: &Path) -> Result<(), CliError> {
+    let tally = Tally::load(state_dir).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .because("it may say that this agent is disabled")
+            .try_next("enroll again: platen enroll --again URL CODE")
+    })?;
+    if tally.is_disabled() {
+        return Err(explain_disabled(&tally));
+    }
+    Ok(())
+}
+
+/// Takes the identity over for this start, which is counted.
+fn keeper(state_dir: &Path, identity: Identity) -> Result<Arc<IdentityKeeper>, CliError> {
+    let kept = IdentityKeeper::new(state_dir, identity);
+    kept.map(Arc::new).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .try_next("look at the state folder; if the identity is lost: platen enroll --again")
+    })
 }
 
 /// Takes the state folder for this process alone.
@@ -154,9 +203,8 @@ fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
         CliError::new(Exit::BAD_CONFIG, error.to_string())
             .try_next("enroll again: platen enroll --again URL CODE")
     })?;
-    match (loaded, &config.hub_url) {
-        (None, None) => Ok(None),
-        (None, Some(url)) => Err(CliError::new(
+    if let (None, Some(url)) = (&loaded, &config.hub_url) {
+        return Err(CliError::new(
             Exit::BAD_CONFIG,
             format!("the configuration names the hub {url}, but this agent is not enrolled"),
         )
@@ -166,19 +214,15 @@ fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
         ))
         .try_next(format!(
             "platen enroll {url} CODE, with a code of platen-hub agent invite"
-        ))),
-        (Some(identity), None) => Ok(Some(identity)),
-        (Some(identity), Some(url)) => Ok(Some(Identity {
-            hub_url: url.clone(),
-            ..identity
-        })),
+        )));
     }
+    Ok(loaded)
 }
 
 /// Opens everything the actors need.
 async fn parts(
     config: &AgentConfig,
-    identity: Option<Identity>,
+    keeper: Option<Arc<IdentityKeeper>>,
     spool: Spool,
 ) -> Result<Parts, CliError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
@@ -195,30 +239,72 @@ async fn parts(
     for range in &config.ranges {
         subnets.push(Arc::new(subnet(range, config.snmp_port).await?));
     }
-    let route = config.route.route.clone();
+    let hub = keeper.clone().map(|keeper| hub_link(config, keeper));
+    let commands = match (&hub, &keeper) {
+        (Some(hub), Some(keeper)) => commands(config, hub, &keeper.identity()).await?,
+        _ => None,
+    };
     Ok(Parts {
         settings: config.settings,
         subnets,
         snmp,
         spool,
         profiles: Arc::new(profiles),
-        hub: identity.map(|identity| HubLink {
-            url: identity.hub_url,
-            authority_pem: identity.authority,
-            certificate_pem: identity.certificate,
-            key_pem: Secret::new(identity.key),
-            route,
-            mqtt: None,
-        }),
-        commands: None,
+        hub,
+        commands,
         site: None,
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     })
 }
 
+/// Where the hub is, by the configuration or else by the enrollment, and how commands come.
+fn hub_link(config: &AgentConfig, keeper: Arc<IdentityKeeper>) -> HubLink {
+    let identity = keeper.identity();
+    let url = config.hub_url.clone().unwrap_or(identity.hub_url);
+    let mqtt = at_the_hub(&url, config.state_dir.clone());
+    HubLink {
+        route: config.route.route.clone(),
+        mqtt,
+        ..HubLink::new(url, identity.authority, keeper)
+    }
+}
+
+/// Whom to believe in commands; none for an agent that was enrolled before there were any.
+async fn commands(
+    config: &AgentConfig,
+    hub: &HubLink,
+    identity: &Identity,
+) -> Result<Option<CommandParts>, CliError> {
+    let Some(carriage) = MqttCarriage::of(hub, &identity.agent_id) else {
+        return Ok(None);
+    };
+    let command_key = match identity.command_key() {
+        Ok(key) => key.to_vec(),
+        Err(error) => {
+            warn!(%error, "no commands are taken");
+            return Ok(None);
+        }
+    };
+    let journal = Journal::open(config.state_dir.join(JOURNAL_FILE)).await;
+    let journal = journal.map_err(|error| {
+        CliError::new(Exit::FAILED, error.to_string())
+            .because("without it a command could be done twice")
+            .try_next(format!(
+                "look at the disk of the state folder; if {JOURNAL_FILE} is damaged, remove it: \
+                 it holds no reading"
+            ))
+    })?;
+    Ok(Some(CommandParts {
+        carriage: Arc::new(carriage),
+        agent_id: identity.agent_id.clone(),
+        command_key,
+        journal,
+    }))
+}
+
 /// A configured range with its names resolved.
-async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
+pub(crate) async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
     let addresses = resolved(&range.addresses, &range.label).await?;
     let exclude = resolved(&range.exclude, &range.label).await?;
     let door = Door::Snmp { port };

@@ -1,6 +1,7 @@
 //! The command line of `platen`: one file a verb, and what they share: exit codes and complaints.
 
 mod asking;
+pub mod check;
 pub mod configuring;
 pub mod discover;
 pub mod enrolling;
@@ -24,8 +25,9 @@ Examples:
   platen read 192.168.1.17          everything one of them says
   platen enroll URL CODE            the line that the hub's invite printed, once
   platen run                        the agent, until Ctrl-C or SIGTERM
+  platen check                      what is not within reach, and why
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 69 hub away,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found or a check failed, 69 hub away,
 77 refused, 78 wrong configuration. More: docs/reference/cli.md";
 
 /// Finds printers, reads them, and tells a hub what they say
@@ -49,8 +51,10 @@ enum Verb {
     Enroll(enrolling::EnrollArgs),
     /// Show how the running agent is: hub, printers, queue, restarts
     Status(status::StatusArgs),
+    /// Say whether hub, proxy, clock, disk and printers are within reach, and why not
+    Check(check::CheckArgs),
     /// Exit with 0 if the running agent answers, for health checks
-    Health(running::ConfigArgs),
+    Health(status::HealthArgs),
     /// Print, show or validate the configuration
     #[command(subcommand)]
     Config(configuring::ConfigVerb),
@@ -162,6 +166,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Run(args) => running::run(args).await,
         Verb::Enroll(args) => enrolling::run(args).await,
         Verb::Status(args) => status::run(args).await,
+        Verb::Check(args) => check::run(args).await,
         Verb::Health(args) => status::health(args).await,
         Verb::Config(verb) => configuring::config(verb),
         Verb::Ports(args) => configuring::ports(&args),
