@@ -181,3 +181,17 @@ fn a_secret_that_others_can_read_is_refused() {
     fs::set_permissions(file.path(), open).expect("chmod");
     assert!(refusal(&text).contains("can be read by others (mode 0644); chmod 600"));
 }
+
+#[test]
+fn the_spools_key_may_be_a_file_of_its_own() {
+    let parse = |text: &str| AgentConfig::parse("agent.toml", text, []).expect("valid");
+    assert_eq!(parse("").spool_key_file, None);
+    let config = parse("[state]\nkey_file = \"/run/secrets/spool_key\"\n");
+    let file = Path::new("/run/secrets/spool_key");
+    assert_eq!(config.spool_key_file.as_deref(), Some(file));
+    assert!(
+        config
+            .show()
+            .contains("key_file = \"/run/secrets/spool_key\"")
+    );
+}

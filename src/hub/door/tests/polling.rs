@@ -107,9 +107,31 @@ async fn an_epoch_that_goes_back_is_refused_and_shown() {
 
     let refused = site.poll(&agent, poll(8, vec![report(1)])).await;
 
+    let newest = refused.as_ref().unwrap_err().metadata();
+    assert_eq!(newest.get("platen-newest-epoch").unwrap(), "9");
     assert_refused(refused, GrpcCode::FailedPrecondition, "running twice");
     let agents = site.store.agents(&Tenant::DEFAULT).await.unwrap();
     assert!(agents[0].trouble.is_some());
+}
+
+#[tokio::test]
+async fn an_agent_whose_spool_cannot_be_opened_tells_how_it_is() {
+    let site = Site::start().await;
+    let agent = site.enroll("lyon").await;
+    site.poll(&agent, poll(9, vec![report(1)])).await.unwrap();
+
+    let mut hurt = poll(0, vec![]);
+    if let Some(status) = &mut hurt.status {
+        status.alarms = vec!["the disk is full".to_owned()];
+    }
+    let reply = site.poll(&agent, hurt).await.unwrap();
+
+    assert_eq!((reply.epoch, reply.acked, reply.resend_from), (0, 0, 0));
+    let agents = site.store.agents(&Tenant::DEFAULT).await.unwrap();
+    let status = agents[0].status.as_ref().unwrap();
+    assert_eq!(status.alarms, ["the disk is full"]);
+    let reply = site.poll(&agent, poll(9, vec![report(2)])).await.unwrap();
+    assert_eq!(reply.acked, 2, "its epoch goes on");
 }
 
 #[tokio::test]
