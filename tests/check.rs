@@ -226,7 +226,7 @@ async fn the_causes_that_need_a_network_are_named() {
         }
     };
     let site = Site::new(&network).await;
-    site.agent_is_configured("10.91.3.200", "10.91.3.201", "");
+    site.agent_is_configured(("10.91.3.200", "10.91.3.201"), 4, "");
     site.agent_is_enrolled();
     let check = || site.agent_says("check", &["--json", "--timeout", TIMEOUT]);
     let _ssh = ssh_banner(&network, Who::Hub, HUB, &site.path("ssh.log")).await;

@@ -34,6 +34,12 @@ const PLAYED: u8 = 5;
 const RANGE: &str = "10.91.3.8/29";
 /// A printer that is there and must never be contacted.
 const EXCLUDED: &str = "10.91.3.13";
+/// Between two sweeps in a whole run, in seconds.
+const SWEEP_SECS: u32 = 4;
+/// A sweep at the start and none after.
+const SWEEP_ONCE_SECS: u32 = 86_400;
+/// How long the system must know of no listening socket, over several readings of each printer.
+const QUIET: Duration = Duration::from_secs(6);
 /// Printers that are found: .11, .12 and .14, since .13 is excluded and .15 is outside.
 const FOUND: u64 = 3;
 /// Longest that the port sweep may take.
@@ -50,7 +56,7 @@ async fn nothing_is_sent_but_what_the_table_lists_and_nothing_listens() {
     };
     let mut site = Site::new(&network).await;
     let _printers = printers_run(&network, &site);
-    site.agent_is_configured(RANGE, EXCLUDED, "");
+    site.agent_is_configured((RANGE, EXCLUDED), SWEEP_SECS, "");
     let filter = Filter::new(&network);
 
     filter.allows(&site.json("ports").expect("the table"));
@@ -63,7 +69,7 @@ async fn nothing_is_sent_but_what_the_table_lists_and_nothing_listens() {
 
     let _proxy = proxy_runs(&network, &site).await;
     let proxy = format!("proxy = \"http://{ROUTER}:3128\"");
-    site.agent_is_configured(RANGE, EXCLUDED, &proxy);
+    site.agent_is_configured((RANGE, EXCLUDED), SWEEP_SECS, &proxy);
     let table = site.json("ports").expect("the table");
     let rows = table["ports"].as_array().expect("rows");
     let is_hub = |row: &&serde_json::Value| row["destination"] == HUB_NAME;
@@ -153,17 +159,29 @@ async fn proxy_runs(network: &Network, site: &Site<'_>) -> Running {
 /// While the agent runs, the system knows no listening socket of it, and no TCP port of 65,535
 /// answers the hub.
 async fn nothing_listens(network: &Network, site: &mut Site<'_>) {
-    site.agent_is_configured(RANGE, EXCLUDED, "");
+    site.agent_is_configured((RANGE, EXCLUDED), SWEEP_ONCE_SECS, "");
     site.agent_is_started();
     until("the printers are read", PATIENCE, || {
         let read = site
             .json("status")
             .and_then(|it| it["printers"]["read"].as_u64());
-        std::future::ready(read.filter(|read| *read >= 1))
+        std::future::ready(read.filter(|read| *read >= FOUND))
     })
     .await;
-    let listening = network.says(Who::Agent, &["ss", "-Hlntp"]);
-    assert_eq!(listening, "", "TCP");
+    let listening = || network.says(Who::Agent, &["ss", "-Hlntup"]);
+    // While it sweeps, its own questions' answers come to a UDP socket that is connected to nobody.
+    until("the sweep at the start is over", PATIENCE, || {
+        std::future::ready(listening().is_empty().then_some(()))
+    })
+    .await;
+    let quiet_from = Instant::now();
+    let packets = || network.says(Who::Printers, &["cat", "/proc/net/dev"]);
+    let before = packets();
+    while quiet_from.elapsed() < QUIET {
+        assert_eq!(listening(), "", "TCP and UDP, while printers are read");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_ne!(packets(), before, "no printer was read meanwhile");
     let sweep = format!(
         "import errno, socket\nopen_ports = []\nclosed = 0\n\
          for port in range(1, 65536):\n    s = socket.socket()\n    s.settimeout(2)\n    \

@@ -59,13 +59,18 @@ impl<'n> Site<'n> {
         }
     }
 
-    /// Configures the agent: these addresses, `[hub]` with these keys, and a lively schedule.
-    pub fn agent_is_configured(&self, addresses: &str, exclude: &str, hub: &str) {
+    /// Configures the agent: these addresses, a sweep so often, and `[hub]` with these keys.
+    pub fn agent_is_configured(
+        &self,
+        (addresses, exclude): (&str, &str),
+        discover_secs: u32,
+        hub: &str,
+    ) {
         let config = format!(
             "name = \"story\"\nstate_dir = {:?}\n[[ranges]]\naddresses = [{addresses:?}]\n\
              exclude = [{exclude:?}]\n[hub]\nurl = \"https://{HUB_NAME}\"\n{hub}\n\
              [snmp]\ntimeout_ms = 300\npackets_per_second = 1000\n\
-             [schedule]\nread_secs = 2\nstatus_secs = 1\ndiscover_secs = 4\n",
+             [schedule]\nread_secs = 2\nstatus_secs = 1\ndiscover_secs = {discover_secs}\n",
             self.path("agent")
         );
         std::fs::write(self.path("agent.toml"), config).expect("the agent's configuration");
