@@ -8,6 +8,7 @@ mod backoff;
 mod children;
 mod device;
 mod handle;
+pub mod keeper;
 mod lifeline;
 pub mod messages;
 pub mod parts;
@@ -28,3 +29,5 @@ pub mod wire;
 
 pub use backoff::Backoff;
 pub use handle::{Ended, Gone, Handle, StartError, start};
+pub use uplink::mqtt;
+pub use uplink::renewal::{RenewError, renew};

@@ -7,12 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use printer::profile::Profiles;
 use tokio::runtime;
+use tokio::sync::Mutex;
 
 use crate::backoff::Backoff;
-use crate::reach::credential::{Credential, Secret};
+use crate::keeper::Keeper;
+use crate::reach::credential::Credential;
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
 use crate::spool::Spool;
+use crate::uplink::mqtt::MqttLink;
 
 /// Everything the actors need.
 #[derive(Debug)]
@@ -55,12 +58,29 @@ pub struct HubLink {
     pub url: String,
     /// The hub's own CA, PEM: the only root that is believed.
     pub authority_pem: String,
-    /// Our certificate, PEM.
-    pub certificate_pem: String,
-    /// Our key, PEM.
-    pub key_pem: Secret,
+    /// Keeps our certificate and key, which change while we live.
+    pub keeper: Arc<dyn Keeper>,
+    /// Held by whoever renews the certificate.
+    pub renewing: Arc<Mutex<()>>,
     /// How to get there.
     pub route: dial::Route,
+    /// Where commands come from; `None`: no commands.
+    pub mqtt: Option<MqttLink>,
+}
+
+impl HubLink {
+    /// A link to the hub at `url`, directly, and without commands.
+    #[must_use]
+    pub fn new(url: String, authority_pem: String, keeper: Arc<dyn Keeper>) -> Self {
+        Self {
+            url,
+            authority_pem,
+            keeper,
+            renewing: Arc::default(),
+            route: dial::Route::direct(),
+            mqtt: None,
+        }
+    }
 }
 
 impl fmt::Debug for HubLink {

@@ -10,22 +10,26 @@ use dial::{Connector, Destination, DialError, Dialer, Trust, TrustError};
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::uplink_client::UplinkClient;
-use tonic::Code;
+use rustls::CertificateError;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
-use tracing::error;
+use tonic::{Code, Status};
+use tracing::{error, warn};
 
+use crate::keeper::Papers;
 use crate::parts::HubLink;
 use crate::report::Report;
-use crate::spool::{Content, Sequence, Spool, SpoolError, SpoolStats, Spooled};
+use crate::spool::{
+    Alarm, Content, PEEK_REPORTS_MAX, Sequence, Spool, SpoolError, SpoolStats, Spooled,
+};
 use crate::status::Totals;
 use crate::wire;
 
-/// Most reports in one poll (uplink.proto).
-const REPORTS_MAX: usize = 500;
 /// Most octets of reports in one poll, as the spool counts them: JSON, which is longer than what
 /// goes over the wire (uplink.proto: 2 MiB).
 const REPORTS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Where a hub that refuses an old epoch says which is the newest that it knows.
+const NEWEST_EPOCH: &str = "platen-newest-epoch";
 /// Longest reply that is read: it has five numbers.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
 /// How long the connection may take altogether; each step of it has a limit of its own (`dial`).
@@ -44,7 +48,7 @@ pub(super) enum PollError {
     #[error("the agent's identity cannot be used: {0}")]
     Identity(#[from] TrustError),
     /// No connection, or none that TLS lets us believe in.
-    #[error("the hub {url} cannot be reached: {}", words(.error))]
+    #[error("the hub {url} cannot be reached: {}{}", words(.error), clock_doubt(.error))]
     Unreachable {
         url: String,
         error: tonic::transport::Error,
@@ -55,6 +59,10 @@ pub(super) enum PollError {
         url: String,
         code: Code,
         message: String,
+        /// The newest epoch that the hub knows, where it refused ours as older.
+        newest_epoch: Option<u64>,
+        /// Whether the hub itself, and not something on the way, refuses us for good.
+        is_for_good: bool,
     },
     /// The hub speaks of another spool than ours.
     #[error("the hub {url} answered for epoch {theirs} instead of {ours}")]
@@ -62,6 +70,9 @@ pub(super) enum PollError {
     /// Our own disk.
     #[error("the spool cannot be read: {0}")]
     Spool(#[from] SpoolError),
+    /// The identity could not be read or kept.
+    #[error("{0}")]
+    Keeping(String),
 }
 
 /// What a poll brought.
@@ -82,6 +93,10 @@ pub(super) struct Polled {
 pub(super) struct Link {
     url: String,
     client: UplinkClient<Channel>,
+    /// What the hub last asked for that the spool has no more.
+    asked: u64,
+    /// What we are to the hub on this connection.
+    certificate_pem: String,
 }
 
 impl Link {
@@ -94,7 +109,8 @@ impl Link {
             url: hub.url.clone(),
             error,
         };
-        let dialer = dialer(hub)?;
+        let papers = hub.keeper.current();
+        let dialer = dialer(hub, &papers)?;
         // TLS is the dialer's: to tonic it looks like a connection without.
         let channel = Endpoint::from_shared(format!("http://{to}"))
             .map_err(unreachable)?
@@ -114,80 +130,161 @@ impl Link {
         Ok(Self {
             url: hub.url.clone(),
             client,
+            asked: 0,
+            certificate_pem: papers.certificate_pem,
         })
     }
 
+    /// Whether this connection was made with the certificate that is in use.
+    pub(super) fn is_current(&self, hub: &HubLink) -> bool {
+        self.certificate_pem == hub.keeper.current().certificate_pem
+    }
+
+    /// Asks for a certificate; returns it, PEM.
+    pub(super) async fn renew(&mut self, signing_request: String) -> Result<String, PollError> {
+        let request = v1::RenewRequest {
+            signing_request,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let renewed = self.client.renew(request).await;
+        let renewed = renewed.map_err(|status| refused(&self.url, &status))?;
+        Ok(renewed.into_inner().certificate)
+    }
+
     /// Hands over the oldest batch that waits, and lets the spool forget what the hub has kept.
+    ///
+    /// A batch that the hub refuses because it knows another report by one of the numbers is sent
+    /// in halves, until it is that one report alone: then the spool begins a new epoch.
     pub(super) async fn poll(
         &mut self,
         spool: &Spool,
-        totals: Totals,
-        started_at: Timestamp,
+        myself: &Myself<'_>,
     ) -> Result<Polled, PollError> {
-        let stats = spool.stats();
-        let batch = spool.peek(REPORTS_MAX, REPORTS_BYTES_MAX).await?;
-        let last = batch.last().map(|spooled| spooled.sequence);
-        let request = v1::PollRequest {
-            epoch: stats.epoch,
-            status: Some(agent_status(&stats, totals, started_at)),
-            reports: batch.into_iter().filter_map(translate).collect(),
+        let mut reports_max = PEEK_REPORTS_MAX;
+        loop {
+            // A spool that cannot be read is told of, with nothing to hand over.
+            let peeked = spool.peek(reports_max, REPORTS_BYTES_MAX).await;
+            let is_readable = peeked.is_ok();
+            let batch = peeked.unwrap_or_else(|error| {
+                warn!(%error, "nothing can be handed over");
+                Vec::new()
+            });
+            let (sent, last) = (batch.len(), batch.last().map(|spooled| spooled.sequence));
+            let stats = spool.stats();
+            let request = v1::PollRequest {
+                epoch: stats.epoch,
+                status: Some(agent_status(&stats, myself, spool.alarms(Timestamp::now()))),
+                reports: batch.into_iter().filter_map(translate).collect(),
+            };
+            let reply = match self.send(request).await {
+                Ok(reply) => reply,
+                Err(refusal) => {
+                    let Some(newest) = refusal.newest_epoch() else {
+                        return Err(refusal);
+                    };
+                    if newest == 0 && sent > 1 {
+                        reports_max = sent / 2;
+                    } else if spool.begin_epoch(newest).await? {
+                        reports_max = PEEK_REPORTS_MAX;
+                    } else {
+                        return Err(refusal);
+                    }
+                    continue;
+                }
+            };
+            let has_more = is_readable && self.settle(spool, &reply, last).await?;
+            return Ok(Polled {
+                acked: reply.acked,
+                next: (reply.next_poll_secs > 0)
+                    .then(|| Duration::from_secs(u64::from(reply.next_poll_secs))),
+                at_once: reply.report_at_once,
+                has_more,
+            });
+        }
+    }
+
+    /// One exchange; the reply is one for our spool.
+    async fn send(&mut self, request: v1::PollRequest) -> Result<v1::PollReply, PollError> {
+        let ours = request.epoch;
+        let url = self.url.clone();
+        let reply = match self.client.poll(request).await {
+            Ok(reply) => reply.into_inner(),
+            Err(status) => return Err(refused(&url, &status)),
         };
-        let reply = self
-            .client
-            .poll(request)
-            .await
-            .map_err(|status| PollError::Refused {
-                url: self.url.clone(),
-                code: status.code(),
-                message: status.message().chars().take(200).collect(),
-            })?;
-        let reply = reply.into_inner();
-        if reply.epoch != stats.epoch {
-            let url = self.url.clone();
+        if reply.epoch != ours {
             return Err(PollError::WrongEpoch {
                 url,
-                ours: stats.epoch,
+                ours,
                 theirs: reply.epoch,
             });
         }
-        let has_more = settle(spool, &reply, last).await?;
-        Ok(Polled {
-            acked: reply.acked,
-            next: (reply.next_poll_secs > 0)
-                .then(|| Duration::from_secs(u64::from(reply.next_poll_secs))),
-            at_once: reply.report_at_once,
-            has_more,
-        })
+        Ok(reply)
+    }
+
+    /// Does to the spool what the reply says; whether another poll at once makes sense.
+    async fn settle(
+        &mut self,
+        spool: &Spool,
+        reply: &v1::PollReply,
+        last: Option<Sequence>,
+    ) -> Result<bool, PollError> {
+        let stats = spool.stats();
+        let sent = last.unwrap_or(stats.acked).max(stats.acked);
+        if reply.acked > stats.last.0 {
+            // The hub has kept reports of this epoch that this spool never gave: it was restored
+            // from a backup. What was just sent is kept; what else waits has numbers that are taken.
+            spool.ack(sent).await?;
+            return Ok(spool.begin_epoch(0).await?);
+        }
+        // A hub that was restored from a backup asks, or shows by a lower number, what it has lost.
+        let from = match reply.resend_from {
+            0 => reply.acked.saturating_add(1),
+            from => from,
+        };
+        if (1..=stats.acked.0).contains(&from) {
+            spool.rewind(Sequence(from)).await?;
+            return Ok(true);
+        }
+        // Never more than was sent: the rest may be other reports than those that the hub knows.
+        spool.ack(Sequence(reply.acked).min(sent)).await?;
+        let took_all = last.is_some_and(|last| reply.acked >= last.0);
+        // What was given up is asked for once, and the same batch is then taken without it. A hub
+        // that kept less than it was sent is else asked again at the next turn, not in a loop.
+        let is_gap = reply.resend_from > stats.acked.0 && reply.resend_from != self.asked;
+        self.asked = reply.resend_from;
+        Ok((took_all || is_gap) && spool.stats().waiting > 0)
     }
 }
 
 /// What dials the hub: its own CA is believed, our certificate shown.
-fn dialer(hub: &HubLink) -> Result<Dialer, TrustError> {
-    let key = String::from_utf8_lossy(hub.key_pem.expose()).into_owned();
+fn dialer(hub: &HubLink, papers: &Papers) -> Result<Dialer, TrustError> {
+    let key = String::from_utf8_lossy(papers.key_pem.expose()).into_owned();
     let trust = Trust {
         roots_pem: hub.authority_pem.clone(),
-        identity: Some((hub.certificate_pem.clone(), key)),
+        identity: Some((papers.certificate_pem.clone(), key)),
     };
     Dialer::through(&trust, hub.route.clone())
 }
 
-/// Does to the spool what the reply says; whether another poll at once makes sense.
-async fn settle(
-    spool: &Spool,
-    reply: &v1::PollReply,
-    last: Option<Sequence>,
-) -> Result<bool, PollError> {
-    // A place that is not acked yet will be sent anyway.
-    if (1..=spool.stats().acked.0).contains(&reply.resend_from) {
-        spool.rewind(Sequence(reply.resend_from)).await?;
-        return Ok(true);
+impl PollError {
+    /// The newest epoch that the hub knows, where it refuses reports of ours because of others
+    /// that it has kept; 0 where it knows none newer.
+    fn newest_epoch(&self) -> Option<u64> {
+        match self {
+            Self::Refused {
+                code: Code::FailedPrecondition,
+                newest_epoch,
+                ..
+            } => Some(newest_epoch.unwrap_or(0)),
+            Self::Refused { .. }
+            | Self::NotHttps(_)
+            | Self::Identity(_)
+            | Self::Unreachable { .. }
+            | Self::WrongEpoch { .. }
+            | Self::Spool(_)
+            | Self::Keeping(_) => None,
+        }
     }
-    if reply.acked > 0 {
-        spool.ack(Sequence(reply.acked)).await?;
-    }
-    // A hub that kept less than it was sent is asked again at the next turn, not in a loop.
-    let took_all = last.is_some_and(|last| reply.acked >= last.0);
-    Ok(took_all && spool.stats().waiting > 0)
 }
 
 /// A record in the hub's language; none if it cannot be read, which leaves a gap.
@@ -223,7 +320,37 @@ fn translate(spooled: Spooled) -> Option<v1::Report> {
     Some(wire::to_proto(sequence.0, &report))
 }
 
-fn agent_status(stats: &SpoolStats, totals: Totals, started_at: Timestamp) -> v1::AgentStatus {
+/// What the agent tells of itself with a poll.
+#[derive(Debug)]
+pub(super) struct Myself<'a> {
+    /// Its printers and restarts.
+    pub(super) totals: Totals,
+    /// When it was started.
+    pub(super) started_at: Timestamp,
+    /// Which start this is, and its random name.
+    pub(super) start: (u64, &'a str),
+    /// What is wrong, most important first.
+    pub(super) alarms: Vec<String>,
+}
+
+fn refused(url: &str, status: &Status) -> PollError {
+    let newest = status.metadata().get(NEWEST_EPOCH);
+    PollError::Refused {
+        url: url.to_owned(),
+        code: status.code(),
+        message: status.message().chars().take(200).collect(),
+        newest_epoch: newest.and_then(|newest| newest.to_str().ok()?.parse().ok()),
+        is_for_good: status.metadata().contains_key(proto::REFUSAL),
+    }
+}
+
+fn agent_status(stats: &SpoolStats, myself: &Myself<'_>, of_spool: Vec<Alarm>) -> v1::AgentStatus {
+    let Myself {
+        totals,
+        started_at,
+        start: (boot, instance),
+        alarms,
+    } = myself;
     v1::AgentStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: started_at.as_millisecond(),
@@ -232,6 +359,13 @@ fn agent_status(stats: &SpoolStats, totals: Totals, started_at: Timestamp) -> v1
         devices: totals.known,
         devices_silent: totals.silent,
         restarts: totals.restarts,
+        boot: *boot,
+        instance: (*instance).to_owned(),
+        alarms: of_spool
+            .iter()
+            .map(ToString::to_string)
+            .chain(alarms.iter().cloned())
+            .collect(),
         ..v1::AgentStatus::default()
     }
 }
@@ -252,4 +386,25 @@ fn words(error: &(dyn Error + 'static)) -> String {
         source = reason.source();
     }
     words
+}
+
+/// A word about our own clock, where the hub's certificate looks too old or too new by it.
+fn clock_doubt(error: &dyn Error) -> String {
+    let mut source = error.source();
+    while let Some(reason) = source {
+        let inner = reason.downcast_ref::<std::io::Error>();
+        let inner = inner.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) = inner
+        {
+            let now = Timestamp::now();
+            return format!("; is the clock of this machine right? it says {now}");
+        }
+        source = reason.source();
+    }
+    String::new()
 }

@@ -2,9 +2,12 @@
 //!
 //! A poll at every turn, at once when something new is in the spool and the hub asked for that,
 //! and one after the other while more waits. What fails is tried again ever more slowly; the
-//! spool keeps everything meanwhile. It starts nobody and orders nobody about in this stage.
+//! spool keeps everything meanwhile. Before a poll the certificate is renewed if it is time. It
+//! starts nobody and orders nobody about in this stage.
 
 mod grpc;
+pub mod mqtt;
+pub(crate) mod renewal;
 
 use std::time::Duration;
 
@@ -16,23 +19,26 @@ use actix::{
 use futures_util::stream;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tonic::Code;
+use tracing::{debug, error, info, warn};
 
-use self::grpc::{Link, PollError, Polled};
+use self::grpc::{Link, Myself, PollError, Polled};
+use self::renewal::Renewal;
 use crate::backoff::{chance, jittered};
+use crate::keeper::Counted;
 use crate::messages::{Beat, Drain, Pulse, UplinkVitals, Vitals, Work};
 use crate::parts::{HubLink, Tools};
-use crate::spool::Spool;
 use crate::status::Totals;
 
 /// How long news gathers before it is sent at once: one sweep's findings go in one poll.
 const NEWS_DEBOUNCE: Duration = Duration::from_millis(200);
 /// The hub may ask for polls no rarer than this: an agent must stay within reach.
 const POLL_EVERY_MAX: Duration = Duration::from_secs(3600);
-/// Exchange, connection and disk together may take the poll's own deadline and this.
-const POLL_SLACK: Duration = Duration::from_secs(30);
+/// Exchange, connection and disk together may take the poll's own deadline, a renewal as long again,
+/// and this.
+const POLL_SLACK: Duration = Duration::from_secs(60);
 
 /// The actor of the hub.
 pub struct Uplink {
@@ -40,6 +46,7 @@ pub struct Uplink {
     tools: Tools,
     totals: watch::Receiver<Totals>,
     link: Option<Link>,
+    renewal: Renewal,
     every: Duration,
     at_once: bool,
     has_news: bool,
@@ -57,6 +64,7 @@ impl Uplink {
             hub,
             totals,
             link: None,
+            renewal: Renewal::default(),
             every: tools.settings.poll_every,
             tools,
             at_once: false,
@@ -77,13 +85,14 @@ impl Uplink {
         }
         self.has_news = false;
         let deadline = self.tools.settings.poll_deadline;
-        self.work = Some(Work::begin("poll", deadline.saturating_add(POLL_SLACK)));
+        let longest = deadline.saturating_mul(2).saturating_add(POLL_SLACK);
+        self.work = Some(Work::begin("poll", longest));
         let exchange = exchange(
             self.hub.clone(),
             self.link.clone(),
-            self.tools.spool.clone(),
+            self.renewal.clone(),
+            self.tools.clone(),
             *self.totals.borrow(),
-            (self.tools.started_at, deadline),
         );
         // TLS and compression belong on the runtime, not on the actors' thread.
         let task = OnRuntime(self.tools.runtime.spawn(exchange));
@@ -92,9 +101,10 @@ impl Uplink {
     }
 
     /// Ends a poll, and says when the next one begins.
-    fn finish(&mut self, exchanged: Result<(Link, Polled), PollError>, ctx: &mut Context<Self>) {
+    fn finish(&mut self, exchanged: Exchanged, ctx: &mut Context<Self>) {
         self.work = None;
-        let delay = match exchanged {
+        self.renewal = exchanged.renewal;
+        let delay = match exchanged.polled {
             Ok((link, polled)) => {
                 self.link = Some(link);
                 self.note_contact(&polled);
@@ -136,9 +146,9 @@ impl Uplink {
     fn note_failure(&mut self, error: &PollError) {
         let words = error.to_string();
         if self.vitals.trouble.is_none() {
-            warn!(hub = %self.hub.url, %error, "the hub is away; reports wait in the spool");
+            warn!(hub = %self.hub.url, %error, "no exchange with the hub; reports wait in the spool");
         } else {
-            debug!(hub = %self.hub.url, %error, "the hub is still away");
+            debug!(hub = %self.hub.url, %error, "still no exchange with the hub");
         }
         self.failures = self.failures.saturating_add(1);
         self.vitals.trouble = Some(words);
@@ -236,18 +246,76 @@ impl<T> Drop for OnRuntime<T> {
     }
 }
 
-/// Connects unless connected, and polls once.
+/// What an exchange brought.
+struct Exchanged {
+    renewal: Renewal,
+    polled: Result<(Link, Polled), PollError>,
+}
+
+/// Renews the certificate if it is time, connects unless connected, and polls once.
 async fn exchange(
     hub: HubLink,
     link: Option<Link>,
-    spool: Spool,
+    mut renewal: Renewal,
+    tools: Tools,
     totals: Totals,
-    (started_at, deadline): (Timestamp, Duration),
+) -> Exchanged {
+    let polled = try_exchange(&hub, link, &mut renewal, &tools, totals).await;
+    let keeper = hub.keeper.clone();
+    match &polled {
+        Ok(_) => {
+            let accepted = spawn_blocking(move || keeper.accepted());
+            if accepted.await.is_err() {
+                debug!("the refusals so far were not forgotten");
+            }
+        }
+        // The certificate has ended by the hub's clock, which is the one that counts.
+        Err(PollError::Refused {
+            code: Code::Aborted,
+            ..
+        }) => renewal.note_ended(),
+        Err(PollError::Refused {
+            is_for_good: true,
+            message,
+            ..
+        }) => {
+            let why = message.clone();
+            match spawn_blocking(move || keeper.refused(&why)).await {
+                Ok(Counted::So(refusals)) => {
+                    warn!(refusals, why = message, "the hub refuses this agent");
+                }
+                Ok(Counted::Disabled) => {
+                    error!(why = message, "the hub refuses this agent: it is disabled");
+                }
+                Err(error) => error!(%error, "a refusal was not counted"),
+            }
+        }
+        Err(_) => {}
+    }
+    Exchanged { renewal, polled }
+}
+
+async fn try_exchange(
+    hub: &HubLink,
+    link: Option<Link>,
+    renewal: &mut Renewal,
+    tools: &Tools,
+    totals: Totals,
 ) -> Result<(Link, Polled), PollError> {
-    let mut link = match link {
+    let settings = tools.settings;
+    let deadline = settings.poll_deadline;
+    renewal.tend(hub, deadline, settings.backoff).await?;
+    let mut link = match link.filter(|link| link.is_current(hub)) {
         Some(link) => link,
-        None => Link::open(&hub, deadline).await?,
+        None => Link::open(hub, deadline).await?,
     };
-    let polled = link.poll(&spool, totals, started_at).await?;
+    let alarm = renewal.alarm(&hub.keeper.current(), Timestamp::now());
+    let myself = Myself {
+        totals,
+        started_at: tools.started_at,
+        start: (hub.keeper.boot(), hub.keeper.instance()),
+        alarms: alarm.into_iter().collect(),
+    };
+    let polled = link.poll(&tools.spool, &myself).await?;
     Ok((link, polled))
 }

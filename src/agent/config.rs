@@ -47,6 +47,8 @@ pub struct AgentConfig {
     pub name: String,
     /// Where its state is kept.
     pub state_dir: PathBuf,
+    /// What the spool is sealed with, if not with the key in the state folder.
+    pub spool_key_file: Option<PathBuf>,
     /// Where the hub is, if the configuration says so; else the enrollment does.
     pub hub_url: Option<String>,
     /// How to get there.
@@ -198,12 +200,19 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 pub(crate) struct Raw {
     name: Option<String>,
     state_dir: Option<PathBuf>,
+    state: RawState,
     hub: RawHub,
     ranges: Vec<RawRange>,
     credentials: BTreeMap<String, RawCredential>,
     schedule: RawSchedule,
     snmp: RawSnmp,
     log: RawLog,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawState {
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -290,6 +299,7 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
     Ok(AgentConfig {
         name: raw.name.unwrap_or_else(host_name),
         state_dir: raw.state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
+        spool_key_file: raw.state.key_file,
         hub_url: raw.hub.url.map(|url| check_url(url, places)).transpose()?,
         route: RouteConfig::default(),
         ranges,

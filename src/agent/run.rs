@@ -7,20 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::parts::{HubLink, Parts, Subnet};
-use actors::reach::credential::Secret;
 use actors::reach::range::AddressRange;
 use actors::reach::resolve::Resolver;
 use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::Snmp;
-use actors::spool::{Spool, SpoolLimits};
+use actors::spool::{Spool, SpoolKey, SpoolLimits};
 use actors::{Ended, Handle};
 use jiff::Timestamp;
 use printer::profile::Profiles;
 use tracing::{error, info, warn};
 
+use crate::cli::enrolling::explain_disabled;
 use crate::cli::{CliError, Exit};
 use crate::config::{AgentConfig, RangeConfig};
 use crate::control::{self, About};
+use crate::identity::keeper::IdentityKeeper;
+use crate::identity::refusals::Tally;
 use crate::identity::{self, Identity};
 
 /// How long everyone may take to finish when the agent is told to end.
@@ -60,9 +62,10 @@ pub async fn try_run(
             )
     })?;
     let _lock = lock(&config.state_dir)?;
+    check_enabled(&config.state_dir)?;
     let identity = identity_of(&config)?;
     let path = config.state_dir.join(SPOOL_FILE);
-    let spool = Spool::open(path, SpoolLimits::default())
+    let spool = Spool::open(path, spool_key(&config)?, SpoolLimits::default())
         .await
         .map_err(|error| {
             CliError::new(Exit::FAILED, error.to_string())
@@ -75,35 +78,78 @@ pub async fn try_run(
             .as_ref()
             .map(|identity| identity.agent_name.clone()),
     };
-    let parts = parts(&config, identity, spool.clone()).await?;
+    let keeper = identity.map(|identity| keeper(&config.state_dir, identity));
+    let keeper = keeper.transpose()?;
+    let parts = parts(&config, keeper.clone(), spool.clone()).await?;
     let failed = |error: &dyn std::fmt::Display| CliError::new(Exit::FAILED, error.to_string());
     let life = actors::start(parts).await.map_err(|error| failed(&error))?;
     let life = Arc::new(life);
     let control = control::listen(&config.state_dir, about, life.clone());
-    let exit = live(&life, shutdown).await;
+    let exit = live(&life, keeper.as_deref(), shutdown).await;
     drop(control);
     spool.close().await;
     Ok(exit)
 }
 
 /// Waits for the end, from outside or by itself.
-async fn live(life: &Handle, shutdown: impl Future<Output = ()>) -> Exit {
+async fn live(
+    life: &Handle,
+    keeper: Option<&IdentityKeeper>,
+    shutdown: impl Future<Output = ()>,
+) -> Exit {
+    let disabled = async {
+        match keeper {
+            Some(keeper) => keeper.disabled().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        () = shutdown => match life.drain(DRAIN_LIMIT).await {
-            Ended::Drained => {
-                info!("drained; what was not sent waits in the spool");
-                Exit::OK
-            }
-            Ended::Died(cause) => {
-                error!(%cause, "the supervisor died while it drained");
-                Exit::FAILED
-            }
-        },
+        () = shutdown => drained(life, Exit::OK).await,
+        () = disabled => {
+            error!("disabled after the hub's refusals; platen status says how to get out");
+            drained(life, Exit::REFUSED).await
+        }
         cause = life.ended() => {
             error!(%cause, "the supervisor died; start the agent again");
             Exit::FAILED
         }
     }
+}
+
+/// Lets everyone finish; `exit` if they do.
+async fn drained(life: &Handle, exit: Exit) -> Exit {
+    match life.drain(DRAIN_LIMIT).await {
+        Ended::Drained => {
+            info!("drained; what was not sent waits in the spool");
+            exit
+        }
+        Ended::Died(cause) => {
+            error!(%cause, "the supervisor died while it drained");
+            Exit::FAILED
+        }
+    }
+}
+
+/// An agent that the hub has refused too often does not run until it is enrolled anew.
+fn check_enabled(state_dir: &Path) -> Result<(), CliError> {
+    let tally = Tally::load(state_dir).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .because("it may say that this agent is disabled")
+            .try_next("enroll again: platen enroll --again URL CODE")
+    })?;
+    if tally.is_disabled() {
+        return Err(explain_disabled(&tally));
+    }
+    Ok(())
+}
+
+/// Takes the identity over for this start, which is counted.
+fn keeper(state_dir: &Path, identity: Identity) -> Result<Arc<IdentityKeeper>, CliError> {
+    let kept = IdentityKeeper::new(state_dir, identity);
+    kept.map(Arc::new).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .try_next("look at the state folder; if the identity is lost: platen enroll --again")
+    })
 }
 
 /// Takes the state folder for this process alone.
@@ -127,15 +173,35 @@ fn lock(state_dir: &Path) -> Result<File, CliError> {
     }
 }
 
+/// What the spool is sealed with: the configured file, or the key in the state folder.
+fn spool_key(config: &AgentConfig) -> Result<SpoolKey, CliError> {
+    let (key, next) = match &config.spool_key_file {
+        Some(file) => (
+            SpoolKey::from_file(file),
+            "put the key there again, readable by the agent's user alone: 32 random octets, or 64 \
+             hexadecimal digits as of openssl rand -hex 32",
+        ),
+        None => (
+            SpoolKey::of_folder(&config.state_dir),
+            "put the file back from a backup; if it is lost, remove it: the spool is then set \
+             aside, and a new one is begun with a new key",
+        ),
+    };
+    key.map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .because("what waits for the hub is sealed with it")
+            .try_next(next)
+    })
+}
+
 /// Who we are to the hub; none for an agent that stands alone.
 fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
     let loaded = Identity::load(&config.state_dir).map_err(|error| {
         CliError::new(Exit::BAD_CONFIG, error.to_string())
             .try_next("enroll again: platen enroll --again URL CODE")
     })?;
-    match (loaded, &config.hub_url) {
-        (None, None) => Ok(None),
-        (None, Some(url)) => Err(CliError::new(
+    if let (None, Some(url)) = (&loaded, &config.hub_url) {
+        return Err(CliError::new(
             Exit::BAD_CONFIG,
             format!("the configuration names the hub {url}, but this agent is not enrolled"),
         )
@@ -145,19 +211,15 @@ fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
         ))
         .try_next(format!(
             "platen enroll {url} CODE, with a code of platen-hub agent invite"
-        ))),
-        (Some(identity), None) => Ok(Some(identity)),
-        (Some(identity), Some(url)) => Ok(Some(Identity {
-            hub_url: url.clone(),
-            ..identity
-        })),
+        )));
     }
+    Ok(loaded)
 }
 
 /// Opens everything the actors need.
 async fn parts(
     config: &AgentConfig,
-    identity: Option<Identity>,
+    keeper: Option<Arc<IdentityKeeper>>,
     spool: Spool,
 ) -> Result<Parts, CliError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
@@ -181,12 +243,13 @@ async fn parts(
         snmp,
         spool,
         profiles: Arc::new(profiles),
-        hub: identity.map(|identity| HubLink {
-            url: identity.hub_url,
-            authority_pem: identity.authority,
-            certificate_pem: identity.certificate,
-            key_pem: Secret::new(identity.key),
-            route,
+        hub: keeper.map(|keeper| {
+            let identity = keeper.identity();
+            let url = config.hub_url.clone().unwrap_or(identity.hub_url);
+            HubLink {
+                route,
+                ..HubLink::new(url, identity.authority, keeper)
+            }
         }),
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),

@@ -9,9 +9,11 @@ mod connect;
 pub mod destination;
 mod error;
 mod grpc;
+pub mod mqtt;
 mod no_proxy;
 mod route;
 pub mod trust;
+pub mod websocket;
 mod witness;
 
 use std::net::{IpAddr, SocketAddr};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hub::config::{HubConfig, LogFormat};
+use hub::config::{DoorsConfig, HubConfig, LogFormat};
 use hub::store::{Store, Tenant};
 use jiff::Timestamp;
 use printer::identity::DeviceId;
@@ -33,7 +33,9 @@ impl Running {
             public_port: None,
             poll_every: Duration::from_secs(30),
             report_at_once: true,
+            approval: false,
             portal_listen: "127.0.0.1:0".parse().unwrap(),
+            doors: DoorsConfig::default(),
             log_level: "off".to_owned(),
             log_format: LogFormat::Text,
         };

@@ -2,16 +2,19 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use actors::messages::ScannerVitals;
 use actors::status::{HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SubnetStatus};
 use clap::Args;
 use jiff::Timestamp;
 
+use super::enrolling::explain_disabled;
 use super::running::ConfigArgs;
 use super::table::{grouped, json, printable};
 use super::{CliError, Exit};
 use crate::control::{self, ControlError, Status};
+use crate::identity::refusals::Tally;
 
 /// Most silent printers that are named in the text; the JSON has more.
 const SILENT_NAMED_MAX: usize = 5;
@@ -99,6 +102,10 @@ async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
                 .because("only the agent's own user may open that folder")
                 .try_next("ask as that user, or as root")
             }
+            ControlError::NotRunning { .. } if is_disabled(&state_dir) => {
+                let tally = Tally::load(&state_dir).unwrap_or_default();
+                explain_disabled(&tally)
+            }
             ControlError::NotRunning { .. } => {
                 CliError::new(Exit::FAILED, format!("no agent runs on {shown}"))
                     .because("nobody listens in that folder (state_dir of the configuration)")
@@ -109,6 +116,10 @@ async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
             }
         }
     })
+}
+
+fn is_disabled(state_dir: &Path) -> bool {
+    Tally::load(state_dir).is_ok_and(|tally| tally.is_disabled())
 }
 
 /// The status for people. What devices and hubs said is made harmless for a terminal.
@@ -139,6 +150,9 @@ fn text(status: &Status) -> String {
         "Queue     {}",
         queue(&snapshot.queue, &snapshot.printers, now)
     );
+    for alarm in &snapshot.queue.alarms {
+        let _ = writeln!(text, "Alarm     {}", printable(alarm));
+    }
     let _ = writeln!(text, "Restarts  {}", restarts(&snapshot.restarts, now));
     text
 }

@@ -13,6 +13,10 @@ pub(super) fn show(config: &AgentConfig) -> String {
         "state_dir".to_owned(),
         config.state_dir.display().to_string().into(),
     );
+    if let Some(file) = &config.spool_key_file {
+        let file = file.display().to_string();
+        all.insert("state".to_owned(), section([("key_file", file.into())]));
+    }
     let mut hub = Table::new();
     if let Some(url) = &config.hub_url {
         hub.insert("url".to_owned(), url.clone().into());

@@ -1,12 +1,14 @@
-//! Who may pass: the loopback name, the method, the headers of every answer, and the session.
+//! Who may pass: the name, the method, the headers of every answer, and the session.
 //!
 //! [`guard`] stands before every route; [`Viewer`] is the proof of a session that a page's handler
 //! takes as a parameter, so that a page without one does not compile into something open.
 //!
-//! The cookie is `HttpOnly` and `SameSite=Strict`. It is neither `Secure` nor named `__Host-`:
-//! both need https, and this portal speaks plain http on a loopback address, where not every
-//! browser and no command line would send it back. Cookies know no ports, so its name carries the
-//! port: two hubs on one machine do not end each other's sessions.
+//! The cookie is `HttpOnly` and `SameSite=Strict`, over https also `Secure` and named `__Host-`. On
+//! a loopback address the portal speaks plain http, where not every browser and no command line
+//! would send such a cookie back. Cookies know no ports, so its name there carries the port: two
+//! hubs on one machine do not end each other's sessions.
+
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{
@@ -49,6 +51,13 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Port of a `Host` that names none (RFC 9110, section 4.2.1).
 const HTTP_PORT: u16 = 80;
 
+/// What the session's cookie is called over https: a browser takes it from this very host only.
+const HTTPS_COOKIE: &str = "__Host-platen";
+
+/// A request came over https, to one of these names. Put there by the front, never by a request.
+#[derive(Debug, Clone)]
+pub struct Https(pub Arc<[String]>);
+
 /// A browser with a session. Made only by the check of its cookie.
 #[derive(Debug)]
 pub struct Viewer {
@@ -73,12 +82,13 @@ impl FromRequestParts<PortalState> for Viewer {
     }
 }
 
-/// Lets through what is asked of a loopback name by `GET` or `HEAD`, and marks every answer.
+/// Lets through what is asked of a name of ours by `GET` or `HEAD`, and marks every answer. Over
+/// https those are the configured names, without TLS the loopback ones.
 ///
 /// A page of another site can make a browser ask 127.0.0.1 under that site's own name (DNS
 /// rebinding); the name is then in `Host`, and the answer is 421.
 pub async fn guard(request: Request, next: Next) -> Response {
-    let mut answer = if !is_loopback(&request) {
+    let mut answer = if !is_ours(&request) {
         Notice::wrong_host().into_response()
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
         (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response()
@@ -95,18 +105,29 @@ pub async fn guard(request: Request, next: Next) -> Response {
     answer
 }
 
-/// Whether every name the request gives for us is a loopback one, and there is one at all.
-fn is_loopback(request: &Request) -> bool {
+/// Whether every name the request gives for us is one of ours, and there is one at all.
+fn is_ours(request: &Request) -> bool {
+    let https = request.extensions().get::<Https>();
+    let is_name_of_ours = |name: &Authority| match https {
+        None => is_loopback_name(name),
+        Some(Https(names)) => is_one_of(name, names),
+    };
     let mut names = request.headers().get_all(HOST).iter();
     let (host, more) = (names.next(), names.next());
     let uri = request.uri().authority();
     let host = host.map(|host| Authority::try_from(host.as_bytes()));
     match (host, more, uri) {
-        (Some(Ok(host)), None, None) => is_loopback_name(&host),
-        (Some(Ok(host)), None, Some(uri)) => is_loopback_name(&host) && is_loopback_name(uri),
-        (None, None, Some(uri)) => is_loopback_name(uri),
+        (Some(Ok(host)), None, None) => is_name_of_ours(&host),
+        (Some(Ok(host)), None, Some(uri)) => is_name_of_ours(&host) && is_name_of_ours(uri),
+        (None, None, Some(uri)) => is_name_of_ours(uri),
         _ => false,
     }
+}
+
+fn is_one_of(name: &Authority, names: &[String]) -> bool {
+    let host = name.host().trim_start_matches('[').trim_end_matches(']');
+    let is_host = |name: &String| name.eq_ignore_ascii_case(host);
+    !name.as_str().contains('@') && names.iter().any(is_host)
 }
 
 /// `localhost`, 127.0.0.0/8 or `[::1]`. Names under `localhost` are left to others: each is an
@@ -123,8 +144,11 @@ fn is_loopback_name(name: &Authority) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// What the session's cookie is called on this port.
+/// What the session's cookie is called here.
 pub(super) fn cookie_name(parts: &Parts) -> String {
+    if parts.extensions.get::<Https>().is_some() {
+        return HTTPS_COOKIE.to_owned();
+    }
     let host = parts
         .headers
         .get(HOST)
@@ -180,13 +204,13 @@ mod tests {
             "2130706433",
         ];
         for host in ours {
-            assert!(is_loopback(&request(&[host])), "{host}");
+            assert!(is_ours(&request(&[host])), "{host}");
         }
         for host in foreign {
-            assert!(!is_loopback(&request(&[host])), "{host}");
+            assert!(!is_ours(&request(&[host])), "{host}");
         }
-        assert!(!is_loopback(&request(&[])));
-        assert!(!is_loopback(&request(&["localhost", "example.org"])));
+        assert!(!is_ours(&request(&[])));
+        assert!(!is_ours(&request(&["localhost", "example.org"])));
     }
 
     #[test]

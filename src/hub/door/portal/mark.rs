@@ -12,6 +12,7 @@ use printer::summary::status_line;
 
 use super::text::age;
 use crate::store::agents::AgentRow;
+use crate::store::holders::REFUSALS_MAX;
 use crate::store::printers::PrinterRow;
 
 /// Polls that an agent may miss before it is silent. Its own retry waits grow to minutes.
@@ -120,17 +121,33 @@ impl Mark {
     /// How an agent is.
     #[must_use]
     pub fn of_agent(agent: &AgentRow, now: Now<'_>) -> Self {
+        if let (None, Some((_, reason))) = (agent.revoked, &agent.quarantined) {
+            let (kind, words) = (Kind::Critical, format!("quarantined: {reason}"));
+            return Self { kind, words };
+        }
         let (kind, words) = match (agent.revoked, &agent.trouble, agent.last_poll) {
+            (Some(_), ..) if agent.refusals >= REFUSALS_MAX => {
+                (Kind::Unknown, "revoked, has disabled itself".to_owned())
+            }
             (Some(_), ..) => (Kind::Unknown, "revoked".to_owned()),
             (None, Some(trouble), _) => (Kind::Critical, trouble.clone()),
             (None, None, None) => (Kind::Silent, "has not polled yet".to_owned()),
             (None, None, Some(at)) if is_silent(agent, now) => {
                 (Kind::Silent, format!("silent {}", age(at, now.at)))
             }
-            (None, None, Some(_)) => (Kind::Ok, "polls".to_owned()),
+            (None, None, Some(_)) => match alarm_of(agent) {
+                Some(alarm) => (Kind::Warning, alarm.to_owned()),
+                None => (Kind::Ok, "polls".to_owned()),
+            },
         };
         Self { kind, words }
     }
+}
+
+/// The most important of what the agent says is wrong at its site.
+fn alarm_of(agent: &AgentRow) -> Option<&str> {
+    let alarms = agent.status.as_ref().map(|status| &status.alarms);
+    alarms.and_then(|alarms| alarms.first()).map(String::as_str)
 }
 
 /// Whether nothing has been heard of an agent for too long, or will be ever again.
@@ -138,5 +155,6 @@ fn is_silent(agent: &AgentRow, now: Now<'_>) -> bool {
     let patience = SILENCE_MIN.max(now.poll_every.saturating_mul(POLLS_MISSED_MAX));
     let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
     let is_late = |at: Timestamp| now.at.duration_since(at) > patience;
-    agent.revoked.is_some() || agent.last_poll.is_none_or(is_late)
+    let is_shut_out = agent.revoked.is_some() || agent.quarantined.is_some();
+    is_shut_out || agent.last_poll.is_none_or(is_late)
 }

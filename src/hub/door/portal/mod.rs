@@ -1,4 +1,5 @@
-//! The portal: the pages a person looks at. Reached on a loopback address only.
+//! The portal: the pages a person looks at. Reached over https by the names of the portal, and
+//! without TLS on a loopback address.
 //!
 //! Server-rendered and complete without any script. One file a concern: [`gate`] (who may pass),
 //! [`enter`] (the one-time link), [`fleet`] and [`device`] (the pages), [`chart`], [`bar`] and
@@ -185,8 +186,8 @@ impl Notice {
         Self {
             status: 421,
             title: "This portal is local",
-            words: "It answers only when it is asked as localhost or by a loopback address. From \
-                    another machine, forward its port with SSH and open it as localhost.",
+            words: "This port answers only when it is asked as localhost or by a loopback address. \
+                    From another machine, open the portal over https by the hub's own name.",
             command: None,
             link: None,
         }
