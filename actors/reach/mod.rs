@@ -6,8 +6,8 @@
 pub mod credential;
 mod follow;
 pub mod icmp;
+mod lines;
 mod pace;
-mod pending;
 mod probe;
 pub mod range;
 pub mod resolve;
