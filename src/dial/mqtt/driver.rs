@@ -150,6 +150,9 @@ impl Driver {
             Err(_) => None,
         };
         let connected = timeout(CONNECT_TIMEOUT + LOSS_TIMEOUT, connecting).await;
+        if connected.is_ok() {
+            self.paho.note_answered();
+        }
         let refused = match connected {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(words(&error)),

@@ -46,7 +46,7 @@ pub(super) const DISCONNECTED: i32 = -3;
 /// A client of paho's that is buried when it is dropped.
 pub(super) struct Paho {
     client: Option<AsyncClient>,
-    /// The connection that was begun last.
+    /// The attempt to connect that has no answer yet.
     pending: Mutex<Option<ConnectToken>>,
     /// What it connects to, and the other end of its last connection.
     socket: Arc<Socket>,
@@ -85,6 +85,12 @@ impl Paho {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         *pending = Some(token.clone());
         Some(token)
+    }
+
+    /// The attempt that was begun last is over: its token was answered.
+    pub(super) fn note_answered(&self) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        *pending = None;
     }
 
     /// Keeps the other end of the connection that paho has made open, until the next one.
