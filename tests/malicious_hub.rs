@@ -5,6 +5,9 @@
 //! line that this test holds. What the hub's word can change goes through the agent's own program.
 
 #[cfg(test)]
+#[path = "malicious_hub/polls.rs"]
+mod polls;
+#[cfg(test)]
 #[path = "malicious_hub/site.rs"]
 mod site;
 #[cfg(test)]
@@ -17,7 +20,9 @@ mod tests {
 
     use proto::v1::outcome::State;
     use snmp::{Message, Oid, Pdu, PduKind, Value, VarBind};
+    use stories::{PATIENCE, until};
 
+    use crate::polls::{A_LIE, LIES, Liar, Mood};
     use crate::site::Site;
     use crate::tries::{self, Expected, Try};
 
@@ -120,6 +125,39 @@ mod tests {
         let answered = site.outcomes().len();
         assert!(answered <= 60, "{answered} of 2,000 were looked at");
         assert_eq!(site.devices().await, 2);
+        site.ends().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_hub_that_lies_in_its_replies_gains_nothing_and_an_honest_one_gets_everything() {
+        let rack = Site::rack();
+        let folder = tempfile::tempdir().expect("a folder");
+        let (liar, link) = Liar::listens(folder.path());
+        let site = Site::of(&rack, link).await;
+        for lie in LIES {
+            liar.says(lie);
+            let before = liar.polls();
+            site.settles(A_LIE).await;
+            let polls = liar.polls() - before;
+            assert!(
+                polls <= 60,
+                "{lie:?} made the agent poll {polls} times in 3 s"
+            );
+            assert_eq!(site.devices().await, 2, "{lie:?}");
+        }
+        liar.says(Mood::Honest);
+        until("the honest hub has every report", PATIENCE, || async {
+            let (epoch, last, waiting) = site.spool();
+            let kept = liar.kept();
+            let whole = (1..=last).all(|sequence| kept.contains(&(epoch, sequence)));
+            (waiting == 0 && last > 0 && whole).then_some(())
+        })
+        .await;
+        assert!(liar.renewals() > 0, "it wanted a new certificate");
+        assert!(
+            liar.identity_is_untouched(),
+            "a stranger's certificate was taken"
+        );
         site.ends().await;
     }
 

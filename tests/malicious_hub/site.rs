@@ -13,7 +13,7 @@ use actors::reach::credential::{Credential, Secret};
 use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::{Snmp, SnmpSettings};
 use actors::spool::{Spool, SpoolKey, SpoolLimits};
-use actors::{Ended, Handle};
+use actors::{Backoff, Ended, Handle};
 use jiff::Timestamp;
 use printer::profile::Profiles;
 use prost::Message;
@@ -60,7 +60,14 @@ impl Site {
     pub async fn new(rack: &simulator::Running) -> Self {
         let key = Ed25519KeyPair::from_seed_unchecked(&[61; 32]).expect("a key");
         let folder = tempfile::tempdir().expect("a folder");
-        Self::over(folder, Arc::new(key), rack).await
+        Self::over(folder, Arc::new(key), rack, nowhere()).await
+    }
+
+    /// An agent of this hub.
+    pub async fn of(rack: &simulator::Running, link: HubLink) -> Self {
+        let key = Ed25519KeyPair::from_seed_unchecked(&[61; 32]).expect("a key");
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::over(folder, Arc::new(key), rack, link).await
     }
 
     /// The agent's next life on the same disk.
@@ -68,10 +75,15 @@ impl Site {
         assert_eq!(self.life.drain(END).await, Ended::Drained);
         self.spool.close().await;
         drop((self.to_agent, self.from_agent));
-        Self::over(self.folder, self.key, rack).await
+        Self::over(self.folder, self.key, rack, nowhere()).await
     }
 
-    async fn over(folder: TempDir, key: Arc<Ed25519KeyPair>, rack: &simulator::Running) -> Self {
+    async fn over(
+        folder: TempDir,
+        key: Arc<Ed25519KeyPair>,
+        rack: &simulator::Running,
+        hub: HubLink,
+    ) -> Self {
         log();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let spool_key = SpoolKey::of_folder(folder.path()).expect("a key");
@@ -92,7 +104,7 @@ impl Site {
             command_key: key.public_key().as_ref().to_vec(),
             journal,
         };
-        let life = actors::start(parts(rack, spool.clone(), commands)).await;
+        let life = actors::start(parts(rack, spool.clone(), (commands, hub))).await;
         let site = Self {
             life: life.expect("a life"),
             spool,
@@ -171,6 +183,12 @@ impl Site {
         self.life.status().await.expect("alive").printers.known
     }
 
+    /// The spool's epoch, the last number it gave, and how many reports wait.
+    pub fn spool(&self) -> (u64, u64, u64) {
+        let stats = self.spool.stats();
+        (stats.epoch, stats.last.0, stats.waiting)
+    }
+
     /// Ends the agent.
     pub async fn ends(self) {
         assert_eq!(self.life.drain(END).await, Ended::Drained);
@@ -185,7 +203,17 @@ async fn journal(path: PathBuf) -> Journal {
     .await
 }
 
-fn parts(rack: &simulator::Running, spool: Spool, commands: CommandParts) -> Parts {
+/// A hub that nobody is, for an agent that is spoken with by commands alone.
+fn nowhere() -> HubLink {
+    let url = "https://127.0.0.1:1".to_owned();
+    HubLink::new(url, String::new(), Arc::new(NoPapers))
+}
+
+fn parts(
+    rack: &simulator::Running,
+    spool: Spool,
+    (commands, hub): (CommandParts, HubLink),
+) -> Parts {
     let door = Door::Snmp { port: rack.port };
     let range = "127.61.0.0/28".parse().expect("a range");
     let never = OUTSIDE.parse().expect("an address");
@@ -205,6 +233,13 @@ fn parts(rack: &simulator::Running, spool: Spool, commands: CommandParts) -> Par
     Parts {
         settings: Settings {
             first_read_within: Duration::from_millis(50),
+            read_every: Duration::from_secs(2),
+            status_every: Duration::from_secs(1),
+            poll_every: Duration::from_secs(1),
+            backoff: Backoff {
+                first: Duration::from_millis(200),
+                max: Duration::from_secs(1),
+            },
             packets_per_second: 5_000,
             ..Settings::default()
         },
@@ -212,11 +247,7 @@ fn parts(rack: &simulator::Running, spool: Spool, commands: CommandParts) -> Par
         snmp: snmp.expect("sockets"),
         spool,
         profiles: Arc::new(Profiles::embedded().expect("profiles")),
-        hub: Some(HubLink::new(
-            "https://127.0.0.1:1".to_owned(),
-            String::new(),
-            Arc::new(NoPapers),
-        )),
+        hub: Some(hub),
         commands: Some(commands),
         site: None,
         started_at: Timestamp::now(),
