@@ -9,8 +9,11 @@ mod children;
 mod device;
 mod handle;
 mod lifeline;
+pub mod mask;
 pub mod messages;
+pub mod outbox;
 pub mod parts;
+pub mod private;
 #[cfg(feature = "provoke")]
 mod provoke;
 pub mod reach;
@@ -28,3 +31,4 @@ pub mod wire;
 
 pub use backoff::Backoff;
 pub use handle::{Ended, Gone, Handle, StartError, start};
+pub use uplink::would_send;

@@ -9,6 +9,8 @@ use printer::profile::Profiles;
 use tokio::runtime;
 
 use crate::backoff::Backoff;
+use crate::mask::Masks;
+use crate::outbox::Outbox;
 use crate::reach::credential::{Credential, Secret};
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
@@ -29,10 +31,25 @@ pub struct Parts {
     pub profiles: Arc<Profiles>,
     /// The hub, unless the agent stands alone.
     pub hub: Option<HubLink>,
+    /// What the site lets out, and what it has to say.
+    pub word: Word,
     /// When the agent was started.
     pub started_at: Timestamp,
     /// Where sweeps and polls run: handlers share one thread, which nothing may hold up.
     pub runtime: runtime::Handle,
+}
+
+/// What the site lets out, and what it has to say about itself.
+#[derive(Debug, Clone, Default)]
+pub struct Word {
+    /// Applied to everything that leaves.
+    pub masks: Masks,
+    /// Where everything that leaves is noted.
+    pub outbox: Outbox,
+    /// The id of the hub's configuration that is in effect; empty for none.
+    pub configuration: String,
+    /// What is wrong at the site, in words, most important first.
+    pub alarms: Vec<String>,
 }
 
 /// One configured subnet.
@@ -122,6 +139,7 @@ pub(crate) struct Tools {
     pub(crate) snmp: Snmp,
     pub(crate) spool: Spool,
     pub(crate) profiles: Arc<Profiles>,
+    pub(crate) word: Word,
     pub(crate) started_at: Timestamp,
     pub(crate) runtime: runtime::Handle,
 }
@@ -133,6 +151,7 @@ impl Parts {
             snmp: self.snmp.clone(),
             spool: self.spool.clone(),
             profiles: self.profiles.clone(),
+            word: self.word.clone(),
             started_at: self.started_at,
             runtime: self.runtime.clone(),
         }

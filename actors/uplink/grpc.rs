@@ -9,12 +9,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::uplink_client::UplinkClient;
+use serde_json::Value;
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tracing::error;
 
-use crate::parts::HubLink;
+use super::told;
+use crate::mask::Masks;
+use crate::outbox::Kind;
+use crate::parts::{HubLink, Word};
 use crate::report::Report;
 use crate::spool::{Content, Sequence, Spool, SpoolError, SpoolStats, Spooled};
 use crate::status::Totals;
@@ -122,17 +126,13 @@ impl Link {
     pub(super) async fn poll(
         &mut self,
         spool: &Spool,
+        word: &Word,
         totals: Totals,
         started_at: Timestamp,
     ) -> Result<Polled, PollError> {
         let stats = spool.stats();
-        let batch = spool.peek(REPORTS_MAX, REPORTS_BYTES_MAX).await?;
-        let last = batch.last().map(|spooled| spooled.sequence);
-        let request = v1::PollRequest {
-            epoch: stats.epoch,
-            status: Some(agent_status(&stats, totals, started_at)),
-            reports: batch.into_iter().filter_map(translate).collect(),
-        };
+        let (request, last) = request(spool, word, totals, started_at).await?;
+        word.outbox.note(Kind::Poll, told::poll(&request)).await;
         let reply = self
             .client
             .poll(request)
@@ -162,6 +162,49 @@ impl Link {
     }
 }
 
+/// The next poll, masked, and the place of its last report.
+async fn request(
+    spool: &Spool,
+    word: &Word,
+    totals: Totals,
+    started_at: Timestamp,
+) -> Result<(v1::PollRequest, Option<Sequence>), SpoolError> {
+    let stats = spool.stats();
+    let batch = spool.peek(REPORTS_MAX, REPORTS_BYTES_MAX).await?;
+    let last = batch.last().map(|spooled| spooled.sequence);
+    let reports = batch.into_iter();
+    let request = v1::PollRequest {
+        epoch: stats.epoch,
+        status: Some(agent_status(&stats, word, totals, started_at)),
+        reports: reports
+            .filter_map(|spooled| translate(spooled, stats.epoch, &word.masks))
+            .collect(),
+    };
+    Ok((request, last))
+}
+
+/// Every poll that would hand over what waits in a spool, as the outbox would note it. Nothing is
+/// sent; the spool forgets what was shown.
+///
+/// # Errors
+/// [`SpoolError`].
+pub async fn would_send(
+    spool: &Spool,
+    word: &Word,
+    totals: Totals,
+    started_at: Timestamp,
+) -> Result<Vec<Value>, SpoolError> {
+    let mut polls = Vec::new();
+    loop {
+        let (request, last) = request(spool, word, totals, started_at).await?;
+        let Some(last) = last else {
+            return Ok(polls);
+        };
+        polls.push(told::poll(&request));
+        spool.ack(last).await?;
+    }
+}
+
 /// Does to the spool what the reply says; whether another poll at once makes sense.
 async fn settle(
     spool: &Spool,
@@ -181,8 +224,8 @@ async fn settle(
     Ok(took_all && spool.stats().waiting > 0)
 }
 
-/// A record in the hub's language; none if it cannot be read, which leaves a gap.
-fn translate(spooled: Spooled) -> Option<v1::Report> {
+/// A record in the hub's language, masked; none if it cannot be read, which leaves a gap.
+fn translate(spooled: Spooled, epoch: u64, masks: &Masks) -> Option<v1::Report> {
     let Spooled {
         sequence,
         device,
@@ -211,11 +254,20 @@ fn translate(spooled: Spooled) -> Option<v1::Report> {
             last: at,
         },
     };
+    let report = masks.report(epoch, sequence, report);
     Some(wire::to_proto(sequence.0, &report))
 }
 
-fn agent_status(stats: &SpoolStats, totals: Totals, started_at: Timestamp) -> v1::AgentStatus {
+fn agent_status(
+    stats: &SpoolStats,
+    word: &Word,
+    totals: Totals,
+    started_at: Timestamp,
+) -> v1::AgentStatus {
+    let alarms = word.alarms.iter();
     v1::AgentStatus {
+        configuration: word.configuration.clone(),
+        alarms: alarms.map(|alarm| word.masks.words(alarm)).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: started_at.as_millisecond(),
         spool_reports: stats.waiting,

@@ -5,6 +5,7 @@
 //! spool keeps everything meanwhile. It starts nobody and orders nobody about in this stage.
 
 mod grpc;
+mod told;
 
 use std::time::Duration;
 
@@ -20,10 +21,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+pub use self::grpc::would_send;
 use self::grpc::{Link, PollError, Polled};
 use crate::backoff::{chance, jittered};
 use crate::messages::{Beat, Drain, Pulse, UplinkVitals, Vitals, Work};
-use crate::parts::{HubLink, Tools};
+use crate::parts::{HubLink, Tools, Word};
 use crate::spool::Spool;
 use crate::status::Totals;
 
@@ -81,7 +83,7 @@ impl Uplink {
         let exchange = exchange(
             self.hub.clone(),
             self.link.clone(),
-            self.tools.spool.clone(),
+            (self.tools.spool.clone(), self.tools.word.clone()),
             *self.totals.borrow(),
             (self.tools.started_at, deadline),
         );
@@ -240,7 +242,7 @@ impl<T> Drop for OnRuntime<T> {
 async fn exchange(
     hub: HubLink,
     link: Option<Link>,
-    spool: Spool,
+    (spool, word): (Spool, Word),
     totals: Totals,
     (started_at, deadline): (Timestamp, Duration),
 ) -> Result<(Link, Polled), PollError> {
@@ -248,6 +250,6 @@ async fn exchange(
         Some(link) => link,
         None => Link::open(&hub, deadline).await?,
     };
-    let polled = link.poll(&spool, totals, started_at).await?;
+    let polled = link.poll(&spool, &word, totals, started_at).await?;
     Ok((link, polled))
 }

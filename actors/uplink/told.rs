@@ -1,0 +1,50 @@
+//! Messages to the hub as JSON, for the outbox: field by field what is in the message itself, so
+//! that nothing can be sent that is not shown. Octets that are secret or mean nothing to a reader
+//! are told by their number.
+
+use proto::v1;
+use serde_json::{Value, json};
+
+use crate::wire;
+
+/// A poll: how the agent is, and the reports by their JSON of docs/reading.md.
+pub(super) fn poll(request: &v1::PollRequest) -> Value {
+    let reports: Vec<Value> = request.reports.iter().map(report).collect();
+    json!({
+        "epoch": request.epoch,
+        "status": request.status.as_ref().map(status),
+        "reports": reports,
+    })
+}
+
+fn report(sent: &v1::Report) -> Value {
+    let shown = wire::from_proto(sent.clone())
+        .map_err(|error| error.to_string())
+        .and_then(|(_, report)| serde_json::to_value(report).map_err(|error| error.to_string()));
+    match shown {
+        Ok(Value::Object(mut fields)) => {
+            fields.insert("sequence".to_owned(), sent.sequence.into());
+            Value::Object(fields)
+        }
+        Ok(other) => other,
+        // It cannot be; if it is, the reader must see that something went out.
+        Err(error) => json!({ "sequence": sent.sequence, "not_shown": error }),
+    }
+}
+
+fn status(sent: &v1::AgentStatus) -> Value {
+    json!({
+        "version": sent.version,
+        "started_at_ms": sent.started_at_ms,
+        "spool_reports": sent.spool_reports,
+        "spool_oldest_ms": sent.spool_oldest_ms,
+        "devices": sent.devices,
+        "devices_silent": sent.devices_silent,
+        "restarts": sent.restarts,
+        "boot": sent.boot,
+        "instance": sent.instance,
+        "commands_connected": sent.commands_connected,
+        "alarms": sent.alarms,
+        "configuration": sent.configuration,
+    })
+}
