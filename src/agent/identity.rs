@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sealing::SealingKey;
+
 /// The file in the state folder.
 const FILE: &str = "identity.json";
 /// The file while it is written.
@@ -82,6 +84,13 @@ fn said(error: &io::Error) -> String {
 }
 
 impl Identity {
+    /// What opens the secrets that the hub sealed to this agent; none for one that was enrolled
+    /// without a key for that.
+    #[must_use]
+    pub fn opener(&self) -> Option<SealingKey> {
+        None
+    }
+
     /// Reads the identity; none if this agent was never enrolled.
     ///
     /// # Errors

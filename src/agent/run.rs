@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::parts::{HubLink, Parts, Subnet};
+use actors::mask::Masks;
+use actors::outbox::Outbox;
+use actors::parts::{HubLink, Parts, Subnet, Word};
 use actors::reach::credential::Secret;
 use actors::reach::range::AddressRange;
 use actors::reach::resolve::Resolver;
@@ -22,11 +24,13 @@ use crate::cli::{CliError, Exit};
 use crate::config::{AgentConfig, RangeConfig};
 use crate::control::{self, About};
 use crate::identity::{self, Identity};
+use crate::remote::InEffect;
+use crate::site::Program;
 
 /// How long everyone may take to finish when the agent is told to end.
-const DRAIN_LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(8);
 /// The spool's file in the state folder.
-const SPOOL_FILE: &str = "spool.redb";
+pub(crate) const SPOOL_FILE: &str = "spool.redb";
 /// Held locked while an agent runs on the state folder.
 const LOCK_FILE: &str = "lock";
 
@@ -75,35 +79,103 @@ pub async fn try_run(
             .as_ref()
             .map(|identity| identity.agent_name.clone()),
     };
-    let parts = parts(&config, identity, spool.clone()).await?;
-    let failed = |error: &dyn std::fmt::Display| CliError::new(Exit::FAILED, error.to_string());
-    let life = actors::start(parts).await.map_err(|error| failed(&error))?;
-    let life = Arc::new(life);
-    let control = control::listen(&config.state_dir, about, life.clone());
-    let exit = live(&life, shutdown).await;
-    drop(control);
+    let program = Program::new(config, identity.as_ref().and_then(Identity::opener));
+    let exit = lives(&program, (identity, about), &spool, shutdown).await;
     spool.close().await;
-    Ok(exit)
+    exit
 }
 
-/// Waits for the end, from outside or by itself.
-async fn live(life: &Handle, shutdown: impl Future<Output = ()>) -> Exit {
-    tokio::select! {
-        () = shutdown => match life.drain(DRAIN_LIMIT).await {
-            Ended::Drained => {
-                info!("drained; what was not sent waits in the spool");
-                Exit::OK
-            }
-            Ended::Died(cause) => {
-                error!(%cause, "the supervisor died while it drained");
-                Exit::FAILED
-            }
-        },
+/// One life after the other, each with the configuration of its beginning, on one spool.
+async fn lives(
+    program: &Program,
+    (identity, about): (Option<Identity>, About),
+    spool: &Spool,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Exit, CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::new(Exit::FAILED, error.to_string());
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut outbox = None;
+    loop {
+        let effect = program.in_effect();
+        let outbox = outbox.get_or_insert_with(|| outbox_of(&effect.config));
+        let word = word(&effect, spool, outbox.clone())?;
+        let masks = word.masks.clone();
+        let parts = parts(&effect.config, identity.clone(), spool.clone(), word).await?;
+        let life = actors::start(parts).await.map_err(|error| failed(&error))?;
+        let life = Arc::new(life);
+        program.lives(life.clone(), masks);
+        let control = control::listen(
+            &effect.config.state_dir,
+            about.clone(),
+            (life.clone(), program.clone()),
+        );
+        let ended = live(&life, &mut shutdown, program).await;
+        drop(control);
+        if let Some(exit) = ended {
+            return Ok(exit);
+        }
+        info!("the life begins anew, with the hub's configuration");
+    }
+}
+
+/// Waits for the end, from outside or by itself; none if the life has to begin anew.
+async fn live(
+    life: &Handle,
+    shutdown: impl Future<Output = ()>,
+    program: &Program,
+) -> Option<Exit> {
+    let (drained, exit) = tokio::select! {
+        () = shutdown => (life.drain(DRAIN_LIMIT).await, Some(Exit::OK)),
+        () = program.wants_anew() => (life.drain(DRAIN_LIMIT).await, None),
         cause = life.ended() => {
             error!(%cause, "the supervisor died; start the agent again");
-            Exit::FAILED
+            return Some(Exit::FAILED);
+        }
+    };
+    match drained {
+        Ended::Drained => {
+            info!("drained; what was not sent waits in the spool");
+            exit
+        }
+        Ended::Died(cause) => {
+            error!(%cause, "the supervisor died while it drained");
+            Some(Exit::FAILED)
         }
     }
+}
+
+/// The log of what is sent. An agent whose disk refuses it works all the same, and says so.
+fn outbox_of(config: &AgentConfig) -> Outbox {
+    Outbox::open(&config.state_dir, config.word.outbox).unwrap_or_else(|error| {
+        warn!(%error, "the log of sent messages cannot be written; `platen outbox` will miss them");
+        Outbox::default()
+    })
+}
+
+/// What the site lets out, and what it has to say. Without its masks nothing may be sent.
+fn word(effect: &InEffect, spool: &Spool, outbox: Outbox) -> Result<Word, CliError> {
+    let config = &effect.config;
+    let masks = Masks::open(&config.state_dir, config.word.masks, &spool.stats());
+    let masks = masks.map_err(|error| {
+        CliError::new(Exit::FAILED, error.to_string())
+            .because("the site masks what it sends, so nothing can be sent without it")
+            .try_next(
+                "bring the file back, or remove it: every printer is a new one to the hub then",
+            )
+    })?;
+    let mut alarms = Vec::with_capacity(effect.refusals.len());
+    for refusal in &effect.refusals {
+        warn!(why = %refusal, "a part of the hub's configuration does not count");
+        alarms.push(format!(
+            "a part of the hub's configuration does not count: {refusal}"
+        ));
+    }
+    Ok(Word {
+        masks,
+        outbox,
+        configuration: effect.id.clone(),
+        alarms,
+    })
 }
 
 /// Takes the state folder for this process alone.
@@ -155,10 +227,11 @@ fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
 }
 
 /// Opens everything the actors need.
-async fn parts(
+pub(crate) async fn parts(
     config: &AgentConfig,
     identity: Option<Identity>,
     spool: Spool,
+    word: Word,
 ) -> Result<Parts, CliError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         CliError::new(Exit::FAILED, what).because(error.to_string())
@@ -186,6 +259,7 @@ async fn parts(
             certificate_pem: identity.certificate,
             key_pem: Secret::new(identity.key),
         }),
+        word,
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     })

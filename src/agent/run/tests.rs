@@ -102,6 +102,66 @@ async fn a_state_folder_that_is_no_folder_is_a_bad_configuration() {
     assert_eq!(refused.expect_err("refused").exit, Exit::BAD_CONFIG);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_hub_configures_comes_into_effect_in_the_same_process() {
+    use actors::site::{Site, Unwilling, Wanted, WantedRange};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!(
+        "lock = []\nstate_dir = \"{}\"\n[[ranges]]\nlabel = \"site's\"\n\
+         addresses = [\"127.99.0.0/24\"]\n",
+        folder.path().display()
+    );
+    let config = AgentConfig::parse("agent.toml", &text, []).expect("valid");
+    let program = Program::new(config, None);
+    let spool = Spool::open(folder.path().join(SPOOL_FILE), SpoolLimits::default());
+    let spool = spool.await.expect("a spool");
+    let about = About {
+        name: "lyon-1".to_owned(),
+        version: "0".to_owned(),
+        enrolled_as: None,
+    };
+    let (stop, stopped) = oneshot::channel();
+    let living = {
+        let (program, spool) = (program.clone(), spool.clone());
+        tokio::spawn(async move {
+            let shutdown = async { stopped.await.unwrap_or_default() };
+            lives(&program, (None, about), &spool, shutdown).await
+        })
+    };
+    let labels = |status: &control::Status| -> Vec<String> {
+        let subnets = status.snapshot.subnets.iter();
+        subnets.map(|subnet| subnet.label.clone()).collect()
+    };
+    assert_eq!(labels(&answering(folder.path()).await), ["site's"]);
+    let wanted = |addresses: &str| Wanted {
+        id: "c1".to_owned(),
+        ranges: vec![WantedRange {
+            label: "hub's".to_owned(),
+            addresses: vec![addresses.to_owned()],
+            ..WantedRange::default()
+        }],
+        ..Wanted::default()
+    };
+    let refused = program.configure(wanted("127.98.0.1")).await;
+    assert!(matches!(refused, Err(Unwilling::Refused(_))), "{refused:?}");
+    assert!(!folder.path().join("hub.json").exists(), "nothing is kept");
+    program
+        .configure(wanted("127.99.0.7"))
+        .await
+        .expect("taken");
+    let deadline = Instant::now() + PATIENCE;
+    while labels(&answering(folder.path()).await) != ["hub's"] {
+        assert!(Instant::now() < deadline, "it does not come into effect");
+    }
+    let bundle = program.diagnostics().await.expect("a bundle");
+    let bundle: serde_json::Value = serde_json::from_slice(&bundle).expect("JSON");
+    assert_eq!(bundle["hub_configuration"]["id"], "c1");
+    stop.send(()).expect("it runs");
+    assert_eq!(living.await.expect("it ends").expect("drained"), Exit::OK);
+    spool.close().await;
+}
+
 #[cfg(feature = "provoke")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_can_be_provoked_over_the_socket() {
