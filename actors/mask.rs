@@ -7,11 +7,11 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use printer::identity::DeviceId;
+use printer::identity::{DeviceId, address_pseudonym, masked_address};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,8 +38,6 @@ const TAIL_DIGITS: usize = 8;
 /// Most changes of the masks that are remembered. Only those matter that are younger than the
 /// reports in the spool.
 const CHANGES_MAX: usize = 16;
-/// The first 64 bits of a masked address: the discard prefix (RFC 6666), where no device ever is.
-const ADDRESS_PREFIX: u128 = 0x0100 << 112;
 
 /// Which values are masked; all of them leave as they are by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -273,7 +271,7 @@ impl Masks {
     /// An address of the discard prefix, which is what every masked one looks like.
     fn address(&self, address: IpAddr) -> IpAddr {
         let address = address.to_canonical();
-        if is_masked(address) {
+        if address_pseudonym(address).is_some() {
             return address;
         }
         let digits = self.hash("address", &address.to_string());
@@ -281,7 +279,7 @@ impl Masks {
             .get(..PSEUDONYM_DIGITS)
             .and_then(|digits| u64::from_str_radix(digits, 16).ok())
             .unwrap_or_default();
-        IpAddr::V6(Ipv6Addr::from(ADDRESS_PREFIX | u128::from(low)))
+        masked_address(low)
     }
 
     /// A serial number with its tail as a pseudonym: `W2D830~3f9a2c81`.
@@ -303,15 +301,6 @@ impl Masks {
         let tag = hmac::sign(key, format!("{kind}\n{value}").as_bytes());
         let octets = tag.as_ref().iter().take(KEY_OCTETS / 2);
         octets.map(|octet| format!("{octet:02x}")).collect()
-    }
-}
-
-/// Whether an address is a masked one.
-#[must_use]
-pub fn is_masked(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(address) => u128::from(address) >> 64 == ADDRESS_PREFIX >> 64,
     }
 }
 

@@ -3,11 +3,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use printer::identity::DeviceId;
+use printer::identity::{DeviceId, address_pseudonym};
 use serde_json::Value;
 
+use super::Masks;
 use super::keys::{Kind, is_plain, kind_of};
-use super::{Masks, is_masked};
 
 /// Shortest value that is looked for in other texts, in characters: shorter ones are in every
 /// word.
@@ -171,7 +171,7 @@ impl<'m> Sweep<'m> {
         let bare = word.trim_end_matches(['.', ':']);
         let tail = word.get(bare.len()..).unwrap_or_default();
         if let Ok(address) = bare.parse::<IpAddr>() {
-            if is_masked(address) {
+            if address_pseudonym(address).is_some() {
                 return word.to_owned();
             }
             return format!("{}{tail}", self.masks.address(address));

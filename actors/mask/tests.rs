@@ -47,10 +47,10 @@ const READING: &str = r#"{
                       "raw": "Hex-STRING: 0057324438333033323032"}}],
     "supplies": [
         {"index": "1.2", "description": "Toner SN CRG445566", "class": "consumed",
-         "type": "toner", "level": {"state": "percent", "percent": 8.25}, "unit": "impressions",
+         "type": "toner", "color": "anna-office", "part": "at 10.20.4.17", "level": {"state": "percent", "percent": 8.25}, "unit": "impressions",
          "serial": "CRG445566", "evidence": {"door": "snmp", "object": "1.3", "rule": "r",
                       "raw": "IpAddress: 0a140411"}}],
-    "trays": [{"index": "1.2", "name": "Anna-Office", "media": "A4",
+    "trays": [{"index": "1.2", "name": "Anna-Office", "media": "villa morel",
         "level": {"state": "unlimited"}, "unit": "sheets",
         "evidence": {"door": "snmp", "object": "1.3", "raw": "", "rule": "r"}}],
     "alerts": [{"index": "1.1835", "severity": "warning", "group": 10, "group_index": -1,
@@ -250,8 +250,6 @@ fn addresses_in_words_are_found_and_nothing_else_is() {
             assert_eq!(masked, words);
         }
     }
-    assert!(is_masked("100::1:2".parse().expect("an address")));
-    assert!(!is_masked("2001:db8::1".parse().expect("an address")));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use actors::outbox::{Entry, Kind};
 use actors::report::Report;
+use printer::identity::shown_address;
 use printer::meter::MeterName;
 use printer::reading::Reading;
 use printer::summary;
@@ -63,7 +64,7 @@ fn report(sent: &Value) -> String {
         Ok(Report::Silent {
             device, address, ..
         }) => {
-            let address = address.map(|address| format!(" at {address}"));
+            let address = address.map(|address| format!(" at {}", shown_address(address)));
             format!("silent   device {device}{}", address.unwrap_or_default())
         }
         Ok(Report::Thinned { reports, .. }) => {
@@ -88,7 +89,7 @@ fn reading_line(reading: &Reading) -> String {
     };
     let parts = [
         Some(full_model(reading)),
-        reading.address.map(|address| address.to_string()),
+        reading.address.map(shown_address),
         named("serial", &identity.serial),
         named("mac", &identity.mac),
         named("host", &identity.host_name),
