@@ -11,6 +11,7 @@ mod handle;
 mod lifeline;
 pub mod mask;
 pub mod messages;
+pub mod order;
 pub mod outbox;
 pub mod parts;
 pub mod private;
@@ -31,4 +32,6 @@ pub mod wire;
 
 pub use backoff::Backoff;
 pub use handle::{Ended, Gone, Handle, StartError, start};
+pub use uplink::command;
+pub use uplink::mqtt;
 pub use uplink::would_send;

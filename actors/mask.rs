@@ -190,6 +190,20 @@ impl Masks {
         }
     }
 
+    /// The result of a command as it leaves the site. What is no JSON, such as a recording, cannot be
+    /// masked, so it does not leave.
+    #[must_use]
+    pub fn result(&self, octets: Vec<u8>) -> Vec<u8> {
+        if !self.any() {
+            return octets;
+        }
+        let Ok(mut json) = serde_json::from_slice::<Value>(&octets) else {
+            return Vec::new();
+        };
+        self.json(&mut json);
+        serde_json::to_vec(&json).unwrap_or_default()
+    }
+
     /// Words that leave the site: addresses in them become pseudonyms.
     #[must_use]
     pub fn words(&self, words: &str) -> String {
@@ -268,10 +282,11 @@ impl Masks {
         }
     }
 
-    /// An address of the discard prefix, which is what every masked one looks like.
-    fn address(&self, address: IpAddr) -> IpAddr {
+    /// The address under which the hub knows a device: of the discard prefix, if it is masked.
+    #[must_use]
+    pub fn address(&self, address: IpAddr) -> IpAddr {
         let address = address.to_canonical();
-        if address_pseudonym(address).is_some() {
+        if !self.settings.addresses || address_pseudonym(address).is_some() {
             return address;
         }
         let digits = self.hash("address", &address.to_string());

@@ -14,7 +14,10 @@ use crate::outbox::Outbox;
 use crate::reach::credential::{Credential, Secret};
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
+use crate::site::Site;
 use crate::spool::Spool;
+use crate::uplink::command::CommandParts;
+use crate::uplink::mqtt::MqttLink;
 
 /// Everything the actors need.
 #[derive(Debug)]
@@ -33,6 +36,10 @@ pub struct Parts {
     pub hub: Option<HubLink>,
     /// What the site lets out, and what it has to say.
     pub word: Word,
+    /// Whom to believe in commands, and what was done already; none takes no commands.
+    pub commands: Option<CommandParts>,
+    /// What the program does that the life cannot.
+    pub site: Option<Arc<dyn Site>>,
     /// When the agent was started.
     pub started_at: Timestamp,
     /// Where sweeps and polls run: handlers share one thread, which nothing may hold up.
@@ -76,6 +83,8 @@ pub struct HubLink {
     pub certificate_pem: String,
     /// Our key, PEM.
     pub key_pem: Secret,
+    /// Where commands come from; `None`: no commands.
+    pub mqtt: Option<MqttLink>,
 }
 
 impl fmt::Debug for HubLink {

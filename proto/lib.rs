@@ -5,6 +5,11 @@
 
 pub mod topics;
 
+/// The metadata by which a hub marks an error as its own, considered refusal of who is asking: a code
+/// it does not take, an identity it does not know or has revoked. An agent counts only these; an
+/// answer that a proxy, a gateway or the transport made up does not carry it.
+pub const REFUSAL: &str = "platen-refusal";
+
 /// Messages and services of `platen.v1`.
 pub mod v1 {
     #![expect(missing_docs, reason = "generated; the .proto files hold the words")]

@@ -261,3 +261,17 @@ fn a_damaged_key_is_an_error_and_no_new_key() {
         assert!(matches!(opened, Err(MaskError::Damaged(_))), "{text}");
     }
 }
+
+#[test]
+fn a_result_leaves_masked_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let masks = Masks::open(folder.path(), ALL, &stats(0)).expect("masks");
+    let result = br#"{"address": "10.20.4.17", "device": {"model": "Anna-Office"},
+        "why": "10.20.4.17 is silent", "host_name": "anna-office"}"#;
+    let masked = masks.result(result.to_vec());
+    assert!(!holds(&masked, "10.20.4.17") && !holds(&masked, "Office"));
+    assert!(holds(&masked, "100::"));
+    let recording = b"1.3.6.1.2.1.1.5.0|4|anna-office\n".to_vec();
+    assert_eq!(masks.result(recording.clone()), b"");
+    assert_eq!(Masks::default().result(recording.clone()), recording);
+}

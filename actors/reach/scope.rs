@@ -6,6 +6,7 @@
 //! everything else, so the hub cannot widen a range. Names are resolved beforehand, by
 //! [`super::resolve`]. This file opens nothing.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::range::AddressRange;
@@ -19,14 +20,26 @@ pub enum Door {
         /// The port, 161 on nearly every device.
         port: u16,
     },
+    /// ICMP echo.
+    Icmp,
 }
 
 impl Door {
-    /// The port behind the door.
+    /// The port behind the door; ICMP has none, which is 0.
     #[must_use]
     pub fn port(self) -> u16 {
         match self {
             Self::Snmp { port } => port,
+            Self::Icmp => 0,
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Snmp { port } => write!(f, "port {port}"),
+            Self::Icmp => f.write_str("ICMP"),
         }
     }
 }
@@ -58,12 +71,12 @@ pub enum OutOfScope {
     #[error("{0} is not the address of one device")]
     NoDevice(IpAddr),
     /// The site has not opened this door.
-    #[error("port {port} of {address} is not open to us by the configuration")]
+    #[error("{door} of {address} is not open to us by the configuration")]
     DoorClosed {
         /// The address.
         address: IpAddr,
-        /// The port that was asked for.
-        port: u16,
+        /// The door that was asked for.
+        door: Door,
     },
 }
 
@@ -127,10 +140,7 @@ impl Scope {
     pub fn admit(&self, address: IpAddr, door: Door) -> Result<InScope, OutOfScope> {
         let address = address.to_canonical();
         if !self.doors.contains(&door) {
-            return Err(OutOfScope::DoorClosed {
-                address,
-                port: door.port(),
-            });
+            return Err(OutOfScope::DoorClosed { address, door });
         }
         if self.spans.iter().any(|span| span.contains(address)) {
             return Ok(InScope {
@@ -318,7 +328,7 @@ mod tests {
         let scope = scope_of(&["10.0.0.1"], &[]);
         let closed = OutOfScope::DoorClosed {
             address: ip("10.0.0.1"),
-            port: 9100,
+            door: Door::Snmp { port: 9100 },
         };
         assert_eq!(
             scope.admit(ip("10.0.0.1"), Door::Snmp { port: 9100 }),

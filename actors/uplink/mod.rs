@@ -2,16 +2,20 @@
 //!
 //! A poll at every turn, at once when something new is in the spool and the hub asked for that,
 //! and one after the other while more waits. What fails is tried again ever more slowly; the
-//! spool keeps everything meanwhile. It starts nobody and orders nobody about in this stage.
+//! spool keeps everything meanwhile. Beside that it hears commands: each is a task of its own on
+//! the runtime ([`command`]), which asks the Supervisor; polls and commands never wait for each
+//! other.
 
+pub mod command;
 mod grpc;
+pub mod mqtt;
 mod told;
 
 use std::time::Duration;
 
 use actix::fut::wrap_stream;
 use actix::{
-    Actor, ActorContext, ActorFutureExt, ActorStreamExt, AsyncContext, Context, Handler,
+    Actor, ActorContext, ActorFutureExt, ActorStreamExt, Addr, AsyncContext, Context, Handler,
     SpawnHandle, WrapFuture,
 };
 use futures_util::stream;
@@ -21,13 +25,16 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use self::command::{CommandParts, Counter, Desk};
 pub use self::grpc::would_send;
 use self::grpc::{Link, PollError, Polled};
+use self::mqtt::{Incoming, LineState};
 use crate::backoff::{chance, jittered};
 use crate::messages::{Beat, Drain, Pulse, UplinkVitals, Vitals, Work};
 use crate::parts::{HubLink, Tools, Word};
 use crate::spool::Spool;
 use crate::status::Totals;
+use crate::supervisor::Supervisor;
 
 /// How long news gathers before it is sent at once: one sweep's findings go in one poll.
 const NEWS_DEBOUNCE: Duration = Duration::from_millis(200);
@@ -50,11 +57,21 @@ pub struct Uplink {
     timer: Option<(SpawnHandle, Instant)>,
     work: Option<Work>,
     vitals: UplinkVitals,
+    /// Whom to believe in commands, and who carries them out; none takes no commands.
+    commands: Option<(CommandParts, Addr<Supervisor>)>,
+    counter: Counter,
+    /// How the line of commands stands, once it was opened.
+    line: Option<watch::Receiver<LineState>>,
     is_draining: bool,
 }
 
 impl Uplink {
-    pub(crate) fn new(hub: HubLink, tools: Tools, totals: watch::Receiver<Totals>) -> Self {
+    pub(crate) fn new(
+        hub: HubLink,
+        tools: Tools,
+        totals: watch::Receiver<Totals>,
+        commands: Option<(CommandParts, Addr<Supervisor>)>,
+    ) -> Self {
         Self {
             hub,
             totals,
@@ -67,6 +84,9 @@ impl Uplink {
             timer: None,
             work: None,
             vitals: UplinkVitals::default(),
+            commands,
+            counter: Counter::default(),
+            line: None,
             is_draining: false,
         }
     }
@@ -154,6 +174,40 @@ impl Uplink {
         }
     }
 
+    /// Opens the desk of commands, and hears what comes from then on.
+    fn open_desk(&mut self, ctx: &mut Context<Self>) {
+        let Some((parts, boss)) = self.commands.take() else {
+            return;
+        };
+        let masks = self.tools.word.masks.clone();
+        let opened = self.tools.runtime.spawn(async move {
+            let line = parts.carriage.open();
+            let desk = Desk::new(parts, boss, line.outcomes, masks);
+            desk.open().await;
+            (desk, line.commands, line.state)
+        });
+        let opened = OnRuntime(opened).joined().into_actor(self);
+        ctx.spawn(opened.map(|(desk, commands, state), uplink, ctx| {
+            uplink.line = Some(state);
+            let commands = stream::unfold(commands, async |mut commands| {
+                Some((commands.recv().await?, commands))
+            });
+            let heard = wrap_stream::<_, Self>(commands);
+            let heard = heard.map(move |incoming, uplink, ctx| uplink.hear(&desk, incoming, ctx));
+            ctx.spawn(heard.finish());
+        }));
+    }
+
+    /// Gives one delivery to the desk, unless too much is in hand.
+    fn hear(&mut self, desk: &Desk, incoming: Incoming, ctx: &mut Context<Self>) {
+        if self.is_draining || !self.counter.admit(Instant::now()) {
+            return;
+        }
+        let task = OnRuntime(self.tools.runtime.spawn(desk.clone().take(incoming)));
+        let taken = task.joined().into_actor(self);
+        ctx.spawn(taken.map(|(), uplink, _| uplink.counter.leave()));
+    }
+
     /// Sets the timer, unless it goes off sooner than that already.
     fn wake_after(&mut self, delay: Duration, ctx: &mut Context<Self>) {
         let at = Instant::now() + delay;
@@ -179,6 +233,7 @@ impl Actor for Uplink {
         });
         let heard = wrap_stream::<_, Self>(news).map(|(), uplink, ctx| uplink.hear_news(ctx));
         ctx.spawn(heard.finish());
+        self.open_desk(ctx);
         self.poll(ctx);
     }
 }

@@ -2,6 +2,7 @@
 //! that nothing can be sent that is not shown. Octets that are secret or mean nothing to a reader
 //! are told by their number.
 
+use prost::Message;
 use proto::v1;
 use serde_json::{Value, json};
 
@@ -47,4 +48,27 @@ fn status(sent: &v1::AgentStatus) -> Value {
         "alarms": sent.alarms,
         "configuration": sent.configuration,
     })
+}
+
+/// What came of a command, out of its octets: they are what is sent.
+pub(super) fn outcome(octets: &[u8]) -> Value {
+    let Ok(sent) = v1::Outcome::decode(octets) else {
+        return json!({ "not_shown": format!("{} octets", octets.len()) });
+    };
+    let result = match serde_json::from_slice::<Value>(&sent.result) {
+        Ok(json) => json,
+        Err(_) => String::from_utf8_lossy(&sent.result).into_owned().into(),
+    };
+    json!({
+        "command_id": sent.command_id,
+        "at_ms": sent.at_ms,
+        "state": sent.state().as_str_name().to_lowercase(),
+        "why": sent.why,
+        "result": result,
+    })
+}
+
+/// That the agent is there.
+pub(super) fn presence(instance: &str) -> Value {
+    json!({ "instance": instance, "is_online": true })
 }

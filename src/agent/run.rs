@@ -100,7 +100,8 @@ async fn lives(
         let outbox = outbox.get_or_insert_with(|| outbox_of(&effect.config));
         let word = word(&effect, spool, outbox.clone())?;
         let masks = word.masks.clone();
-        let parts = parts(&effect.config, identity.clone(), spool.clone(), word).await?;
+        let mut parts = parts(&effect.config, identity.clone(), spool.clone(), word).await?;
+        parts.site = Some(Arc::new(program.clone()));
         let life = actors::start(parts).await.map_err(|error| failed(&error))?;
         let life = Arc::new(life);
         program.lives(life.clone(), masks);
@@ -258,8 +259,11 @@ pub(crate) async fn parts(
             authority_pem: identity.authority,
             certificate_pem: identity.certificate,
             key_pem: Secret::new(identity.key),
+            mqtt: None,
         }),
         word,
+        commands: None,
+        site: None,
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     })
@@ -270,7 +274,7 @@ async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
     let addresses = resolved(&range.addresses, &range.label).await?;
     let exclude = resolved(&range.exclude, &range.label).await?;
     let door = Door::Snmp { port };
-    let scope = Scope::new(&addresses, &exclude, &[door])
+    let scope = Scope::new(&addresses, &exclude, &[door, Door::Icmp])
         .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
     let credentials = range.credentials.iter().map(|(_, it)| it.clone()).collect();
     Ok(Subnet {

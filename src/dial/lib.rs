@@ -6,7 +6,9 @@
 //! turns verification off.
 
 pub mod destination;
+pub mod mqtt;
 pub mod trust;
+pub mod websocket;
 
 use std::io;
 use std::sync::Arc;

@@ -30,10 +30,19 @@ const SERVER_LIFE: Duration = days(397);
 /// The hub's certificate is made anew at a start when less than this is left.
 const SERVER_RENEW_BEFORE: Duration = days(30);
 
-/// How long an agent's certificate lasts in this first form, which does not renew it yet.
-const AGENT_LIFE: Duration = days(365);
+/// How long an agent's certificate lasts: what was stolen is worth little for long. It is renewed at
+/// half of it.
+pub const AGENT_LIFE: Duration = days(1);
 
-/// Certificates are valid from this long ago: a site's clock may be slow.
+/// An agent's certificate is valid from this long before it was made: a broker that judges it too
+/// may have a clock that is behind the hub's.
+pub const AGENT_BACKDATE: Duration = Duration::from_secs(5 * 60);
+
+/// How long after its end a certificate can still be renewed: the longest outage that a site comes
+/// back from by itself, a year and a month.
+pub const RENEWABLE_FOR: Duration = days(400);
+
+/// The hub's own certificates are valid from this long ago: a site's clock may be slow.
 const BACKDATE: Duration = days(1);
 
 /// Longest signing request looked at, in bytes of PEM. A P-256 request has about 400.
@@ -112,6 +121,12 @@ impl CheckedRequest {
         }
         Ok(Self(request.public_key))
     }
+
+    /// SHA-256 of the key (its SubjectPublicKeyInfo) in hex: what a person compares.
+    #[must_use]
+    pub fn key_hash(&self) -> String {
+        hash_hex(&rcgen::PublicKeyData::subject_public_key_info(&self.0))
+    }
 }
 
 /// A certificate for an agent, just signed.
@@ -121,6 +136,8 @@ pub struct AgentCertificate {
     pub pem: String,
     /// SHA-256 of the DER in hex: how the store knows it again.
     pub fingerprint: String,
+    /// When it was made, to the second, as the certificate has it.
+    pub issued: Timestamp,
     /// When it ends.
     pub until: Timestamp,
 }
@@ -164,7 +181,7 @@ impl Authority {
         params.distinguished_name = named(&format!("Platen hub {}", &hex(&random()?)[..8]));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        validity(&mut params, now, AUTHORITY_LIFE);
+        validity(&mut params, (now, BACKDATE), AUTHORITY_LIFE);
         params.serial_number = Some(serial()?);
         let certificate = params.self_signed(&key)?;
         create_whole(
@@ -245,7 +262,7 @@ impl Authority {
                 params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
                 params.use_authority_key_identifier_extension = true;
-                validity(&mut params, now, SERVER_LIFE);
+                validity(&mut params, (now, BACKDATE), SERVER_LIFE);
                 params.serial_number = Some(serial()?);
                 let certificate = params.signed_by(&key, &self.issuer)?;
                 let both = format!("{}{}", key.serialize_pem(), certificate.pem());
@@ -278,13 +295,16 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
-        validity(&mut params, now, AGENT_LIFE);
+        validity(&mut params, (now, AGENT_BACKDATE), AGENT_LIFE);
         params.serial_number = Some(serial()?);
         let certificate = params.signed_by(&request.0, &self.issuer)?;
+        // A certificate counts in seconds (RFC 5280, 4.1.2.5).
+        let issued = Timestamp::from_second(now.as_second()).unwrap_or(now);
         Ok(AgentCertificate {
             pem: certificate.pem(),
             fingerprint: hash_hex(certificate.der()),
-            until: now + AGENT_LIFE,
+            issued,
+            until: issued + AGENT_LIFE,
         })
     }
 }
@@ -295,9 +315,13 @@ fn named(common_name: &str) -> DistinguishedName {
     name
 }
 
-fn validity(params: &mut CertificateParams, now: Timestamp, life: Duration) {
+fn validity(
+    params: &mut CertificateParams,
+    (now, backdate): (Timestamp, Duration),
+    life: Duration,
+) {
     let now = date_time_ymd(1970, 1, 1) + Duration::from_secs(now.as_second().unsigned_abs());
-    params.not_before = now - BACKDATE;
+    params.not_before = now - backdate;
     params.not_after = now + life;
 }
 

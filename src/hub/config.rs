@@ -42,6 +42,8 @@ pub struct HubConfig {
     pub poll_every: Duration,
     /// Whether an agent polls as soon as something new is in its spool.
     pub report_at_once: bool,
+    /// Whether a person compares an agent's key before it is let in, unless an invitation says so.
+    pub approval: bool,
     /// Where the portal is listened for: a loopback address.
     pub portal_listen: SocketAddr,
     /// What is logged (`info`, or a filter of tracing-subscriber).
@@ -99,6 +101,8 @@ struct Raw {
     #[serde(default)]
     uplink: RawUplink,
     #[serde(default)]
+    enrollment: RawEnrollment,
+    #[serde(default)]
     portal: RawPortal,
     #[serde(default)]
     log: RawLog,
@@ -118,6 +122,12 @@ struct RawUplink {
     public_port: Option<u16>,
     poll_secs: Option<u32>,
     report_at_once: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnrollment {
+    approval: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -217,6 +227,7 @@ impl TryFrom<Raw> for HubConfig {
             public_port: raw.uplink.public_port.filter(|port| *port != 0),
             poll_every: Duration::from_secs(u64::from(poll_secs)),
             report_at_once: raw.uplink.report_at_once.unwrap_or(true),
+            approval: raw.enrollment.approval.unwrap_or(false),
             portal_listen: loopback(listen(
                 "portal.listen",
                 raw.portal.listen,
@@ -330,6 +341,9 @@ fn overlay(raw: Raw, variable: &str, value: &str) -> Result<Raw, ConfigError> {
             public_port: over.uplink.public_port.or(raw.uplink.public_port),
             poll_secs: over.uplink.poll_secs.or(raw.uplink.poll_secs),
             report_at_once: over.uplink.report_at_once.or(raw.uplink.report_at_once),
+        },
+        enrollment: RawEnrollment {
+            approval: over.enrollment.approval.or(raw.enrollment.approval),
         },
         portal: RawPortal {
             listen: over.portal.listen.or(raw.portal.listen),

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::ca::{Authority, CaError};
+use crate::command_key::{CommandKey, CommandKeyError};
 use crate::config::HubConfig;
 use crate::door::portal::{self, PortalState};
 use crate::door::tls::{self, TlsError};
@@ -25,6 +26,7 @@ use crate::store::{Store, StoreError, Tenant};
 
 pub mod ca;
 pub mod cli;
+pub mod command_key;
 pub mod config;
 pub mod door;
 pub mod meter;
@@ -43,6 +45,9 @@ pub enum RunError {
     /// The authority cannot work.
     #[error(transparent)]
     Ca(#[from] CaError),
+    /// There is no key to sign commands with.
+    #[error(transparent)]
+    CommandKey(#[from] CommandKeyError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -100,6 +105,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     let authority = Authority::open(&config.state_dir, now)?;
     let identity = authority.server_identity(&config.state_dir, &config.names, now)?;
     let settings = tls::settings(&authority, identity)?;
+    let command_key = CommandKey::open(&config.state_dir)?;
     let store = Store::open(&config.store_url, &config.state_dir).await?;
     let (uplink_listener, uplink) = listen("uplink.listen", config.uplink_listen).await?;
     let (portal_listener, portal) = listen("portal.listen", config.portal_listen).await?;
@@ -109,6 +115,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         store: store.clone(),
         tenant: Tenant::DEFAULT,
         authority,
+        command_key: command_key.public(),
         poll_every: config.poll_every,
         report_at_once: config.report_at_once,
     });

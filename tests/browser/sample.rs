@@ -169,6 +169,8 @@ async fn enroll(store: &Store, name: &str, now: Timestamp) -> AgentId {
     let enrollment = Enrollment {
         invitation: &invitation,
         fingerprint: name,
+        key_hash: name,
+        sealing_key: None,
         until,
         version: "0.1.0",
     };

@@ -72,6 +72,8 @@ impl World {
             profiles: Arc::new(Profiles::embedded().expect("profiles")),
             hub,
             word: Word::default(),
+            commands: None,
+            site: None,
             started_at: Timestamp::now(),
             runtime: tokio::runtime::Handle::current(),
         };

@@ -1,4 +1,5 @@
-//! `agent`: invite one, list them, revoke one.
+//! `agent`: invite one, list them, show one, release one, revoke one. Whom to let in is
+//! [`super::approvals`].
 
 use clap::Subcommand;
 use comfy_table::Table;
@@ -6,14 +7,19 @@ use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 
 use crate::cli::complaint::{Complaint, Exit};
-use crate::cli::{bound, open, plain, say};
+use crate::cli::{approvals, bound, open, plain, say};
 use crate::config::HubConfig;
 use crate::door::code::Code;
-use crate::store::Tenant;
 use crate::store::agents::AgentRow;
+use crate::store::holders::REFUSALS_MAX;
+use crate::store::invitations::Invited;
+use crate::store::{Store, Tenant};
 
 /// Longest name of an agent, in characters: it stands in tables.
 const NAME_LEN_MAX: usize = 64;
+
+/// Longest name of a site, in characters.
+const SITE_LEN_MAX: usize = 64;
 
 /// What can be done about agents.
 #[derive(Debug, Subcommand)]
@@ -23,6 +29,41 @@ pub enum AgentVerb {
         /// What the agent will be called: letters, digits, '.', '_' and '-'
         #[arg(value_parser = name)]
         name: String,
+        /// The site it will stand at, as people call it
+        #[arg(long, value_parser = site, default_value = "", hide_default_value = true)]
+        site: String,
+        /// Let it in only after `agent approve`; [enrollment] approval asks for that always
+        #[arg(long)]
+        approve: bool,
+    },
+    /// List the agents that wait for approval, with the fingerprints of their keys
+    Pending {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a waiting agent in, after its site has read the same fingerprint to you
+    Approve {
+        /// Its name, or the first 8 or more digits of its fingerprint
+        agent: String,
+    },
+    /// Turn a waiting agent down, and its code with it
+    Refuse {
+        /// Its name, or the first 8 or more digits of its fingerprint
+        agent: String,
+    },
+    /// Show one agent: certificate, key, quarantine, what it last said
+    Show {
+        /// Its name or id
+        agent: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End an agent's quarantine: whoever of it speaks next is the agent
+    Release {
+        /// Its name or id
+        agent: String,
     },
     /// List every agent
     Ls {
@@ -47,16 +88,41 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+fn site(text: &str) -> Result<String, String> {
+    if text.chars().count() > SITE_LEN_MAX || text.chars().any(char::is_control) {
+        return Err(format!(
+            "write at most {SITE_LEN_MAX} characters on one line"
+        ));
+    }
+    Ok(text.trim().to_owned())
+}
+
 /// Does what was asked about agents.
 pub(super) async fn run(verb: AgentVerb, config: &HubConfig) -> Result<Exit, Complaint> {
     match verb {
-        AgentVerb::Invite { name } => invite(config, &name).await,
+        AgentVerb::Invite {
+            name,
+            site,
+            approve,
+        } => {
+            let invited = Invited {
+                name: &name,
+                site: &site,
+                approval: approve || config.approval,
+            };
+            invite(config, invited).await
+        }
+        AgentVerb::Pending { json } => approvals::pending(config, json).await,
+        AgentVerb::Approve { agent } => approvals::approve(config, &agent).await,
+        AgentVerb::Refuse { agent } => approvals::refuse(config, &agent).await,
+        AgentVerb::Show { agent, json } => show(config, &agent, json).await,
+        AgentVerb::Release { agent } => release(config, &agent).await,
         AgentVerb::Ls { json } => list(config, json).await,
         AgentVerb::Revoke { agent } => revoke(config, &agent).await,
     }
 }
 
-async fn invite(config: &HubConfig, name: &str) -> Result<Exit, Complaint> {
+async fn invite(config: &HubConfig, invited: Invited<'_>) -> Result<Exit, Complaint> {
     let (store, authority) = open(config).await?;
     let url = config.public_url(bound(config)?.uplink);
     let code = Code::generate(&authority.fingerprint()).map_err(|error| {
@@ -66,11 +132,15 @@ async fn invite(config: &HubConfig, name: &str) -> Result<Exit, Complaint> {
         )
     })?;
     store
-        .invite(&Tenant::DEFAULT, name, code.secret(), Timestamp::now())
+        .invite(&Tenant::DEFAULT, invited, code.secret(), Timestamp::now())
         .await?;
     let agents = store.agents(&Tenant::DEFAULT).await?;
     say(format!("platen enroll {url} {}", code.reveal()))?;
     eprintln!("run this line at the site; it works once, within 30 minutes");
+    if invited.approval {
+        eprintln!("then compare the fingerprint it prints: platen-hub agent pending");
+    }
+    let name = invited.name;
     if agents
         .iter()
         .any(|agent| agent.name == name && agent.revoked.is_none())
@@ -95,6 +165,59 @@ async fn revoke(config: &HubConfig, agent: &str) -> Result<Exit, Complaint> {
     Ok(Exit::OK)
 }
 
+async fn release(config: &HubConfig, agent: &str) -> Result<Exit, Complaint> {
+    let (store, _) = open(config).await?;
+    if !store.release(&Tenant::DEFAULT, agent).await? {
+        let what = format!("there is no agent '{}' in quarantine", plain(agent));
+        return Err(Complaint::new(Exit::NOTHING, what)
+            .because("none that is set aside has this name or id")
+            .try_next("platen-hub agent ls says who is"));
+    }
+    let agent = plain(agent);
+    eprintln!("{agent} is released: whoever of it speaks next is the agent");
+    eprintln!(
+        "if another holder may be left, make a new code instead: platen-hub agent invite {agent}"
+    );
+    Ok(Exit::OK)
+}
+
+async fn show(config: &HubConfig, wanted: &str, json: bool) -> Result<Exit, Complaint> {
+    let (store, _) = open(config).await?;
+    let agents = store.agents(&Tenant::DEFAULT).await?;
+    let found = agents
+        .iter()
+        .find(|agent| agent.name == wanted || agent.id == wanted);
+    let Some(agent) = found else {
+        let what = format!("there is no agent '{}'", plain(wanted));
+        return Err(Complaint::new(Exit::NOTHING, what)
+            .because("none has this name or id")
+            .try_next("platen-hub agent ls lists every one"));
+    };
+    if json {
+        say(serde_json::json!({"schema": 1, "agent": as_json(agent)}))?;
+        return Ok(Exit::OK);
+    }
+    let status = agent.status.clone().unwrap_or_default();
+    let mut lines = vec![
+        ("agent", plain(&agent.name)),
+        ("site", plain(&agent.site)),
+        ("id", agent.id.clone()),
+        ("state", state(agent)),
+        ("key", approvals::grouped(&agent.key_hash)),
+        ("enrolled", agent.enrolled.to_string()),
+        ("certificate", format!("until {}", agent.certificate_until)),
+        ("last poll", last_poll(agent)),
+        ("version", plain(&agent.version)),
+        ("start", format!("number {}", status.boot)),
+        ("printers", agent.printers.to_string()),
+    ];
+    lines.extend(status.alarms.iter().map(|alarm| ("alarm", plain(alarm))));
+    for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
+        say(format!("{name:12} {value}"))?;
+    }
+    Ok(Exit::OK)
+}
+
 async fn list(config: &HubConfig, json: bool) -> Result<Exit, Complaint> {
     let (store, _) = open(config).await?;
     let agents = store.agents(&Tenant::DEFAULT).await?;
@@ -103,6 +226,7 @@ async fn list(config: &HubConfig, json: bool) -> Result<Exit, Complaint> {
         say(serde_json::json!({"schema": 1, "agents": agents}))?;
         return Ok(Exit::OK);
     }
+    tell_alarms(&store).await?;
     if agents.is_empty() {
         eprintln!("no agent is enrolled; invite one: platen-hub agent invite NAME");
         return Ok(Exit::OK);
@@ -111,6 +235,7 @@ async fn list(config: &HubConfig, json: bool) -> Result<Exit, Complaint> {
     table.load_style(NOTHING);
     table.set_header([
         "AGENT",
+        "SITE",
         "STATE",
         "PRINTERS",
         "WAITING",
@@ -125,13 +250,12 @@ async fn list(config: &HubConfig, json: bool) -> Result<Exit, Complaint> {
             .map(|status| status.spool_reports.to_string());
         table.add_row([
             plain(&agent.name),
+            plain(&agent.site),
             state(agent),
             agent.printers.to_string(),
             waiting.unwrap_or_default(),
             plain(&agent.version),
-            agent
-                .last_poll
-                .map_or_else(|| "never".to_owned(), |at| at.to_string()),
+            last_poll(agent),
             agent.id.clone(),
         ]);
     }
@@ -139,11 +263,29 @@ async fn list(config: &HubConfig, json: bool) -> Result<Exit, Complaint> {
     Ok(Exit::OK)
 }
 
+/// What a person should know about enrollments, beside the list.
+pub(super) async fn tell_alarms(store: &Store) -> Result<(), Complaint> {
+    let alarms = store.enrollment_alarms(&Tenant::DEFAULT, Timestamp::now());
+    for alarm in alarms.await? {
+        eprintln!("alarm: {}", plain(&alarm.to_string()));
+    }
+    Ok(())
+}
+
+fn last_poll(agent: &AgentRow) -> String {
+    let at = agent.last_poll.map(|at| at.to_string());
+    at.unwrap_or_else(|| "never".to_owned())
+}
+
 fn state(agent: &AgentRow) -> String {
-    match (&agent.revoked, &agent.trouble) {
-        (Some(at), _) => format!("revoked {at}"),
-        (None, Some(trouble)) => format!("refused: {}", plain(trouble)),
-        (None, None) => "enrolled".to_owned(),
+    match (&agent.revoked, &agent.quarantined, &agent.trouble) {
+        (Some(at), ..) if agent.refusals >= REFUSALS_MAX => {
+            format!("revoked {at}; disabled itself after {REFUSALS_MAX} refusals")
+        }
+        (Some(at), ..) => format!("revoked {at}"),
+        (None, Some((_, reason)), _) => format!("quarantined: {}", plain(reason)),
+        (None, None, Some(trouble)) => format!("refused: {}", plain(trouble)),
+        (None, None, None) => "enrolled".to_owned(),
     }
 }
 
@@ -151,6 +293,12 @@ fn as_json(agent: &AgentRow) -> serde_json::Value {
     serde_json::json!({
         "id": agent.id,
         "name": agent.name,
+        "site": agent.site,
+        "key": agent.key_hash,
+        "quarantined": agent.quarantined.as_ref().map(|(since, _)| since),
+        "quarantine": agent.quarantined.as_ref().map(|(_, reason)| reason),
+        "refusals": agent.refusals,
+        "is_disabled": agent.revoked.is_some() && agent.refusals >= REFUSALS_MAX,
         "enrolled": agent.enrolled,
         "certificate_until": agent.certificate_until,
         "revoked": agent.revoked,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::RunError;
 use crate::ca::CaError;
+use crate::command_key::CommandKeyError;
 use crate::config::ConfigError;
 use crate::state::StateError;
 use crate::store::StoreError;
@@ -224,9 +225,11 @@ impl From<RunError> for Complaint {
                 let what = format!("{address} cannot be listened on");
                 Self::new(Exit::FAILED, what).because(why).try_next(next)
             }
-            RunError::Tls(_) | RunError::Uplink(_) | RunError::Portal(_) => {
-                Self::new(Exit::FAILED, error.to_string())
-            }
+            RunError::CommandKey(CommandKeyError::State(error)) => error.into(),
+            RunError::CommandKey(CommandKeyError::Unreadable(_) | CommandKeyError::Make(_))
+            | RunError::Tls(_)
+            | RunError::Uplink(_)
+            | RunError::Portal(_) => Self::new(Exit::FAILED, error.to_string()),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::state::{self, Bound};
 use crate::store::Store;
 
 pub mod agents;
+pub mod approvals;
 pub mod complaint;
 pub mod health;
 pub mod printers;
@@ -57,7 +58,7 @@ enum Verb {
     Serve,
     /// Print a link that opens the portal once, within 24 hours
     SetupLink,
-    /// Invite, list and revoke agents
+    /// Invite, approve, list, release and revoke agents
     #[command(subcommand)]
     Agent(agents::AgentVerb),
     /// List and show printers

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustls::server::WebPkiClientVerifier;
+use rustls::ServerConfig;
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -24,7 +23,8 @@ use tonic::transport::server::Connected;
 use tracing::{debug, warn};
 
 use crate::ca::{Authority, ServerIdentity};
-use crate::store::hash_hex;
+use crate::door::verifier::{self, Verifier};
+use crate::store::holders::Presented;
 
 /// Most connections at once, from whomever. An agent holds one; a thousand agents fit twice.
 const CONNECTIONS_MAX: usize = 2_048;
@@ -57,8 +57,18 @@ pub enum TlsError {
 pub struct Peer {
     /// Where it comes from.
     pub address: SocketAddr,
-    /// SHA-256 of its certificate, if it has shown one that the hub's authority signed.
-    pub fingerprint: Option<String>,
+    /// Its certificate, if it has shown one that the hub's authority signed. It may have ended:
+    /// what it is worth is [`crate::store::Store::prove`]'s to say.
+    pub certificate: Option<Presented>,
+}
+
+impl Peer {
+    /// SHA-256 of its certificate, in hex.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        let certificate = self.certificate.as_ref();
+        certificate.map(|certificate| certificate.fingerprint.as_str())
+    }
 }
 
 /// The settings of the door's TLS: 1.2 and up, our certificate, our authority for clients.
@@ -69,11 +79,7 @@ pub fn settings(
     authority: &Authority,
     identity: ServerIdentity,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate().clone())?;
-    let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
-        .allow_unauthenticated()
-        .build()?;
+    let verifier = Arc::new(Verifier::new(authority)?);
     let mut config = ServerConfig::builder_with_protocol_versions(&[&TLS13, &TLS12])
         .with_client_cert_verifier(verifier)
         .with_single_cert(identity.chain, identity.key)?;
@@ -159,17 +165,17 @@ pub struct Connection {
 impl Connection {
     fn new(stream: TlsStream<TcpStream>, address: SocketAddr, place: OwnedSemaphorePermit) -> Self {
         let certificates = stream.get_ref().1.peer_certificates();
-        let fingerprint = certificates
+        let certificate = certificates
             .and_then(<[_]>::first)
-            .map(|leaf| hash_hex(leaf));
-        let leaves = fingerprint
+            .and_then(verifier::presented);
+        let leaves = certificate
             .is_none()
             .then(|| Box::pin(sleep(STRANGER_LIFE)));
         Self {
             stream,
             peer: Peer {
                 address,
-                fingerprint,
+                certificate,
             },
             leaves,
             _place: place,

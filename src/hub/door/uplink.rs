@@ -1,32 +1,32 @@
-//! The agents' door: gRPC over TLS. A stranger may enroll with a code; an agent may poll.
+//! The agents' door: gRPC over TLS. A stranger may enroll with a code ([`super::enrolling`]); an
+//! agent may poll, and renew its certificate.
 //!
 //! Who an agent is comes from the certificate its connection was verified with, never from a
 //! field: [`Uplink::prove`] makes the [`AgentId`] that keeping reports asks for. What a message
 //! says is checked in [`super::wire`]; what it may cost is bounded here.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use proto::v1;
-use proto::v1::enrollment_server::{Enrollment, EnrollmentServer};
+use proto::v1::enrollment_server::EnrollmentServer;
 use proto::v1::uplink_server::UplinkServer;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tonic::codec::CompressionEncoding;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use tracing::{debug, error, info, warn};
 
-use crate::ca::{Authority, CheckedRequest};
-use crate::door::code::Code;
+use crate::ca::{AgentCertificate, Authority, CheckedRequest};
 use crate::door::tls::{self, Peer};
 use crate::door::wire;
 use crate::store::accept::AcceptError;
 use crate::store::agents::AgentId;
-use crate::store::invitations::{self, Answer, Invitation};
+use crate::store::holders::{Presented, Standing};
 use crate::store::report::Batch;
 use crate::store::{Store, StoreError, Tenant};
 
@@ -61,6 +61,8 @@ pub struct UplinkParts {
     pub tenant: Tenant,
     /// Signs agents.
     pub authority: Authority,
+    /// What signs commands: its public half, which agents pin when they enroll.
+    pub command_key: [u8; 32],
     /// How often an agent polls.
     pub poll_every: Duration,
     /// Whether an agent polls as soon as something new is in its spool.
@@ -70,7 +72,7 @@ pub struct UplinkParts {
 /// The agents' door. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Uplink {
-    parts: Arc<UplinkParts>,
+    pub(super) parts: Arc<UplinkParts>,
 }
 
 impl Uplink {
@@ -110,135 +112,78 @@ impl Uplink {
             .await
     }
 
-    /// Proves who sent a request, by the certificate of its connection.
+    /// Proves who sent a request, by the certificate of its connection, which has not ended.
     async fn prove<T>(&self, request: &Request<T>, now: Timestamp) -> Result<AgentId, Status> {
+        match self.standing(request, now).await? {
+            Standing::Good(agent) => Ok(agent),
+            Standing::Ended(agent) => {
+                debug!(
+                    agent = agent.name(),
+                    "came with a certificate that has ended"
+                );
+                Err(Status::aborted(format!(
+                    "this certificate has ended, it is {now} here; renew it (or is the clock at \
+                     the site wrong?)"
+                )))
+            }
+            other => Err(shut_out(&other)),
+        }
+    }
+
+    /// As [`Self::prove`], for the one call that a certificate past its end opens.
+    async fn prove_for_renewal<T>(
+        &self,
+        request: &Request<T>,
+        now: Timestamp,
+    ) -> Result<AgentId, Status> {
+        match self.standing(request, now).await? {
+            Standing::Good(agent) | Standing::Ended(agent) => Ok(agent),
+            other => Err(shut_out(&other)),
+        }
+    }
+
+    async fn standing<T>(&self, request: &Request<T>, now: Timestamp) -> Result<Standing, Status> {
         let peer = request.extensions().get::<Peer>();
-        let Some(fingerprint) = peer.and_then(|peer| peer.fingerprint.as_deref()) else {
+        let Some(presented) = peer.and_then(|peer| peer.certificate.as_ref()) else {
             return Err(Status::unauthenticated(
                 "polling takes a certificate of this hub",
             ));
         };
-        let known = self
-            .parts
-            .store
-            .agent_of(&self.parts.tenant, fingerprint, now)
-            .await;
-        known.map_err(|error| away(&error))?.ok_or_else(|| {
+        let standing = self.parts.store.prove(&self.parts.tenant, presented, now);
+        let standing = standing.await.map_err(|error| away(&error))?;
+        if !matches!(standing, Standing::Good(_)) {
+            let fingerprint = &presented.fingerprint;
             warn!(
                 fingerprint,
-                "a certificate that is revoked, replaced or unknown was refused"
+                ?standing,
+                "a certificate does not open this call"
             );
-            Status::unauthenticated(
-                "this certificate is revoked, replaced or unknown; enroll again",
-            )
-        })
+        }
+        Ok(standing)
     }
 
-    /// Looks the code up, and counts it against the sender's network if it opens nothing.
-    async fn invitation(
+    /// Signs a certificate for an agent that has proven itself, and keeps that it was given.
+    async fn renew_agent(
         &self,
-        text: &str,
-        network: &str,
+        agent: &AgentId,
+        request: v1::RenewRequest,
         now: Timestamp,
-    ) -> Result<Invitation, Status> {
-        let parts = &self.parts;
-        let code =
-            Code::parse(text).filter(|code| code.fingerprint() == parts.authority.fingerprint());
-        let answer = match &code {
-            None => Answer::Unknown,
-            Some(code) => {
-                let answer = parts
-                    .store
-                    .invitation(&parts.tenant, code.secret(), now)
-                    .await;
-                answer.map_err(|error| away(&error))?
-            }
-        };
-        let reason = match answer {
-            Answer::Open(invitation) => return Ok(invitation),
-            Answer::Unknown => "this hub knows no such code",
-            Answer::Used => "this code was used; make a new one",
-            Answer::Expired => "this code is too old; make a new one",
-            Answer::Closed => "this code was refused too often; make a new one",
-        };
-        warn!(network, reason, "an enrollment was refused");
-        let is_patient = parts.store.refused(&parts.tenant, network, now).await;
-        if is_patient.map_err(|error| away(&error))? {
-            Err(Status::permission_denied(reason))
-        } else {
-            Err(Status::resource_exhausted(
-                "too many refusals; try again in 15 minutes",
-            ))
-        }
-    }
-
-    async fn enroll_agent(
-        &self,
-        request: v1::EnrollRequest,
-        network: &str,
-    ) -> Result<v1::EnrollReply, Status> {
-        let now = Timestamp::now();
-        let parts = &self.parts;
-        let invitation = self.invitation(&request.code, network, now).await?;
-        let checked = check(&request.signing_request, request.agent_version);
-        let (signing_request, version) = match checked {
-            Ok(checked) => checked,
-            Err(refusal) => {
-                let counted = parts
-                    .store
-                    .invitation_failed(&parts.tenant, &invitation)
-                    .await;
-                counted.map_err(|error| away(&error))?;
-                return Err(refusal);
-            }
-        };
-        let certificate = parts
-            .authority
-            .sign_agent(&signing_request, &invitation.agent, now)
-            .map_err(|error| {
-                error!(%error, "an agent could not be given a certificate");
-                Status::unavailable("the hub cannot sign")
-            })?;
-        let enrollment = invitations::Enrollment {
-            invitation: &invitation,
-            fingerprint: &certificate.fingerprint,
+    ) -> Result<v1::RenewReply, Status> {
+        let (signing_request, _) = check(&request.signing_request, request.agent_version)?;
+        let certificate = sign(&self.parts.authority, &signing_request, agent.as_str(), now)?;
+        let presented = Presented {
+            fingerprint: certificate.fingerprint,
+            agent: agent.as_str().to_owned(),
+            issued: certificate.issued,
             until: certificate.until,
-            version: &version,
         };
-        let is_done = parts.store.enroll(&parts.tenant, &enrollment, now).await;
-        if !is_done.map_err(|error| away(&error))? {
-            return Err(Status::permission_denied(
-                "this code was used; make a new one",
-            ));
-        }
-        info!(
-            agent = invitation.agent_name,
-            network, "an agent was enrolled"
-        );
-        Ok(v1::EnrollReply {
-            agent_id: invitation.agent,
-            agent_name: invitation.agent_name,
+        let key_hash = signing_request.key_hash();
+        let kept = self.parts.store.renewed(agent, &presented, &key_hash);
+        kept.await.map_err(|error| away(&error))?;
+        info!(agent = agent.name(), until = %certificate.until, "a certificate was renewed");
+        Ok(v1::RenewReply {
             certificate: certificate.pem,
-            authority: parts.authority.certificate_pem().to_owned(),
-            ..v1::EnrollReply::default()
         })
-    }
-}
-
-#[tonic::async_trait]
-impl Enrollment for Uplink {
-    async fn enroll(
-        &self,
-        request: Request<v1::EnrollRequest>,
-    ) -> Result<Response<v1::EnrollReply>, Status> {
-        let network = request
-            .extensions()
-            .get::<Peer>()
-            .map(|peer| network(peer.address.ip()));
-        let network = network.unwrap_or_default();
-        self.enroll_agent(request.into_inner(), &network)
-            .await
-            .map(Response::new)
     }
 }
 
@@ -249,9 +194,9 @@ impl v1::uplink_server::Uplink for Uplink {
         request: Request<v1::RenewRequest>,
     ) -> Result<Response<v1::RenewReply>, Status> {
         let now = Timestamp::now();
-        let agent = self.prove(&request, now).await?;
-        debug!(agent = agent.name(), "asked to renew");
-        Err(Status::unimplemented("this hub renews no certificates yet"))
+        let agent = self.prove_for_renewal(&request, now).await?;
+        let renewed = self.renew_agent(&agent, request.into_inner(), now).await?;
+        Ok(Response::new(renewed))
     }
 
     async fn poll(
@@ -291,7 +236,11 @@ impl v1::uplink_server::Uplink for Uplink {
     }
 }
 
-fn check(signing_request: &str, version: String) -> Result<(CheckedRequest, String), Status> {
+/// Checks what a certificate is asked for with.
+pub(super) fn check(
+    signing_request: &str,
+    version: String,
+) -> Result<(CheckedRequest, String), Status> {
     let version = wire::agent_version(version)
         .map_err(|error| Status::invalid_argument(error.to_string()))?;
     let request = CheckedRequest::parse(signing_request)
@@ -299,20 +248,49 @@ fn check(signing_request: &str, version: String) -> Result<(CheckedRequest, Stri
     Ok((request, version))
 }
 
-/// The network that refusals are counted against: an IPv6 site has a whole /64 (RFC 6177).
-fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => {
-            let network = Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX));
-            format!("{network}/64")
-        }
-    }
+/// Signs a certificate for the agent `id`.
+pub(super) fn sign(
+    authority: &Authority,
+    request: &CheckedRequest,
+    id: &str,
+    now: Timestamp,
+) -> Result<AgentCertificate, Status> {
+    authority.sign_agent(request, id, now).map_err(|error| {
+        error!(%error, "an agent could not be given a certificate");
+        Status::unavailable("the hub cannot sign")
+    })
 }
 
-fn away(error: &StoreError) -> Status {
+/// Marks an error as this hub's considered refusal: what an agent counts.
+pub(super) fn for_good(mut refusal: Status) -> Status {
+    let mark = MetadataValue::from_static("1");
+    refusal.metadata_mut().insert(proto::REFUSAL, mark);
+    refusal
+}
+
+pub(super) fn away(error: &StoreError) -> Status {
     error!(%error, "the store does not answer");
     Status::unavailable("the store is away; send again later")
+}
+
+/// The answer to a certificate that opens nothing.
+fn shut_out(standing: &Standing) -> Status {
+    let refused = |why: &str| {
+        for_good(Status::unauthenticated(format!(
+            "this certificate is {why}; enroll again"
+        )))
+    };
+    match standing {
+        Standing::Revoked => refused("revoked"),
+        Standing::Replaced => refused("replaced by a newer enrollment"),
+        Standing::Unknown => refused("unknown"),
+        Standing::Quarantined(reason) => {
+            Status::permission_denied(format!("quarantined: {reason}"))
+        }
+        Standing::Late | Standing::Good(_) | Standing::Ended(_) => {
+            Status::unavailable("a later certificate of this agent is in use; send again")
+        }
+    }
 }
 
 fn impossible(agent: &AgentId, error: &wire::WireError) -> Status {
@@ -323,8 +301,13 @@ fn impossible(agent: &AgentId, error: &wire::WireError) -> Status {
 fn refuse(agent: &AgentId, error: &AcceptError) -> Status {
     match error {
         AcceptError::Store(error) => away(error),
-        AcceptError::Revoked => Status::unauthenticated(error.to_string()),
+        AcceptError::Revoked => for_good(Status::unauthenticated(error.to_string())),
         AcceptError::TooLarge(_) => Status::invalid_argument(error.to_string()),
+        AcceptError::Late => Status::unavailable(error.to_string()),
+        AcceptError::Quarantined(_) => {
+            error!(agent = agent.name(), %error, "reports were refused");
+            Status::permission_denied(error.to_string())
+        }
         AcceptError::EpochWentBack { .. } | AcceptError::Altered { .. } => {
             error!(agent = agent.name(), %error, "reports were refused");
             Status::failed_precondition(error.to_string())

@@ -10,8 +10,9 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use crate::store::agents::AgentId;
+use crate::store::holders::{self, Heard, Start, StartRow, hear_start};
 use crate::store::report::{Batch, Body, Report};
-use crate::store::{Store, StoreError, in_transaction, millis, on_pool};
+use crate::store::{Store, StoreError, in_transaction, millis, on_pool, timestamp};
 
 /// Longest serial number or address kept beside a reading for look-ups, in characters.
 const LOOKUP_LEN_MAX: usize = 128;
@@ -36,8 +37,15 @@ pub enum AcceptError {
     /// The agent was revoked while it spoke.
     #[error("this agent was revoked")]
     Revoked,
-    /// A newer spool of this agent has reported already: two programs hold one identity.
-    #[error("the spool's epoch {epoch} is older than {newest}: is this agent running twice?")]
+    /// The agent is set aside.
+    #[error("quarantined: {0}")]
+    Quarantined(String),
+    /// A later start of the agent has spoken while this was on its way.
+    #[error("a later start of this agent has spoken; send again")]
+    Late,
+    /// A newer spool of this agent has reported already. Only an agent that was just released is
+    /// told so; any other is set aside.
+    #[error("the spool's epoch {epoch} is older than {newest}; begin a new epoch")]
     EpochWentBack {
         /// The epoch sent.
         epoch: u64,
@@ -270,10 +278,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
         let kept = self.keep(agent, batch, now).await;
-        if let Err(error @ (AcceptError::EpochWentBack { .. } | AcceptError::Altered { .. })) =
-            &kept
-        {
-            self.note_trouble(agent, &error.to_string()).await?;
+        match &kept {
+            Err(error @ (AcceptError::EpochWentBack { .. } | AcceptError::Altered { .. })) => {
+                self.note_trouble(agent, &error.to_string()).await?;
+            }
+            Err(AcceptError::Quarantined(reason)) => {
+                self.quarantine(agent.tenant(), agent.as_str(), reason, now)
+                    .await?;
+            }
+            Err(_) | Ok(_) => {}
         }
         kept
     }
@@ -296,7 +309,8 @@ impl Store {
         let accepted = in_transaction!(self, tx => {
             // First, because it also makes a second poll of the same agent wait for this one.
             let living = sqlx::query(
-                "UPDATE agents SET last_poll_ms = $3, version = $4, status = $5, trouble = NULL
+                "UPDATE agents SET last_poll_ms = $3, version = $4, status = $5, trouble = NULL,
+                   refusals = 0
                  WHERE tenant = $1 AND id = $2 AND revoked_ms IS NULL",
             )
             .bind(tenant).bind(id).bind(millis(now)).bind(&status.version).bind(&status_body)
@@ -304,12 +318,13 @@ impl Store {
             if living == 0 {
                 return Err(AcceptError::Revoked);
             }
+            let is_known = hear_start!(tx, (tenant, id), status, now);
             let newest: Option<PositionRow> = sqlx::query_as(
                 "SELECT epoch, acked, asked FROM positions
                  WHERE tenant = $1 AND agent = $2 ORDER BY epoch DESC LIMIT 1",
             )
             .bind(tenant).bind(id).fetch_optional(&mut *tx).await?;
-            let position = position_of(newest, epoch)?;
+            let position = position_of(newest, epoch, is_known)?;
             let mut repeated = 0;
             for (report, columns) in reports.iter().zip(&columns) {
                 let is_new = insert_report!(tx, (tenant, id, epoch_column), columns, now);
@@ -378,8 +393,14 @@ impl Columns {
     }
 }
 
-/// Where the spool of `epoch` stands, given the newest epoch kept.
-fn position_of(newest: Option<PositionRow>, epoch: u64) -> Result<Position, AcceptError> {
+/// Where the spool of `epoch` stands, given the newest epoch kept. An epoch goes back where a spool
+/// of another holder speaks, or one that was put back: of an agent that is known that is quarantine,
+/// and one that was just released is told to begin a new one.
+fn position_of(
+    newest: Option<PositionRow>,
+    epoch: u64,
+    is_known: bool,
+) -> Result<Position, AcceptError> {
     let Some(row) = newest else {
         return Ok(Position::default());
     };
@@ -390,6 +411,10 @@ fn position_of(newest: Option<PositionRow>, epoch: u64) -> Result<Position, Acce
             acked: row.acked.unsigned_abs(),
             asked: row.asked.unsigned_abs(),
         }),
+        std::cmp::Ordering::Greater if is_known => Err(AcceptError::Quarantined(format!(
+            "the epoch of its spool went back from {newest} to {epoch}: two hold this identity, or \
+             its spool was put back"
+        ))),
         std::cmp::Ordering::Greater => Err(AcceptError::EpochWentBack { epoch, newest }),
     }
 }

@@ -1,7 +1,7 @@
 //! Who may report: invitations, enrolled agents, revocation.
 //!
 //! A secret is kept as its SHA-256 only. [`AgentId`] is a proof: it comes only from a certificate
-//! that the store knows and that is not revoked.
+//! that the store knows and that is not revoked ([`super::holders`] judges them).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,8 @@ use sqlx::FromRow;
 
 use crate::store::{Store, StoreError, Tenant, maybe_timestamp, millis, on_pool, timestamp};
 
-/// An agent that has proven itself by its certificate. Made by [`Store::agent_of`] only.
+/// An agent that has proven itself by its certificate. Made by [`Store::prove`] and
+/// [`Store::agent_of`] only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentId {
     tenant: Tenant,
@@ -18,6 +19,14 @@ pub struct AgentId {
 }
 
 impl AgentId {
+    pub(super) fn proven(tenant: &Tenant, id: &str, name: &str) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            id: id.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     /// Whose agent it is.
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
@@ -78,12 +87,23 @@ pub struct AgentRow {
     pub id: String,
     /// What people call it.
     pub name: String,
+    /// The site it stands at, if its invitation named one; else empty.
+    pub site: String,
+    /// SHA-256 of its public key, in hex; empty for one enrolled before keys were kept.
+    pub key_hash: String,
+    /// What secrets are sealed to for it: an X25519 public key.
+    pub sealing_key: Option<[u8; 32]>,
     /// When it was enrolled, last.
     pub enrolled: Timestamp,
     /// When its certificate ends.
     pub certificate_until: Timestamp,
     /// When it was revoked; `None` while it may report.
     pub revoked: Option<Timestamp>,
+    /// Since when it is set aside, and why.
+    pub quarantined: Option<(Timestamp, String)>,
+    /// How often it was refused for good since it was last let in; no more is counted than makes
+    /// an agent disable itself.
+    pub refusals: i64,
     /// When it last polled.
     pub last_poll: Option<Timestamp>,
     /// Its program's version.
@@ -100,9 +120,15 @@ pub struct AgentRow {
 struct Row {
     id: String,
     name: String,
+    site: String,
+    key_hash: String,
+    sealing_key: Option<String>,
     enrolled_ms: i64,
     expires_ms: i64,
     revoked_ms: Option<i64>,
+    quarantined_ms: Option<i64>,
+    quarantine: Option<String>,
+    refusals: i64,
     last_poll_ms: Option<i64>,
     version: String,
     status: Option<String>,
@@ -123,7 +149,8 @@ impl Store {
     /// [`StoreError`] when the store does not answer.
     pub async fn agents(&self, tenant: &Tenant) -> Result<Vec<AgentRow>, StoreError> {
         let rows: Vec<Row> = on_pool!(self, pool => sqlx::query_as(
-            "SELECT a.id, a.name, a.enrolled_ms, a.expires_ms, a.revoked_ms, a.last_poll_ms,
+            "SELECT a.id, a.name, a.site, a.key_hash, a.sealing_key, a.enrolled_ms, a.expires_ms,
+                    a.revoked_ms, a.quarantined_ms, a.quarantine, a.refusals, a.last_poll_ms,
                     a.version, a.status, a.trouble,
                     (SELECT COUNT(*) FROM devices d
                      WHERE d.tenant = a.tenant AND d.agent = a.id) AS printers
@@ -132,7 +159,8 @@ impl Store {
         rows.into_iter().map(Row::into_agent).collect()
     }
 
-    /// The agent with this certificate, unless it is unknown, revoked or the certificate has ended.
+    /// The agent with this certificate, unless it is unknown, revoked or set aside, or the
+    /// certificate has ended or was replaced. Unlike [`Store::prove`] it changes nothing.
     ///
     /// `fingerprint` is the SHA-256 of a certificate that TLS has verified, in hex.
     ///
@@ -145,18 +173,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<AgentId>, StoreError> {
         let row: Option<NameRow> = on_pool!(self, pool => sqlx::query_as(
-            "SELECT id, name FROM agents
-             WHERE tenant = $1 AND fingerprint = $2 AND revoked_ms IS NULL AND expires_ms > $3",
+            "SELECT a.id, a.name FROM certificates c
+             JOIN agents a ON a.tenant = c.tenant AND a.id = c.agent
+             WHERE c.tenant = $1 AND c.fingerprint = $2 AND c.expires_ms > $3
+               AND c.state IN ('issued', 'current')
+               AND a.revoked_ms IS NULL AND a.quarantined_ms IS NULL",
         )
         .bind(tenant.as_str())
         .bind(fingerprint)
         .bind(millis(now))
         .fetch_optional(pool).await?);
-        Ok(row.map(|row| AgentId {
-            tenant: tenant.clone(),
-            id: row.id,
-            name: row.name,
-        }))
+        Ok(row.map(|row| AgentId::proven(tenant, &row.id, &row.name)))
     }
 }
 
@@ -172,7 +199,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let revoked = on_pool!(self, pool => sqlx::query(
-            "UPDATE agents SET revoked_ms = $3
+            "UPDATE agents SET revoked_ms = $3, refusals = 0
              WHERE tenant = $1 AND (name = $2 OR id = $2) AND revoked_ms IS NULL",
         )
         .bind(tenant.as_str())
@@ -186,12 +213,18 @@ impl Store {
 impl Row {
     fn into_agent(self) -> Result<AgentRow, StoreError> {
         let status = self.status.as_deref().map(serde_json::from_str).transpose();
+        let quarantined = maybe_timestamp(self.quarantined_ms)?;
         Ok(AgentRow {
             id: self.id,
             name: self.name,
+            site: self.site,
+            key_hash: self.key_hash,
+            sealing_key: self.sealing_key.as_deref().map(octets).transpose()?,
             enrolled: timestamp(self.enrolled_ms)?,
             certificate_until: timestamp(self.expires_ms)?,
             revoked: maybe_timestamp(self.revoked_ms)?,
+            quarantined: quarantined.map(|since| (since, self.quarantine.unwrap_or_default())),
+            refusals: self.refusals,
             last_poll: maybe_timestamp(self.last_poll_ms)?,
             version: self.version,
             status: status.map_err(|error| StoreError::Corrupt {
@@ -202,4 +235,21 @@ impl Row {
             printers: u64::try_from(self.printers).unwrap_or(0),
         })
     }
+}
+
+/// 64 hex digits as octets.
+fn octets(hex: &str) -> Result<[u8; 32], StoreError> {
+    let corrupt = || StoreError::Corrupt {
+        what: "key",
+        value: hex.chars().take(80).collect(),
+    };
+    let mut octets = [0; 32];
+    if hex.len() != 64 {
+        return Err(corrupt());
+    }
+    for (octet, digits) in octets.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        let digits = std::str::from_utf8(digits).map_err(|_| corrupt())?;
+        *octet = u8::from_str_radix(digits, 16).map_err(|_| corrupt())?;
+    }
+    Ok(octets)
 }

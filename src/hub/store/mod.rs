@@ -4,7 +4,8 @@
 //! [`Tenant`]. Each SQL text stands once and is run by whichever pool there is. What the readings
 //! mean is judged elsewhere ([`crate::meter`]); nothing here opens a port.
 //!
-//! The methods, by file: [`agents`] (who may report), [`invitations`] (who may become one),
+//! The methods, by file: [`agents`] (who may report), [`holders`] (who they are, and whether there
+//! are two), [`invitations`] (who may become one), [`approvals`] (whom a person lets in),
 //! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands show), [`portal`] (who may look).
 
 use std::borrow::Cow;
@@ -23,6 +24,8 @@ use sqlx::{PgPool, SqlitePool};
 
 pub mod accept;
 pub mod agents;
+pub mod approvals;
+pub mod holders;
 pub mod invitations;
 pub mod portal;
 pub mod printers;

@@ -545,6 +545,11 @@ mod tests {
         AgentRow {
             id: id.to_owned(),
             name: id.to_owned(),
+            site: String::new(),
+            key_hash: String::new(),
+            sealing_key: None,
+            quarantined: None,
+            refusals: 0,
             enrolled: now(),
             certificate_until: now(),
             revoked: None,

@@ -12,6 +12,7 @@ use printer::summary::status_line;
 
 use super::text::age;
 use crate::store::agents::AgentRow;
+use crate::store::holders::REFUSALS_MAX;
 use crate::store::printers::PrinterRow;
 
 /// Polls that an agent may miss before it is silent. Its own retry waits grow to minutes.
@@ -120,7 +121,14 @@ impl Mark {
     /// How an agent is.
     #[must_use]
     pub fn of_agent(agent: &AgentRow, now: Now<'_>) -> Self {
+        if let (None, Some((_, reason))) = (agent.revoked, &agent.quarantined) {
+            let (kind, words) = (Kind::Critical, format!("quarantined: {reason}"));
+            return Self { kind, words };
+        }
         let (kind, words) = match (agent.revoked, &agent.trouble, agent.last_poll) {
+            (Some(_), ..) if agent.refusals >= REFUSALS_MAX => {
+                (Kind::Unknown, "revoked, has disabled itself".to_owned())
+            }
             (Some(_), ..) => (Kind::Unknown, "revoked".to_owned()),
             (None, Some(trouble), _) => (Kind::Critical, trouble.clone()),
             (None, None, None) => (Kind::Silent, "has not polled yet".to_owned()),
@@ -138,5 +146,6 @@ fn is_silent(agent: &AgentRow, now: Now<'_>) -> bool {
     let patience = SILENCE_MIN.max(now.poll_every.saturating_mul(POLLS_MISSED_MAX));
     let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
     let is_late = |at: Timestamp| now.at.duration_since(at) > patience;
-    agent.revoked.is_some() || agent.last_poll.is_none_or(is_late)
+    let is_shut_out = agent.revoked.is_some() || agent.quarantined.is_some();
+    is_shut_out || agent.last_poll.is_none_or(is_late)
 }

@@ -24,6 +24,7 @@ use crate::state::Bound;
 use crate::store::{Store, Tenant};
 
 mod enrolling;
+mod identity;
 mod polling;
 mod transport;
 mod wire;

@@ -100,19 +100,6 @@ async fn a_hub_that_was_restored_asks_again() {
 }
 
 #[tokio::test]
-async fn an_epoch_that_goes_back_is_refused_and_shown() {
-    let site = Site::start().await;
-    let agent = site.enroll("lyon").await;
-    site.poll(&agent, poll(9, vec![report(1)])).await.unwrap();
-
-    let refused = site.poll(&agent, poll(8, vec![report(1)])).await;
-
-    assert_refused(refused, GrpcCode::FailedPrecondition, "running twice");
-    let agents = site.store.agents(&Tenant::DEFAULT).await.unwrap();
-    assert!(agents[0].trouble.is_some());
-}
-
-#[tokio::test]
 async fn a_poll_that_cannot_be_keeps_nothing() {
     let site = Site::start().await;
     let agent = site.enroll("lyon").await;

@@ -135,33 +135,6 @@ pub(super) async fn a_gap_inside_a_batch_is_a_gap_of_the_spool(place: Place) {
     );
 }
 
-pub(super) async fn an_older_epoch_is_refused_and_noted(place: Place) {
-    let store = place.open().await;
-    let agent = agent(&store, "lyon").await;
-    let batch = [read(1, 1, "2026-11-22T08:00:00Z", 10)];
-    accept(&store, &agent, EPOCH, &batch).await.unwrap();
-
-    let refused = accept(&store, &agent, EPOCH - 1, &batch).await;
-
-    assert!(
-        matches!(refused, Err(AcceptError::EpochWentBack { .. })),
-        "{refused:?}"
-    );
-    let agents = store.agents(&Tenant::DEFAULT).await.unwrap();
-    assert!(
-        agents[0]
-            .trouble
-            .as_ref()
-            .unwrap()
-            .contains("running twice")
-    );
-    accept(&store, &agent, EPOCH, &[]).await.unwrap();
-    assert_eq!(
-        store.agents(&Tenant::DEFAULT).await.unwrap()[0].trouble,
-        None
-    );
-}
-
 pub(super) async fn a_new_epoch_begins_at_one(place: Place) {
     let store = place.open().await;
     let agent = agent(&store, "lyon").await;

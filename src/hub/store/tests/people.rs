@@ -23,6 +23,8 @@ pub(super) async fn a_code_opens_once(place: Place) {
     let enrollment = Enrollment {
         invitation: &invitation,
         fingerprint: "00",
+        key_hash: "0a",
+        sealing_key: None,
         until: at("2027-01-01T00:00:00Z"),
         version: "0.1.0",
     };
@@ -59,6 +61,8 @@ pub(super) async fn a_code_ends_after_its_time(place: Place) {
     let enrollment = Enrollment {
         invitation: &invitation,
         fingerprint: "00",
+        key_hash: "0a",
+        sealing_key: None,
         until: at("2027-01-01T00:00:00Z"),
         version: "0.1.0",
     };
@@ -96,6 +100,8 @@ pub(super) async fn an_agent_that_enrolls_again_keeps_its_printers(place: Place)
     let enrollment = Enrollment {
         invitation: &again,
         fingerprint: "new",
+        key_hash: "0b",
+        sealing_key: None,
         until: at("2027-01-01T00:00:00Z"),
         version: "0.2.0",
     };
