@@ -83,6 +83,8 @@ pub struct HubLink {
     pub certificate_pem: String,
     /// Our key, PEM.
     pub key_pem: Secret,
+    /// How to get there.
+    pub route: dial::Route,
     /// Where commands come from; `None`: no commands.
     pub mqtt: Option<MqttLink>,
 }

@@ -13,7 +13,7 @@ use crate::children::Children;
 use crate::messages::{Cause, ChildId, DeviceVitals, Kind, ScannerVitals, UplinkVitals, Vitals};
 use crate::parts::{HubLink, Subnet};
 use crate::registry::{Known, Registry};
-use crate::spool::SpoolStats;
+use crate::spool::Spool;
 
 /// Version of the JSON shape.
 pub const SCHEMA: u32 = 1;
@@ -107,6 +107,9 @@ pub struct QueueStatus {
     pub thinned: u64,
     /// Reports lost to a disk that gave back other octets, since the spool was made.
     pub damaged: u64,
+    /// What is wrong with the spool, in words, most important first.
+    #[serde(default)]
+    pub alarms: Vec<String>,
 }
 
 /// Actors that died and came back.
@@ -217,12 +220,15 @@ pub(crate) fn subnets<A: Clone>(
 }
 
 /// What waits for the hub.
-pub(crate) fn queue(stats: &SpoolStats) -> QueueStatus {
+pub(crate) fn queue(spool: &Spool) -> QueueStatus {
+    let stats = spool.stats();
+    let alarms = spool.alarms(Timestamp::now());
     QueueStatus {
         waiting: stats.waiting,
         oldest_at: stats.oldest,
         bytes: stats.bytes,
         thinned: stats.thinned,
         damaged: stats.damaged,
+        alarms: alarms.iter().map(ToString::to_string).collect(),
     }
 }

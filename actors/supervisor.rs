@@ -313,7 +313,7 @@ impl Handler<TellStatus> for Supervisor {
             hub: status::hub(self.parts.hub.as_ref(), &self.children),
             printers: status::printers(&self.registry, &self.children),
             subnets: status::subnets(&self.parts.subnets, &self.children),
-            queue: status::queue(&self.parts.spool.stats()),
+            queue: status::queue(&self.parts.spool),
             restarts: self.children.restarts_status(),
         }))
     }

@@ -7,10 +7,24 @@ use std::time::Duration;
 use serde_json::Value;
 use stories::{World, until};
 
-/// Lively printers, so that every life of the agent has something to spool.
-const FLEET: &str = "seed = 9\nspeed = 900.0\n\
-    [[printers]]\nrecording = \"kyocera-taskalfa-4054ci\"\naddresses = [\"127.34.0.1\", \"127.34.0.2\", \"127.34.0.3\", \"127.34.0.4\"]\n\
-    [[printers]]\nrecording = \"xerox-versalink-c505\"\naddresses = [\"127.34.0.5\", \"127.34.0.6\", \"127.34.0.7\", \"127.34.0.8\"]\n";
+/// Lively printers, so that every life of the agent has something to spool: so many, of two makes
+/// in turn, on 127.34.0.1 and up.
+fn fleet(printers: u64) -> String {
+    let makes = ["kyocera-taskalfa-4054ci", "xerox-versalink-c505"];
+    let mut fleet = "seed = 9\nspeed = 900.0\n".to_owned();
+    for (turn, make) in makes.iter().enumerate() {
+        let addresses: Vec<String> = (0..printers)
+            .filter(|printer| printer % 2 == turn as u64)
+            .map(|printer| format!("\"127.34.{}.{}\"", printer / NET, printer % NET + 1))
+            .collect();
+        let addresses = addresses.join(", ");
+        fleet += &format!("[[printers]]\nrecording = \"{make}\"\naddresses = [{addresses}]\n");
+    }
+    fleet
+}
+
+/// Printers in one of the simulated /24 networks.
+const NET: u64 = 200;
 
 /// Longest the spool may take to be emptied after the last kill. An agent that found the hub away
 /// waits before it tries again.
@@ -41,11 +55,19 @@ impl Dice {
 async fn what_the_spool_accepted_is_at_the_hub_exactly_once() {
     let agent_kills = asked("PLATEN_CHAOS_AGENT_KILLS", 10);
     let hub_kills = asked("PLATEN_CHAOS_HUB_KILLS", 6);
-    let rack = stories::rack(FLEET);
+    let printers = asked("PLATEN_CHAOS_PRINTERS", 8);
+    let rack = stories::rack(&fleet(printers));
+    let nets: Vec<String> = (0..printers.div_ceil(NET))
+        .map(|net| format!("127.34.{net}.1-{}", NET.min(printers - net * NET)))
+        .collect();
     let mut world = World::new();
     world.hub_runs().await;
     let more = "[log]\nlevel = \"debug\"\n";
-    world.agent_is_configured(&["127.34.0.1-8"], rack.port, more);
+    world.agent_is_configured(
+        &nets.iter().map(String::as_str).collect::<Vec<_>>(),
+        rack.port,
+        more,
+    );
     world.agent_is_enrolled();
     world.agent_is_started();
 
@@ -64,7 +86,7 @@ async fn what_the_spool_accepted_is_at_the_hub_exactly_once() {
     let unbroken: Vec<u64> = (1..=sequences.len() as u64).collect();
     assert_eq!(sequences, unbroken, "the spool has no holes");
     let devices: BTreeSet<&String> = spooled.iter().map(|mark| &mark.2).collect();
-    assert_eq!(devices.len(), 8, "eight printers are eight devices");
+    assert_eq!(devices.len() as u64, printers, "each printer is one device");
 
     // The agent's log is a witness outside of the spool.
     let told = said(&world, "agent", "spooled", "sequence");

@@ -148,7 +148,7 @@ fn invariant_3_only_the_uplink_and_enrollment_speak_to_the_hub() {
         "UplinkClient",
         "EnrollmentClient",
         "russh::",
-        "dial::",
+        "Dialer",
     ];
     none(
         "speech with the hub outside its edges",

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use actors::spool::{Content, Sequence, Spool, SpoolLimits};
+use actors::spool::{Content, Sequence, Spool, SpoolKey, SpoolLimits};
 use serde_json::Value;
 use simulator::Fleet;
 use sqlx::Row;
@@ -451,16 +451,24 @@ impl World {
 
 /// What both ends have kept, to be compared.
 impl World {
+    /// The agent's spool. The agent must not run: one program at a time owns a spool.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn spool(&self, limits: SpoolLimits) -> Spool {
+        let key = SpoolKey::of_folder(&self.path("agent")).expect("the spool's key");
+        Spool::open(self.path("agent/spool.redb"), key, limits)
+            .await
+            .expect("the spool")
+    }
+
     /// Every report that the agent's spool ever accepted and still holds, oldest first. The agent
     /// must not run: one program at a time owns a spool.
     ///
     /// # Panics
     /// When the spool cannot be read, or holds a damaged report.
     pub async fn spooled(&self) -> Vec<Mark> {
-        let file = self.path("agent/spool.redb");
-        let spool = Spool::open(file, SpoolLimits::default())
-            .await
-            .expect("the spool");
+        let spool = self.spool(SpoolLimits::default()).await;
         let stats = spool.stats();
         spool
             .rewind(Sequence(1))

@@ -3,27 +3,41 @@
 //! Devices append what they read; the uplink peeks, sends, and acks what the hub has kept. A report
 //! is on disk when [`Spool::append`] returns and leaves only after its ack, or when the disk's share
 //! is full and it is one that may be thinned; the thinning is a report itself. The same file
-//! remembers the devices that the registry knows.
+//! remembers the devices that the registry knows. Everything in it is sealed: without the key the
+//! file tells nothing, and what was changed or moved in it is noticed.
 //!
 //! Not an actor: a handle to one thread that owns the file, so that no disk call blocks an actor.
-//! A disk that fails makes calls fail; the file is opened anew at the next call.
+//! A disk that fails makes calls fail and rings an alarm; the file is opened anew at a later call.
 
+mod alarm;
+mod format;
 mod keeper;
+mod key;
+mod pack;
 mod record;
+mod room;
+mod seal;
 mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use keeper::{Job, Keeper};
+pub use alarm::Alarm;
+pub use keeper::Clock;
+use keeper::{Job, Keeper, Views};
+pub use key::{KeyError, SpoolKey};
+
+/// Most reports that are asked for at once (uplink.proto). So many may have been sent when the
+/// agent ended, and are not given up.
+pub const PEEK_REPORTS_MAX: usize = 500;
 
 /// Most octets of one report: a printer with 40 supplies and 100 alerts makes some 40 KiB.
 pub const REPORT_BYTES_MAX: usize = 1_024 * 1_024;
@@ -91,6 +105,18 @@ pub enum Content {
     Damaged,
 }
 
+impl Spooled {
+    /// What it takes in a batch: its body, and room for what stands around it.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        const AROUND_BYTES: usize = 64;
+        match &self.content {
+            Content::Report(body) => body.len() + AROUND_BYTES,
+            Content::Thinned { .. } | Content::Damaged => AROUND_BYTES,
+        }
+    }
+}
+
 /// How much a spool may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpoolLimits {
@@ -113,7 +139,8 @@ impl Default for SpoolLimits {
 /// How a spool stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SpoolStats {
-    /// Unix time in milliseconds at which the spool was made: another one is another spool.
+    /// Unix time in milliseconds at which the spool was made, or began to count anew: another one
+    /// is another spool. 0 while it could not be opened yet.
     pub epoch: u64,
     /// Reports not acked.
     pub waiting: u64,
@@ -155,6 +182,18 @@ pub enum SpoolError {
         /// Its size.
         size_bytes: usize,
     },
+    /// The disk failed a moment ago; the file is tried again in a few seconds.
+    #[error("the spool {path} failed a moment ago and is tried again in a few seconds")]
+    Resting {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key does not open the file, nor the one that was made in its place.
+    #[error("the spool {path} does not open with this key")]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// The spool was closed, or the call ended in a panic of the database.
     #[error("the spool is closed")]
     Closed,
@@ -166,23 +205,52 @@ pub struct Spool {
     jobs: mpsc::Sender<Job>,
     stats: watch::Receiver<SpoolStats>,
     news: watch::Receiver<u64>,
+    alarms: watch::Receiver<Vec<Alarm>>,
 }
 
 impl Spool {
     /// Opens the spool, or makes one. A file that is no spool any more is set aside beside it
-    /// (`.damaged-…`) and a new one is made, under a new epoch: collection goes on.
+    /// (`.damaged-…`), and so is one that the key does not open (`.locked-…`); a new one is made,
+    /// under a new epoch: collection goes on. A disk that fails is an alarm and no error: every
+    /// call fails until it is mended.
     ///
     /// # Errors
-    /// [`SpoolError::Unusable`] when the file can be neither opened nor made.
-    pub async fn open(path: impl Into<PathBuf>, limits: SpoolLimits) -> Result<Self, SpoolError> {
-        Self::start(Keeper::new(path.into(), limits)).await
+    /// [`SpoolError::Unusable`] when another program holds the file, or a newer one wrote it.
+    pub async fn open(
+        path: impl Into<PathBuf>,
+        key: SpoolKey,
+        limits: SpoolLimits,
+    ) -> Result<Self, SpoolError> {
+        Self::open_at(path, key, limits, keeper::now_ms).await
+    }
+
+    /// As [`Self::open`], under another clock.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_at(
+        path: impl Into<PathBuf>,
+        key: SpoolKey,
+        limits: SpoolLimits,
+        clock: Clock,
+    ) -> Result<Self, SpoolError> {
+        Self::start(Keeper::new(path.into(), key, limits, clock)).await
     }
 
     async fn start(keeper: Keeper) -> Result<Self, SpoolError> {
-        let (stats, news) = keeper.views();
+        let Views {
+            stats,
+            news,
+            alarms,
+        } = keeper.views();
         let path = keeper.path().to_owned();
         let (jobs, waiting) = mpsc::channel(CALLS_MAX);
-        let spool = Self { jobs, stats, news };
+        let spool = Self {
+            jobs,
+            stats,
+            news,
+            alarms,
+        };
         std::thread::Builder::new()
             .name("spool".to_owned())
             .spawn(move || keeper.run(waiting))
@@ -247,6 +315,17 @@ impl Spool {
         self.call(move |keeper| keeper.rewind(from)).await
     }
 
+    /// Puts what waits under a new epoch, newer than `newest`: the hub knows other reports by the
+    /// numbers of this one, because the spool was restored from a backup or is used twice. The
+    /// numbers go on; nothing that waits is lost, and what was acked is not told again. False where
+    /// the last such beginning is less than ten minutes ago: then nothing is changed.
+    ///
+    /// # Errors
+    /// [`SpoolError`].
+    pub async fn begin_epoch(&self, newest: u64) -> Result<bool, SpoolError> {
+        self.call(move |keeper| keeper.begin_epoch(newest)).await
+    }
+
     /// Remembers devices, each in place of what was remembered of it before.
     ///
     /// # Errors
@@ -287,6 +366,14 @@ impl Spool {
         *self.stats.borrow()
     }
 
+    /// What a person should know, most important first.
+    #[must_use]
+    pub fn alarms(&self, now: Timestamp) -> Vec<Alarm> {
+        let mut alarms = self.alarms.borrow().clone();
+        alarms.retain(|alarm| alarm.rings(now));
+        alarms
+    }
+
     /// Tells the last sequence each time something was appended.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
@@ -318,11 +405,4 @@ impl Spool {
         }
         answered.await.unwrap_or(Err(SpoolError::Closed))
     }
-}
-
-/// Where a file that is no spool any more is set aside.
-fn set_aside(path: &Path, now_ms: u64) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".damaged-{now_ms}"));
-    path.with_file_name(name)
 }

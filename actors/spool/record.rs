@@ -1,16 +1,12 @@
-//! One record of the spool as octets, under a checksum.
+//! One record of the spool as octets, before it is sealed.
 //!
-//! Layout: checksum (8) · kind (1) · at, Unix ms (8) · length of the device id (1) · device id ·
-//! body. Numbers are big-endian. The checksum is the first 8 octets of SHA-256 over the key and
-//! everything behind it, so a record that stands under another key is damaged too.
+//! Layout: kind (1) · at, Unix ms (8) · length of the device id (1) · device id · body. Numbers are
+//! big-endian; the body of a report is packed.
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
-use sha2::{Digest, Sha256};
 
-use super::{Content, Importance, NewReport, Sequence, Spooled};
-
-const CHECKSUM_BYTES: usize = 8;
+use super::{Content, Importance, NewReport, Sequence, Spooled, pack};
 
 /// Kinds of record, as they stand on disk.
 const KEEP: u8 = 0;
@@ -18,117 +14,162 @@ const THINNABLE: u8 = 1;
 const THINNED: u8 = 2;
 const DAMAGED: u8 = 3;
 
-/// Encodes a report that was appended.
-pub(super) fn encode_report(sequence: Sequence, report: &NewReport) -> Vec<u8> {
-    let kind = match report.importance {
-        Importance::Keep => KEEP,
-        Importance::Thinnable => THINNABLE,
-    };
-    encode(
-        sequence,
-        kind,
-        report.at,
-        report.device.as_ref(),
-        &report.body,
-    )
+/// A record with its body still packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    kind: u8,
+    pub(super) at: Timestamp,
+    pub(super) device: Option<DeviceId>,
+    body: Vec<u8>,
 }
 
-/// Encodes what a report became: thinned or damaged ones, which are kept.
-pub(super) fn encode_spooled(spooled: &Spooled) -> Vec<u8> {
-    let (kind, body) = match &spooled.content {
-        Content::Report(body) => (KEEP, body.clone()),
-        Content::Thinned {
-            reports,
+impl Record {
+    /// A report that was appended.
+    pub(super) fn of_report(report: &NewReport) -> Self {
+        let kind = match report.importance {
+            Importance::Keep => KEEP,
+            Importance::Thinnable => THINNABLE,
+        };
+        Self {
+            kind,
+            at: report.at,
+            device: report.device.clone(),
+            body: pack::pack(&report.body),
+        }
+    }
+
+    /// So many reports of a device were given up, at the instant `at`.
+    pub(super) fn of_thinned(device: Option<DeviceId>, tally: Tally, at: Timestamp) -> Self {
+        let mut body = tally.reports.to_be_bytes().to_vec();
+        body.extend(tally.first.as_millisecond().to_be_bytes());
+        body.extend(tally.last.as_millisecond().to_be_bytes());
+        Self {
+            kind: THINNED,
+            at,
+            device,
+            body,
+        }
+    }
+
+    /// A report was here that the disk has damaged.
+    pub(super) fn of_damaged() -> Self {
+        Self {
+            kind: DAMAGED,
+            at: Timestamp::UNIX_EPOCH,
+            device: None,
+            body: Vec::new(),
+        }
+    }
+
+    /// The same record with its body packed, where it stood in the open before.
+    pub(super) fn packed(mut self) -> Self {
+        if [KEEP, THINNABLE].contains(&self.kind) {
+            self.body = pack::pack(&self.body);
+        }
+        self
+    }
+
+    /// Whether it may be given up for room.
+    pub(super) fn is_thinnable(&self) -> bool {
+        self.kind == THINNABLE
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let device = self.device.as_ref().map_or("", DeviceId::as_str);
+        let mut octets = vec![self.kind];
+        octets.extend(self.at.as_millisecond().to_be_bytes());
+        // A device id has 32 digits; one that had more than 255 would be damaged, not mistaken.
+        octets.push(u8::try_from(device.len()).unwrap_or(u8::MAX));
+        octets.extend(device.as_bytes());
+        octets.extend(&self.body);
+        octets
+    }
+
+    /// Decodes a record; `None` for anything that [`Self::encode`] did not write.
+    pub(super) fn decode(octets: &[u8]) -> Option<Self> {
+        let (kind, rest) = octets.split_first()?;
+        let (at, rest) = take_time(rest)?;
+        let (device_length, rest) = rest.split_first()?;
+        let (device, body) = rest.split_at_checked(usize::from(*device_length))?;
+        let device = match device {
+            [] => None,
+            digits => Some(DeviceId::parse(std::str::from_utf8(digits).ok()?)?),
+        };
+        (*kind <= DAMAGED).then(|| Self {
+            kind: *kind,
+            at,
+            device,
+            body: body.to_vec(),
+        })
+    }
+
+    /// The record as it is handed out; `None` when its body is none.
+    pub(super) fn spooled(self, sequence: Sequence) -> Option<Spooled> {
+        let content = match self.kind {
+            KEEP | THINNABLE => Content::Report(pack::unpack(&self.body)?),
+            THINNED => {
+                let Tally {
+                    reports,
+                    first,
+                    last,
+                } = self.tally()?;
+                Content::Thinned {
+                    reports,
+                    first,
+                    last,
+                }
+            }
+            _ => Content::Damaged,
+        };
+        Some(Spooled {
+            sequence,
+            device: self.device,
+            at: self.at,
+            content,
+        })
+    }
+
+    /// What a record of thinning tells; `None` for any other.
+    pub(super) fn tally(&self) -> Option<Tally> {
+        if self.kind != THINNED {
+            return None;
+        }
+        let (reports, rest) = self.body.split_first_chunk::<4>()?;
+        let (first, rest) = take_time(rest)?;
+        let (last, _) = take_time(rest)?;
+        Some(Tally {
+            reports: u32::from_be_bytes(*reports),
             first,
             last,
-        } => {
-            let mut body = reports.to_be_bytes().to_vec();
-            body.extend(first.as_millisecond().to_be_bytes());
-            body.extend(last.as_millisecond().to_be_bytes());
-            (THINNED, body)
-        }
-        Content::Damaged => (DAMAGED, Vec::new()),
-    };
-    encode(
-        spooled.sequence,
-        kind,
-        spooled.at,
-        spooled.device.as_ref(),
-        &body,
-    )
-}
-
-/// Decodes a record; `None` when it is damaged.
-pub(super) fn decode(sequence: Sequence, octets: &[u8]) -> Option<Spooled> {
-    let (sum, rest) = octets.split_first_chunk::<CHECKSUM_BYTES>()?;
-    if *sum != checksum(&sequence.0.to_be_bytes(), rest) {
-        return None;
+        })
     }
-    let (kind, rest) = rest.split_first()?;
-    let (at, rest) = take_time(rest)?;
-    let (device_length, rest) = rest.split_first()?;
-    let (device, body) = rest.split_at_checked(usize::from(*device_length))?;
-    let device = match device {
-        [] => None,
-        digits => Some(DeviceId::parse(std::str::from_utf8(digits).ok()?)?),
-    };
-    let content = match *kind {
-        KEEP | THINNABLE => Content::Report(body.to_vec()),
-        THINNED => {
-            let (reports, rest) = body.split_first_chunk::<4>()?;
-            let (first, rest) = take_time(rest)?;
-            let (last, _) = take_time(rest)?;
-            Content::Thinned {
-                reports: u32::from_be_bytes(*reports),
-                first,
-                last,
-            }
+}
+
+/// Reports that were given up: how many, and when the first and the last of them were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) reports: u32,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+}
+
+impl Tally {
+    pub(super) fn of_one(at: Timestamp) -> Self {
+        Self {
+            reports: 1,
+            first: at,
+            last: at,
         }
-        DAMAGED => Content::Damaged,
-        _ => return None,
-    };
-    Some(Spooled {
-        sequence,
-        device,
-        at,
-        content,
-    })
-}
+    }
 
-/// Whether a record is one that may be thinned.
-pub(super) fn is_thinnable(octets: &[u8]) -> bool {
-    octets.get(CHECKSUM_BYTES) == Some(&THINNABLE)
-}
-
-/// Puts what is remembered of a device under a checksum.
-pub(super) fn seal(device: &DeviceId, octets: &[u8]) -> Vec<u8> {
-    [&checksum(device.as_str().as_bytes(), octets)[..], octets].concat()
-}
-
-/// Takes the checksum off again; `None` when it does not fit.
-pub(super) fn unseal(device: &DeviceId, octets: &[u8]) -> Option<Vec<u8>> {
-    let (sum, rest) = octets.split_first_chunk::<CHECKSUM_BYTES>()?;
-    (*sum == checksum(device.as_str().as_bytes(), rest)).then(|| rest.to_vec())
-}
-
-fn encode(
-    sequence: Sequence,
-    kind: u8,
-    at: Timestamp,
-    device: Option<&DeviceId>,
-    body: &[u8],
-) -> Vec<u8> {
-    let device = device.map_or("", DeviceId::as_str);
-    let mut octets = vec![0; CHECKSUM_BYTES];
-    octets.push(kind);
-    octets.extend(at.as_millisecond().to_be_bytes());
-    // A device id has 32 digits; one that had more than 255 would be damaged, not mistaken.
-    octets.push(u8::try_from(device.len()).unwrap_or(u8::MAX));
-    octets.extend(device.as_bytes());
-    octets.extend(body);
-    let sum = checksum(&sequence.0.to_be_bytes(), &octets[CHECKSUM_BYTES..]);
-    octets[..CHECKSUM_BYTES].copy_from_slice(&sum);
-    octets
+    #[must_use]
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            reports: self.reports.saturating_add(other.reports),
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+        }
+    }
 }
 
 fn take_time(octets: &[u8]) -> Option<(Timestamp, &[u8])> {
@@ -137,16 +178,6 @@ fn take_time(octets: &[u8]) -> Option<(Timestamp, &[u8])> {
         Timestamp::from_millisecond(i64::from_be_bytes(*millis)).ok()?,
         rest,
     ))
-}
-
-fn checksum(key: &[u8], octets: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let digest = Sha256::new()
-        .chain_update(key)
-        .chain_update(octets)
-        .finalize();
-    let mut sum = [0; CHECKSUM_BYTES];
-    sum.copy_from_slice(&digest[..CHECKSUM_BYTES]);
-    sum
 }
 
 #[cfg(test)]
@@ -165,44 +196,33 @@ mod tests {
                 at,
                 body: body.clone(),
             };
-            let octets = encode_report(Sequence(7), &report);
-            let content = Content::Report(body);
+            let record = Record::decode(&Record::of_report(&report).encode()).unwrap();
+            assert!(record.is_thinnable());
+            assert_eq!(record.tally(), None);
             let expected = Spooled {
                 sequence: Sequence(7),
                 device,
                 at,
-                content,
+                content: Content::Report(body),
             };
-            assert_eq!(decode(Sequence(7), &octets), Some(expected));
-            assert!(is_thinnable(&octets));
+            assert_eq!(record.spooled(Sequence(7)), Some(expected));
         }
     }
 
     #[test]
-    fn every_changed_bit_is_noticed() {
-        let sequence = Sequence(3);
-        let (first, last) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        let content = Content::Thinned {
+    fn tallies_add_up() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let both = Tally::of_one(at(5)).and(Tally::of_one(at(3)));
+        let record = Record::of_thinned(None, both, at(9));
+        assert!(!record.is_thinnable());
+        let expected = Tally {
             reports: 2,
-            first,
-            last,
+            first: at(3),
+            last: at(5),
         };
-        let octets = encode_spooled(&Spooled {
-            sequence,
-            device: None,
-            at: last,
-            content,
-        });
-        assert!(decode(sequence, &octets).is_some());
         assert_eq!(
-            decode(Sequence(4), &octets),
-            None,
-            "it stands under another key"
+            Record::decode(&record.encode()).unwrap().tally(),
+            Some(expected)
         );
-        for bit in 0..octets.len() * 8 {
-            let mut damaged = octets.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(decode(sequence, &damaged), None, "bit {bit}");
-        }
     }
 }

@@ -2,36 +2,44 @@
 //!
 //! Used by the keeper alone, on its thread. Knows redb and nothing of threads or handles.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, WriteTransaction};
+use redb::{
+    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, Table, WriteTransaction,
+};
 
-use super::record;
-use super::tables::{ACKS, DEVICES, META, Meta, REPORTS, THINNABLE, Tables};
-use super::{Content, NewReport, Sequence, SpoolLimits, SpoolStats, Spooled};
+use super::format::SEALED;
+use super::record::Record;
+use super::seal::{Place, Sealer};
+use super::tables::{
+    ACKS, DEVICES, LID, LID_NAME, META, Meta, REPORTS, TELLINGS, THINNABLE, Tables,
+};
+use super::{
+    Content, NewReport, PEEK_REPORTS_MAX, Sequence, SpoolLimits, SpoolStats, Spooled, room,
+};
 
 /// The step in which acks are dated: a year of them takes 1 MiB, and nobody misses ten minutes.
 const ACK_STEP_MS: u64 = 10 * 60 * 1_000;
 
-/// The reports' share of the bytes on disk, in percent. redb doubles its file when it is full, and
-/// adds a sixteenth for its allocator: a file of at most half the bytes never doubles past them.
-const REPORTS_SHARE_PERCENT: u64 = 45;
+/// Shortest life of an epoch that was begun because the hub asked: a hub that refuses every epoch
+/// cannot make the agent begin one after the other.
+const EPOCH_MS_MIN: u64 = 10 * 60 * 1_000;
 
-/// Thinning goes on to this share of the room, in percent, so that it is not done for each report.
-const THIN_DOWN_TO_PERCENT: u64 = 90;
+/// Records that are tried with a key when the lid does not open: the lid itself may be damaged.
+const TRIED_MAX: usize = 8;
 
 /// An open spool.
 #[derive(Debug)]
 pub(super) struct Store {
-    database: Database,
-    limits: SpoolLimits,
-    /// The last sequence handed out since the file was opened. The hub may have kept what was
-    /// handed out, so that is not thinned.
-    peeked: u64,
+    pub(super) database: Database,
+    pub(super) sealer: Sealer,
+    pub(super) limits: SpoolLimits,
+    /// The last sequence that may have been handed out. The hub may have kept what was handed
+    /// out, so that is not thinned.
+    pub(super) peeked: u64,
 }
 
 /// What the registry remembered.
@@ -42,11 +50,20 @@ pub(super) struct Recalled {
     pub(super) damaged: u64,
 }
 
+/// How a spool stands, and what its alarms are told from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) stats: SpoolStats,
+    pub(super) meta: Meta,
+}
+
 /// Why a change was not made.
 #[derive(Debug)]
 pub(super) enum StoreError {
     /// There is no room, even after thinning.
     Full,
+    /// The key opens nothing in it.
+    Locked,
     /// The database failed.
     Database(redb::Error),
 }
@@ -58,43 +75,63 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 }
 
 impl Store {
-    /// Takes an open database, and makes the tables where they lack.
-    pub(super) fn new(
+    /// Takes an open database, and makes the tables where there are none.
+    pub(super) fn open(
         database: Database,
+        sealer: Sealer,
         limits: SpoolLimits,
         now_ms: u64,
     ) -> Result<Self, StoreError> {
-        let store = Self {
+        let mut store = Self {
             database,
+            sealer,
             limits,
             peeked: 0,
         };
-        let transaction = store.begin()?;
-        transaction.open_table(REPORTS)?;
-        transaction.open_table(THINNABLE)?;
-        transaction.open_table(ACKS)?;
-        transaction.open_table(DEVICES)?;
-        let mut meta = Meta::load(&transaction)?;
-        if meta.epoch == 0 {
-            meta.epoch = now_ms.max(1);
-            meta.save(&transaction)?;
+        if store.meta()?.is_none() {
+            store.make(Meta {
+                epoch: now_ms.max(1),
+                made: now_ms.max(1),
+                ..Meta::default()
+            })?;
         }
-        transaction.commit()?;
+        store.check_key()?;
+        store.peeked = store.first_waiting()?;
         Ok(store)
     }
 
-    pub(super) fn stats(&self) -> Result<SpoolStats, StoreError> {
+    /// Makes the tables of a new spool.
+    pub(super) fn make(&mut self, meta: Meta) -> Result<(), StoreError> {
+        let transaction = self.begin()?;
+        {
+            transaction.open_table(ACKS)?;
+            transaction.open_table(DEVICES)?;
+            transaction.open_table(REPORTS)?;
+            transaction.open_table(THINNABLE)?;
+            transaction.open_table(TELLINGS)?;
+            let lid = self.seal(Place::Lid { made: meta.made }, b"")?;
+            transaction
+                .open_table(LID)?
+                .insert(LID_NAME, lid.as_slice())?;
+        }
+        let format = SEALED;
+        Meta { format, ..meta }.save(&transaction)?;
+        Ok(transaction.commit()?)
+    }
+
+    pub(super) fn standing(&self) -> Result<Standing, StoreError> {
         let transaction = self.database.begin_read()?;
         let meta = Meta::of(&transaction.open_table(META)?)?;
         let reports = transaction.open_table(REPORTS)?;
         let oldest = match reports.range(meta.acked + 1..)?.next() {
             Some(entry) => {
                 let (sequence, octets) = entry?;
-                record::decode(Sequence(sequence.value()), octets.value()).map(|it| it.at)
+                self.decode(meta.made, sequence.value(), octets.value())
+                    .map(|record| record.at)
             }
             None => None,
         };
-        Ok(SpoolStats {
+        let stats = SpoolStats {
             epoch: meta.epoch,
             waiting: meta.waiting,
             oldest,
@@ -103,7 +140,8 @@ impl Store {
             damaged: meta.damaged,
             last: Sequence(meta.last),
             acked: Sequence(meta.acked),
-        })
+        };
+        Ok(Standing { stats, meta })
     }
 
     pub(super) fn append(
@@ -115,16 +153,12 @@ impl Store {
         let mut meta = Meta::load(&transaction)?;
         let first = meta.last + 1;
         {
-            let mut tables = Tables::open(&transaction)?;
+            let mut tables = Tables::open(&transaction, &self.sealer, meta.made)?;
             for report in new {
-                let sequence = Sequence(meta.last + 1);
-                tables.put(
-                    &mut meta,
-                    sequence,
-                    &record::encode_report(sequence, report),
-                )?;
+                tables.put(&mut meta, &Record::of_report(report))?;
             }
-            self.make_room(&mut tables, &mut meta, first, now_ms)?;
+            let unsent = self.peeked.max(meta.acked) + 1..first;
+            room::make(&mut tables, &mut meta, self.limits, unsent, now_ms)?;
         }
         meta.save(&transaction)?;
         transaction.commit()?;
@@ -133,30 +167,34 @@ impl Store {
 
     pub(super) fn peek(
         &mut self,
-        reports_max: usize,
-        bytes_max: usize,
+        (reports_max, bytes_max): (usize, usize),
+        now_ms: u64,
     ) -> Result<Vec<Spooled>, StoreError> {
         let transaction = self.database.begin_read()?;
         let meta = Meta::of(&transaction.open_table(META)?)?;
         let reports = transaction.open_table(REPORTS)?;
-        let mut peeked = Vec::new();
+        let mut peeked: Vec<Spooled> = Vec::new();
         let mut damaged = Vec::new();
         let mut bytes = 0;
         for entry in reports.range(meta.acked + 1..)?.take(reports_max) {
             let (sequence, octets) = entry?;
-            bytes += octets.value().len();
-            if bytes > bytes_max && !peeked.is_empty() {
-                break;
-            }
             let sequence = Sequence(sequence.value());
-            peeked.push(record::decode(sequence, octets.value()).unwrap_or_else(|| {
+            let record = self.decode(meta.made, sequence.0, octets.value());
+            let spooled = record.and_then(|record| record.spooled(sequence));
+            let spooled = spooled.unwrap_or_else(|| {
                 damaged.push(sequence);
                 lost(sequence)
-            }));
+            });
+            bytes += spooled.size_bytes();
+            if bytes > bytes_max && !peeked.is_empty() {
+                damaged.retain(|damaged| *damaged != sequence);
+                break;
+            }
+            peeked.push(spooled);
         }
         drop((reports, transaction));
         if !damaged.is_empty() {
-            self.bury(&damaged)?;
+            self.bury(&damaged, now_ms)?;
         }
         self.peeked = self
             .peeked
@@ -172,7 +210,7 @@ impl Store {
             return Ok(transaction.abort()?);
         }
         {
-            let mut tables = Tables::open(&transaction)?;
+            let mut tables = Tables::open(&transaction, &self.sealer, meta.made)?;
             let acked = tables.reports.range(meta.acked + 1..=up_to)?.count() as u64;
             meta.waiting = meta.waiting.saturating_sub(acked);
             tables.thinnable.retain_in(..=up_to, |_, ()| false)?;
@@ -194,12 +232,16 @@ impl Store {
             return Ok(transaction.abort()?);
         }
         {
-            let mut tables = Tables::open(&transaction)?;
+            let mut tables = Tables::open(&transaction, &self.sealer, meta.made)?;
+            let mut returned = Vec::new();
             for entry in tables.reports.range(acked + 1..=meta.acked)? {
-                let (sequence, octets) = entry?;
-                meta.waiting += 1;
-                if record::is_thinnable(octets.value()) {
-                    tables.thinnable.insert(sequence.value(), ())?;
+                returned.push(entry?.0.value());
+            }
+            meta.waiting += returned.len() as u64;
+            for sequence in returned {
+                let record = tables.read(sequence)?;
+                if record.is_some_and(|record| record.is_thinnable()) {
+                    tables.thinnable.insert(sequence, ())?;
                 }
             }
         }
@@ -208,12 +250,36 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
+    /// Puts what waits under a new epoch, newer than `newest`. What was acked under the old one is
+    /// forgotten: told again under the new one, it would be there twice. False, and nothing is
+    /// changed, where the last such beginning is too short ago.
+    pub(super) fn begin_epoch(&mut self, newest: u64, now_ms: u64) -> Result<bool, StoreError> {
+        let transaction = self.begin()?;
+        let mut meta = Meta::load(&transaction)?;
+        if meta.begun_ms > 0 && now_ms.abs_diff(meta.begun_ms) < EPOCH_MS_MIN {
+            transaction.abort()?;
+            return Ok(false);
+        }
+        meta.epoch = now_ms.max(meta.epoch.max(newest).saturating_add(1));
+        meta.begun_ms = now_ms.max(1);
+        {
+            let mut tables = Tables::open(&transaction, &self.sealer, meta.made)?;
+            tables.drop_acked(&mut meta, u64::MAX)?;
+            transaction.open_table(ACKS)?.retain(|_, _| false)?;
+        }
+        meta.save(&transaction)?;
+        transaction.commit()?;
+        Ok(true)
+    }
+
     pub(super) fn remember(&mut self, devices: &[(DeviceId, Vec<u8>)]) -> Result<(), StoreError> {
         let transaction = self.begin()?;
+        let made = Meta::load(&transaction)?.made;
         {
             let mut table = transaction.open_table(DEVICES)?;
             for (device, octets) in devices {
-                table.insert(device.as_str(), record::seal(device, octets).as_slice())?;
+                let sealed = self.seal(Place::Device { made, device }, octets)?;
+                table.insert(device.as_str(), sealed.as_slice())?;
             }
         }
         Ok(transaction.commit()?)
@@ -228,11 +294,11 @@ impl Store {
     /// Everything remembered, and how many entries were damaged.
     pub(super) fn recall(&self) -> Result<Recalled, StoreError> {
         let transaction = self.database.begin_read()?;
+        let made = Meta::of(&transaction.open_table(META)?)?.made;
         let mut recalled = Recalled::default();
         for entry in transaction.open_table(DEVICES)?.iter()? {
             let (id, octets) = entry?;
-            let id = DeviceId::parse(id.value());
-            match id.and_then(|id| Some((id.clone(), record::unseal(&id, octets.value())?))) {
+            match self.recalled(made, id.value(), octets.value()) {
                 Some(device) => recalled.devices.push(device),
                 None => recalled.damaged += 1,
             }
@@ -240,127 +306,125 @@ impl Store {
         Ok(recalled)
     }
 
-    /// Whether the database's own checksums hold; repairs what can be.
-    pub(super) fn is_sound(&mut self) -> bool {
-        self.database.check_integrity().is_ok()
-    }
-
-    fn begin(&self) -> Result<WriteTransaction, StoreError> {
-        let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(Durability::Immediate)?;
-        Ok(transaction)
-    }
-
-    /// Puts a note in place of records that the disk has damaged, and counts them.
-    fn bury(&mut self, damaged: &[Sequence]) -> Result<(), StoreError> {
+    /// Notes in a new file that the one before was set aside.
+    pub(super) fn note_aside(&mut self, is_locked: bool, now_ms: u64) -> Result<(), StoreError> {
         let transaction = self.begin()?;
         let mut meta = Meta::load(&transaction)?;
-        {
-            let mut tables = Tables::open(&transaction)?;
-            for sequence in damaged {
-                tables.remove(&mut meta, sequence.0)?;
-                tables.put_at(
-                    &mut meta,
-                    *sequence,
-                    &record::encode_spooled(&lost(*sequence)),
-                )?;
-                meta.damaged += 1;
-            }
+        if is_locked {
+            meta.aside_locked_ms = now_ms;
+        } else {
+            meta.aside_damaged_ms = now_ms;
         }
         meta.save(&transaction)?;
         Ok(transaction.commit()?)
     }
 
-    /// Frees room for what was appended from `first` on: acked reports go first, oldest first,
-    /// then what may be thinned.
-    fn make_room(
-        &self,
-        tables: &mut Tables<'_>,
-        meta: &mut Meta,
-        first: u64,
-        now_ms: u64,
-    ) -> Result<(), StoreError> {
-        let room = self.limits.bytes_max / 100 * REPORTS_SHARE_PERCENT;
-        while meta.bytes > room {
-            let oldest = tables
-                .reports
-                .first()?
-                .map(|(sequence, _)| sequence.value());
-            match oldest {
-                Some(sequence) if sequence <= meta.acked => tables.remove(meta, sequence)?,
-                Some(_) | None => break,
-            }
-        }
-        if meta.bytes <= room {
-            return Ok(());
-        }
-        let target = room / 100 * THIN_DOWN_TO_PERCENT;
-        self.thin(
-            tables,
-            meta,
-            self.peeked.max(meta.acked) + 1..first,
-            (target, now_ms),
-        )?;
-        if meta.bytes > room {
-            Err(StoreError::Full)
-        } else {
+    /// Whether the database's own checksums hold; repairs what can be.
+    pub(super) fn is_sound(&mut self) -> bool {
+        self.database.check_integrity().is_ok()
+    }
+
+    pub(super) fn begin(&self) -> Result<WriteTransaction, StoreError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        Ok(transaction)
+    }
+
+    pub(super) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        Ok(self.sealer.seal(place, plain).map_err(redb::Error::Io)?)
+    }
+
+    /// The counters; none in a file that has no tables yet.
+    fn meta(&self) -> Result<Option<Meta>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let meta = match transaction.open_table(META) {
+            Ok(table) => Meta::of(&table)?,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok((meta.epoch > 0).then_some(meta))
+    }
+
+    /// Proves the key by the lid, or by any record.
+    fn check_key(&self) -> Result<(), StoreError> {
+        let transaction = self.database.begin_read()?;
+        let made = Meta::of(&transaction.open_table(META)?)?.made;
+        let lid = transaction.open_table(LID)?;
+        let lid = lid.get(LID_NAME)?;
+        let opens = lid.is_some_and(|lid| {
+            let place = Place::Lid { made };
+            self.sealer.open(place, lid.value()).is_some()
+        });
+        if opens || self.opens_any(&transaction, made)? {
             Ok(())
+        } else {
+            Err(StoreError::Locked)
         }
     }
 
-    /// Gives up reports of `range`, oldest first, until `target` bytes are left, and appends one
-    /// report per device that tells of it.
-    fn thin(
-        &self,
-        tables: &mut Tables<'_>,
-        meta: &mut Meta,
-        range: std::ops::Range<u64>,
-        (target, now_ms): (u64, u64),
-    ) -> Result<(), StoreError> {
-        if range.is_empty() {
-            return Ok(());
+    fn opens_any(&self, transaction: &ReadTransaction, made: u64) -> Result<bool, StoreError> {
+        for entry in transaction.open_table(REPORTS)?.iter()?.take(TRIED_MAX) {
+            let (sequence, octets) = entry?;
+            if self
+                .decode(made, sequence.value(), octets.value())
+                .is_some()
+            {
+                return Ok(true);
+            }
         }
-        let mut given_up: BTreeMap<Option<DeviceId>, (u32, Timestamp, Timestamp)> = BTreeMap::new();
-        while meta.bytes > target {
-            let next = tables.thinnable.range(range.clone())?.next().transpose()?;
-            let Some(sequence) = next.map(|(sequence, _)| sequence.value()) else {
-                break;
-            };
-            let known = tables
-                .read(sequence)?
-                .unwrap_or_else(|| lost(Sequence(sequence)));
-            let row = given_up
-                .entry(known.device)
-                .or_insert((0, known.at, known.at));
-            *row = (
-                row.0.saturating_add(1),
-                row.1.min(known.at),
-                row.2.max(known.at),
-            );
-            tables.remove(meta, sequence)?;
-            meta.waiting = meta.waiting.saturating_sub(1);
-            meta.thinned += 1;
+        for entry in transaction.open_table(DEVICES)?.iter()?.take(TRIED_MAX) {
+            let (id, octets) = entry?;
+            if self.recalled(made, id.value(), octets.value()).is_some() {
+                return Ok(true);
+            }
         }
-        let at = i64::try_from(now_ms)
-            .ok()
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        let at = at.unwrap_or(Timestamp::UNIX_EPOCH);
-        for (device, (reports, first, last)) in given_up {
-            let sequence = Sequence(meta.last + 1);
-            let content = Content::Thinned {
-                reports,
-                first,
-                last,
-            };
-            let octets = record::encode_spooled(&Spooled {
-                sequence,
-                device,
-                at,
-                content,
-            });
-            tables.put(meta, sequence, &octets)?;
+        Ok(false)
+    }
+
+    /// The last of the reports that the life before may have handed out: it began with the first
+    /// that waits now, and nobody asks for more than [`PEEK_REPORTS_MAX`] at once.
+    fn first_waiting(&self) -> Result<u64, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let acked = Meta::of(&transaction.open_table(META)?)?.acked;
+        let reports = transaction.open_table(REPORTS)?;
+        let mut last = acked;
+        for entry in reports.range(acked + 1..)?.take(PEEK_REPORTS_MAX) {
+            last = entry?.0.value();
         }
-        Ok(())
+        Ok(last)
+    }
+
+    fn decode(&self, made: u64, sequence: u64, octets: &[u8]) -> Option<Record> {
+        let sequence = Sequence(sequence);
+        let opened = self.sealer.open(Place::Report { made, sequence }, octets)?;
+        Record::decode(&opened)
+    }
+
+    fn recalled(&self, made: u64, id: &str, octets: &[u8]) -> Option<(DeviceId, Vec<u8>)> {
+        let device = DeviceId::parse(id)?;
+        let place = Place::Device {
+            made,
+            device: &device,
+        };
+        let opened = self.sealer.open(place, octets)?;
+        Some((device, opened))
+    }
+
+    /// Puts a note in place of records that the disk has damaged, and counts them.
+    fn bury(&mut self, damaged: &[Sequence], now_ms: u64) -> Result<(), StoreError> {
+        let transaction = self.begin()?;
+        let mut meta = Meta::load(&transaction)?;
+        {
+            let mut tables = Tables::open(&transaction, &self.sealer, meta.made)?;
+            for sequence in damaged {
+                tables.remove(&mut meta, sequence.0)?;
+                tables.put_at(&mut meta, sequence.0, &Record::of_damaged())?;
+                meta.damaged += 1;
+            }
+        }
+        meta.damaged_ms = now_ms;
+        meta.save(&transaction)?;
+        Ok(transaction.commit()?)
     }
 }
 

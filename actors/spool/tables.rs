@@ -1,18 +1,28 @@
 //! The tables of the spool's file, and the small steps that every change is made of.
 
+use printer::identity::DeviceId;
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
+use super::Sequence;
+use super::record::Record;
+use super::seal::{Place, Sealer};
 use super::store::StoreError;
-use super::{Sequence, Spooled, record};
 
-/// Every report, acked ones included: sequence → record.
+/// Every report, acked ones included: sequence → sealed record.
 pub(super) const REPORTS: TableDefinition<u64, &[u8]> = TableDefinition::new("reports");
 /// Reports not acked that may be thinned.
 pub(super) const THINNABLE: TableDefinition<u64, ()> = TableDefinition::new("thinnable");
+/// Where the last report stands that tells of a device's thinned ones: device id, or nothing for
+/// reports of no device → sequence.
+pub(super) const TELLINGS: TableDefinition<&str, u64> = TableDefinition::new("tellings");
 /// When what was acked: ten-minute step of Unix time → last sequence acked in it.
 pub(super) const ACKS: TableDefinition<u64, u64> = TableDefinition::new("acks");
-/// What the registry remembers: device id → octets under a checksum.
+/// What the registry remembers: device id → sealed octets.
 pub(super) const DEVICES: TableDefinition<&str, &[u8]> = TableDefinition::new("devices");
+/// What shows that the key is the right one, under [`LID_NAME`].
+pub(super) const LID: TableDefinition<&str, &[u8]> = TableDefinition::new("lid");
+/// The only entry of [`LID`].
+pub(super) const LID_NAME: &str = "lid";
 /// Counters by the names below.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
@@ -26,64 +36,85 @@ const RECORD_OVERHEAD_BYTES: usize = 64;
 /// The counters of a spool, as they stand in [`META`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Meta {
+    /// Version of the file's form: 0 before records were sealed, [`super::format::SEALED`] since.
+    pub(super) format: u64,
+    /// The epoch in which the file was made: records are sealed for it.
+    pub(super) made: u64,
     pub(super) epoch: u64,
+    /// Unix time in milliseconds at which the epoch began; 0 if the file was made with it.
+    pub(super) begun_ms: u64,
     pub(super) last: u64,
     pub(super) acked: u64,
     pub(super) waiting: u64,
     pub(super) bytes: u64,
     pub(super) thinned: u64,
     pub(super) damaged: u64,
+    /// When a damaged report was last found.
+    pub(super) damaged_ms: u64,
+    /// When the file before this one was set aside as damaged.
+    pub(super) aside_damaged_ms: u64,
+    /// When the file before this one was set aside because the key did not open it.
+    pub(super) aside_locked_ms: u64,
 }
 
 /// The tables of reports, open for writing.
 pub(super) struct Tables<'t> {
     pub(super) reports: Table<'t, u64, &'static [u8]>,
     pub(super) thinnable: Table<'t, u64, ()>,
+    pub(super) tellings: Table<'t, &'static str, u64>,
+    sealer: &'t Sealer,
+    made: u64,
 }
 
 impl<'t> Tables<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
-        let reports = transaction.open_table(REPORTS)?;
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        sealer: &'t Sealer,
+        made: u64,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            reports,
+            reports: transaction.open_table(REPORTS)?,
             thinnable: transaction.open_table(THINNABLE)?,
+            tellings: transaction.open_table(TELLINGS)?,
+            sealer,
+            made,
         })
     }
 
     /// Puts a record behind the last one.
-    pub(super) fn put(
-        &mut self,
-        meta: &mut Meta,
-        at: Sequence,
-        octets: &[u8],
-    ) -> Result<(), StoreError> {
-        meta.last = at.0;
+    pub(super) fn put(&mut self, meta: &mut Meta, record: &Record) -> Result<u64, StoreError> {
+        meta.last += 1;
         meta.waiting += 1;
-        if record::is_thinnable(octets) {
-            self.thinnable.insert(at.0, ())?;
+        if record.is_thinnable() {
+            self.thinnable.insert(meta.last, ())?;
         }
-        self.put_at(meta, at, octets)
+        self.put_at(meta, meta.last, record)?;
+        Ok(meta.last)
     }
 
     pub(super) fn put_at(
         &mut self,
         meta: &mut Meta,
-        at: Sequence,
-        octets: &[u8],
+        at: u64,
+        record: &Record,
     ) -> Result<(), StoreError> {
-        self.reports.insert(at.0, octets)?;
-        meta.bytes += footprint_bytes(octets.len());
+        let sealed = self.sealer.seal(self.place(at), &record.encode());
+        let sealed = sealed.map_err(redb::Error::Io)?;
+        self.reports.insert(at, sealed.as_slice())?;
+        meta.bytes += footprint_bytes(sealed.len());
         Ok(())
     }
 
-    pub(super) fn read(&self, sequence: u64) -> Result<Option<Spooled>, StoreError> {
-        let octets = self.reports.get(sequence)?;
-        Ok(octets.and_then(|octets| record::decode(Sequence(sequence), octets.value())))
+    /// The record at a place; `None` when there is none, or a damaged one.
+    pub(super) fn read(&self, at: u64) -> Result<Option<Record>, StoreError> {
+        let octets = self.reports.get(at)?;
+        let opened = octets.and_then(|octets| self.sealer.open(self.place(at), octets.value()));
+        Ok(opened.and_then(|octets| Record::decode(&octets)))
     }
 
-    pub(super) fn remove(&mut self, meta: &mut Meta, sequence: u64) -> Result<(), StoreError> {
-        self.thinnable.remove(sequence)?;
-        if let Some(octets) = self.reports.remove(sequence)? {
+    pub(super) fn remove(&mut self, meta: &mut Meta, at: u64) -> Result<(), StoreError> {
+        self.thinnable.remove(at)?;
+        if let Some(octets) = self.reports.remove(at)? {
             let size = footprint_bytes(octets.value().len());
             meta.bytes = meta.bytes.saturating_sub(size);
         }
@@ -100,6 +131,20 @@ impl<'t> Tables<'t> {
                 Some(_) | None => return Ok(()),
             }
         }
+    }
+
+    /// The first report of a range that may be thinned.
+    pub(super) fn next_thinnable(
+        &self,
+        range: std::ops::Range<u64>,
+    ) -> Result<Option<u64>, StoreError> {
+        let next = self.thinnable.range(range)?.next().transpose()?;
+        Ok(next.map(|(sequence, _)| sequence.value()))
+    }
+
+    fn place(&self, at: u64) -> Place<'static> {
+        let (made, sequence) = (self.made, Sequence(at));
+        Place::Report { made, sequence }
     }
 }
 
@@ -124,17 +169,28 @@ impl Meta {
         Ok(())
     }
 
-    fn fields(&mut self) -> [(&'static str, &mut u64); 7] {
+    fn fields(&mut self) -> [(&'static str, &mut u64); 13] {
         [
+            ("format", &mut self.format),
+            ("made", &mut self.made),
             ("epoch", &mut self.epoch),
+            ("begun_ms", &mut self.begun_ms),
             ("last", &mut self.last),
             ("acked", &mut self.acked),
             ("waiting", &mut self.waiting),
             ("bytes", &mut self.bytes),
             ("thinned", &mut self.thinned),
             ("damaged", &mut self.damaged),
+            ("damaged_ms", &mut self.damaged_ms),
+            ("aside_damaged_ms", &mut self.aside_damaged_ms),
+            ("aside_locked_ms", &mut self.aside_locked_ms),
         ]
     }
+}
+
+/// The name under which [`TELLINGS`] knows a device.
+pub(super) fn name_of(device: Option<&DeviceId>) -> &str {
+    device.map_or("", DeviceId::as_str)
 }
 
 /// What a record of that size takes on disk, at most.

@@ -6,33 +6,36 @@
 use std::error::Error;
 use std::time::Duration;
 
+use dial::{Connector, Destination, DialError, Dialer, Trust, TrustError};
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::uplink_client::UplinkClient;
 use serde_json::Value;
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tracing::error;
+use tonic::transport::{Channel, Endpoint};
+use tracing::{error, warn};
 
 use super::told;
 use crate::mask::Masks;
 use crate::outbox::Kind;
 use crate::parts::{HubLink, Word};
 use crate::report::Report;
-use crate::spool::{Content, Sequence, Spool, SpoolError, SpoolStats, Spooled};
+use crate::spool::{
+    Alarm, Content, PEEK_REPORTS_MAX, Sequence, Spool, SpoolError, SpoolStats, Spooled,
+};
 use crate::status::Totals;
 use crate::wire;
 
-/// Most reports in one poll (uplink.proto).
-const REPORTS_MAX: usize = 500;
 /// Most octets of reports in one poll, as the spool counts them: JSON, which is longer than what
 /// goes over the wire (uplink.proto: 2 MiB).
 const REPORTS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Where a hub that refuses an old epoch says which is the newest that it knows.
+const NEWEST_EPOCH: &str = "platen-newest-epoch";
 /// Longest reply that is read: it has five numbers.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
-/// How long the connection and its handshake may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the connection may take altogether; each step of it has a limit of its own (`dial`).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a silent connection is tested, and how long that may take: a firewall that forgot
 /// it would otherwise be noticed only by the poll's own timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -43,6 +46,9 @@ pub(super) enum PollError {
     /// The configuration names something that is no address of a hub.
     #[error("'{0}' is not an https address")]
     NotHttps(String),
+    /// What is on disk is no identity.
+    #[error("the agent's identity cannot be used: {0}")]
+    Identity(#[from] TrustError),
     /// No connection, or none that TLS lets us believe in.
     #[error("the hub {url} cannot be reached: {}", words(.error))]
     Unreachable {
@@ -55,6 +61,8 @@ pub(super) enum PollError {
         url: String,
         code: Code,
         message: String,
+        /// The newest epoch that the hub knows, where it refused ours as older.
+        newest_epoch: Option<u64>,
     },
     /// The hub speaks of another spool than ours.
     #[error("the hub {url} answered for epoch {theirs} instead of {ours}")]
@@ -82,34 +90,31 @@ pub(super) struct Polled {
 pub(super) struct Link {
     url: String,
     client: UplinkClient<Channel>,
+    /// What the hub last asked for that the spool has no more.
+    asked: u64,
 }
 
 impl Link {
     /// Connects. Must be called on the runtime on which the connection shall live.
     pub(super) async fn open(hub: &HubLink, deadline: Duration) -> Result<Self, PollError> {
-        if !hub.url.starts_with("https://") {
-            return Err(PollError::NotHttps(hub.url.clone()));
-        }
+        let not_https = || PollError::NotHttps(hub.url.clone());
+        let to = Destination::of_url(&hub.url).map_err(|_| not_https())?;
+        let origin = hub.url.parse().map_err(|_| not_https())?;
         let unreachable = |error| PollError::Unreachable {
             url: hub.url.clone(),
             error,
         };
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&hub.authority_pem))
-            .identity(Identity::from_pem(
-                &hub.certificate_pem,
-                hub.key_pem.expose(),
-            ));
-        let channel = Endpoint::from_shared(hub.url.clone())
+        let dialer = dialer(hub)?;
+        // TLS is the dialer's: to tonic it looks like a connection without.
+        let channel = Endpoint::from_shared(format!("http://{to}"))
             .map_err(unreachable)?
-            .tls_config(tls)
-            .map_err(unreachable)?
+            .origin(origin)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(deadline)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
             .keep_alive_while_idle(true)
-            .connect()
+            .connect_with_connector(Connector::new(dialer, to))
             .await
             .map_err(unreachable)?;
         let client = UplinkClient::new(channel)
@@ -119,10 +124,14 @@ impl Link {
         Ok(Self {
             url: hub.url.clone(),
             client,
+            asked: 0,
         })
     }
 
     /// Hands over the oldest batch that waits, and lets the spool forget what the hub has kept.
+    ///
+    /// A batch that the hub refuses because it knows another report by one of the numbers is sent
+    /// in halves, until it is that one report alone: then the spool begins a new epoch.
     pub(super) async fn poll(
         &mut self,
         spool: &Spool,
@@ -130,61 +139,129 @@ impl Link {
         totals: Totals,
         started_at: Timestamp,
     ) -> Result<Polled, PollError> {
-        let stats = spool.stats();
-        let (request, last) = request(spool, word, totals, started_at).await?;
-        word.outbox.note(Kind::Poll, told::poll(&request)).await;
-        let reply = self
-            .client
-            .poll(request)
-            .await
-            .map_err(|status| PollError::Refused {
-                url: self.url.clone(),
-                code: status.code(),
-                message: status.message().chars().take(200).collect(),
-            })?;
-        let reply = reply.into_inner();
-        if reply.epoch != stats.epoch {
-            let url = self.url.clone();
+        let mut reports_max = PEEK_REPORTS_MAX;
+        loop {
+            // A spool that cannot be read is told of, with nothing to hand over.
+            let peeked = spool.peek(reports_max, REPORTS_BYTES_MAX).await;
+            let is_readable = peeked.is_ok();
+            let batch = peeked.unwrap_or_else(|error| {
+                warn!(%error, "nothing can be handed over");
+                Vec::new()
+            });
+            let (sent, last) = (batch.len(), batch.last().map(|spooled| spooled.sequence));
+            let request = request(spool, batch, word, (totals, started_at));
+            word.outbox.note(Kind::Poll, told::poll(&request)).await;
+            let reply = match self.send(request).await {
+                Ok(reply) => reply,
+                Err(refusal) => {
+                    let Some(newest) = refusal.newest_epoch() else {
+                        return Err(refusal);
+                    };
+                    if newest == 0 && sent > 1 {
+                        reports_max = sent / 2;
+                    } else if spool.begin_epoch(newest).await? {
+                        reports_max = PEEK_REPORTS_MAX;
+                    } else {
+                        return Err(refusal);
+                    }
+                    continue;
+                }
+            };
+            let has_more = is_readable && self.settle(spool, &reply, last).await?;
+            return Ok(Polled {
+                acked: reply.acked,
+                next: (reply.next_poll_secs > 0)
+                    .then(|| Duration::from_secs(u64::from(reply.next_poll_secs))),
+                at_once: reply.report_at_once,
+                has_more,
+            });
+        }
+    }
+
+    /// One exchange; the reply is one for our spool.
+    async fn send(&mut self, request: v1::PollRequest) -> Result<v1::PollReply, PollError> {
+        let ours = request.epoch;
+        let url = self.url.clone();
+        let reply = match self.client.poll(request).await {
+            Ok(reply) => reply.into_inner(),
+            Err(status) => {
+                let newest = status.metadata().get(NEWEST_EPOCH);
+                return Err(PollError::Refused {
+                    url,
+                    code: status.code(),
+                    message: status.message().chars().take(200).collect(),
+                    newest_epoch: newest.and_then(|newest| newest.to_str().ok()?.parse().ok()),
+                });
+            }
+        };
+        if reply.epoch != ours {
             return Err(PollError::WrongEpoch {
                 url,
-                ours: stats.epoch,
+                ours,
                 theirs: reply.epoch,
             });
         }
-        let has_more = settle(spool, &reply, last).await?;
-        Ok(Polled {
-            acked: reply.acked,
-            next: (reply.next_poll_secs > 0)
-                .then(|| Duration::from_secs(u64::from(reply.next_poll_secs))),
-            at_once: reply.report_at_once,
-            has_more,
-        })
+        Ok(reply)
+    }
+
+    /// Does to the spool what the reply says; whether another poll at once makes sense.
+    async fn settle(
+        &mut self,
+        spool: &Spool,
+        reply: &v1::PollReply,
+        last: Option<Sequence>,
+    ) -> Result<bool, PollError> {
+        let stats = spool.stats();
+        let sent = last.unwrap_or(stats.acked).max(stats.acked);
+        if reply.acked > stats.last.0 {
+            // The hub has kept reports of this epoch that this spool never gave: it was restored
+            // from a backup. What was just sent is kept; what else waits has numbers that are taken.
+            spool.ack(sent).await?;
+            return Ok(spool.begin_epoch(0).await?);
+        }
+        // A hub that was restored from a backup asks, or shows by a lower number, what it has lost.
+        let from = match reply.resend_from {
+            0 => reply.acked.saturating_add(1),
+            from => from,
+        };
+        if (1..=stats.acked.0).contains(&from) {
+            spool.rewind(Sequence(from)).await?;
+            return Ok(true);
+        }
+        // Never more than was sent: the rest may be other reports than those that the hub knows.
+        spool.ack(Sequence(reply.acked).min(sent)).await?;
+        let took_all = last.is_some_and(|last| reply.acked >= last.0);
+        // What was given up is asked for once, and the same batch is then taken without it. A hub
+        // that kept less than it was sent is else asked again at the next turn, not in a loop.
+        let is_gap = reply.resend_from > stats.acked.0 && reply.resend_from != self.asked;
+        self.asked = reply.resend_from;
+        Ok((took_all || is_gap) && spool.stats().waiting > 0)
     }
 }
 
-/// The next poll, masked, and the place of its last report.
-async fn request(
+/// A poll with these reports, masked.
+fn request(
     spool: &Spool,
+    batch: Vec<Spooled>,
     word: &Word,
-    totals: Totals,
-    started_at: Timestamp,
-) -> Result<(v1::PollRequest, Option<Sequence>), SpoolError> {
+    (totals, started_at): (Totals, Timestamp),
+) -> v1::PollRequest {
     let stats = spool.stats();
-    let batch = spool.peek(REPORTS_MAX, REPORTS_BYTES_MAX).await?;
-    let last = batch.last().map(|spooled| spooled.sequence);
+    let spools = spool.alarms(Timestamp::now());
+    let spools = spools.iter().map(Alarm::to_string);
+    let alarms: Vec<String> = spools.chain(word.alarms.iter().cloned()).collect();
     let reports = batch.into_iter();
-    let request = v1::PollRequest {
+    v1::PollRequest {
         epoch: stats.epoch,
-        status: Some(agent_status(&stats, word, totals, started_at)),
+        status: Some(agent_status(&stats, totals, started_at, (word, &alarms))),
         reports: reports
             .filter_map(|spooled| translate(spooled, stats.epoch, &word.masks))
             .collect(),
-    };
-    Ok((request, last))
+    }
 }
 
-/// Every poll that would hand over what waits in a spool, as the outbox would note it. Nothing is
-/// sent; the spool forgets what was shown.
+/// Every poll that would hand over what waits in a spool, as the outbox would note it; the first
+/// one also where nothing waits. Nothing is sent; the spool forgets what was shown.
 ///
 /// # Errors
 /// [`SpoolError`].
@@ -196,32 +273,48 @@ pub async fn would_send(
 ) -> Result<Vec<Value>, SpoolError> {
     let mut polls = Vec::new();
     loop {
-        let (request, last) = request(spool, word, totals, started_at).await?;
-        let Some(last) = last else {
+        let batch = spool.peek(PEEK_REPORTS_MAX, REPORTS_BYTES_MAX).await?;
+        let last = batch.last().map(|spooled| spooled.sequence);
+        if last.is_none() && !polls.is_empty() {
             return Ok(polls);
-        };
+        }
+        let request = request(spool, batch, word, (totals, started_at));
         polls.push(told::poll(&request));
-        spool.ack(last).await?;
+        match last {
+            Some(last) => spool.ack(last).await?,
+            None => return Ok(polls),
+        }
     }
 }
 
-/// Does to the spool what the reply says; whether another poll at once makes sense.
-async fn settle(
-    spool: &Spool,
-    reply: &v1::PollReply,
-    last: Option<Sequence>,
-) -> Result<bool, PollError> {
-    // A place that is not acked yet will be sent anyway.
-    if (1..=spool.stats().acked.0).contains(&reply.resend_from) {
-        spool.rewind(Sequence(reply.resend_from)).await?;
-        return Ok(true);
+/// What dials the hub: its own CA is believed, our certificate shown.
+fn dialer(hub: &HubLink) -> Result<Dialer, TrustError> {
+    let key = String::from_utf8_lossy(hub.key_pem.expose()).into_owned();
+    let trust = Trust {
+        roots_pem: hub.authority_pem.clone(),
+        identity: Some((hub.certificate_pem.clone(), key)),
+    };
+    Dialer::through(&trust, hub.route.clone())
+}
+
+impl PollError {
+    /// The newest epoch that the hub knows, where it refuses reports of ours because of others
+    /// that it has kept; 0 where it knows none newer.
+    fn newest_epoch(&self) -> Option<u64> {
+        match self {
+            Self::Refused {
+                code: Code::FailedPrecondition,
+                newest_epoch,
+                ..
+            } => Some(newest_epoch.unwrap_or(0)),
+            Self::Refused { .. }
+            | Self::NotHttps(_)
+            | Self::Identity(_)
+            | Self::Unreachable { .. }
+            | Self::WrongEpoch { .. }
+            | Self::Spool(_) => None,
+        }
     }
-    if reply.acked > 0 {
-        spool.ack(Sequence(reply.acked)).await?;
-    }
-    // A hub that kept less than it was sent is asked again at the next turn, not in a loop.
-    let took_all = last.is_some_and(|last| reply.acked >= last.0);
-    Ok(took_all && spool.stats().waiting > 0)
 }
 
 /// A record in the hub's language, masked; none if it cannot be read, which leaves a gap.
@@ -260,11 +353,11 @@ fn translate(spooled: Spooled, epoch: u64, masks: &Masks) -> Option<v1::Report> 
 
 fn agent_status(
     stats: &SpoolStats,
-    word: &Word,
     totals: Totals,
     started_at: Timestamp,
+    (word, alarms): (&Word, &[String]),
 ) -> v1::AgentStatus {
-    let alarms = word.alarms.iter();
+    let alarms = alarms.iter();
     v1::AgentStatus {
         configuration: word.configuration.clone(),
         alarms: alarms.map(|alarm| word.masks.words(alarm)).collect(),
@@ -280,7 +373,10 @@ fn agent_status(
 }
 
 /// An error with its reasons: tonic's own words are only "transport error".
-fn words(error: &dyn Error) -> String {
+fn words(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = DialError::within(error) {
+        return error.to_string();
+    }
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(reason) = source {

@@ -158,9 +158,9 @@ impl Uplink {
     fn note_failure(&mut self, error: &PollError) {
         let words = error.to_string();
         if self.vitals.trouble.is_none() {
-            warn!(hub = %self.hub.url, %error, "the hub is away; reports wait in the spool");
+            warn!(hub = %self.hub.url, %error, "no exchange with the hub; reports wait in the spool");
         } else {
-            debug!(hub = %self.hub.url, %error, "the hub is still away");
+            debug!(hub = %self.hub.url, %error, "still no exchange with the hub");
         }
         self.failures = self.failures.saturating_add(1);
         self.vitals.trouble = Some(words);

@@ -7,6 +7,7 @@
 
 mod files;
 mod layers;
+mod route;
 mod secret;
 mod show;
 pub mod word;
@@ -26,6 +27,7 @@ use snmp::Version;
 use toml::Spanned;
 
 use self::word::SiteWord;
+pub use route::RouteConfig;
 
 /// The commented sample: every key, its default and its reason.
 pub const SAMPLE: &str = include_str!("../../config/agent.toml");
@@ -47,8 +49,12 @@ pub struct AgentConfig {
     pub name: String,
     /// Where its state is kept.
     pub state_dir: PathBuf,
+    /// What the spool is sealed with, if not with the key in the state folder.
+    pub spool_key_file: Option<PathBuf>,
     /// Where the hub is, if the configuration says so; else the enrollment does.
     pub hub_url: Option<String>,
+    /// How to get there.
+    pub route: RouteConfig,
     /// Where printers are.
     pub ranges: Vec<RangeConfig>,
     /// Periods and deadlines of the actors.
@@ -163,8 +169,7 @@ impl AgentConfig {
             Some(path) => (path, files::read(path)?),
         };
         let files = files::layers(path, text)?;
-        let (raw, places) = layers::read(&files, environment, flags)?;
-        check(raw, &places)
+        Self::layered(&files, environment, flags)
     }
 
     /// Reads the configuration from a text; `origin` names it in errors.
@@ -177,8 +182,21 @@ impl AgentConfig {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let (origin, text) = (origin.to_owned(), text.to_owned());
-        let (raw, places) = layers::read(&[layers::Layer { origin, text }], environment, &[])?;
-        check(raw, &places)
+        Self::layered(&[layers::Layer { origin, text }], environment, &[])
+    }
+
+    fn layered(
+        files: &[layers::Layer],
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[String],
+    ) -> Result<Self, ConfigError> {
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        let (raw, places) = layers::read(files, environment.clone(), flags)?;
+        let route = route::check(&raw.hub, &environment, &places)?;
+        Ok(Self {
+            route,
+            ..check(raw, &places)?
+        })
     }
 
     /// The configuration as it is in effect, as TOML, secrets as `***`.
@@ -201,6 +219,7 @@ impl AgentConfig {
 pub(crate) struct Raw {
     name: Option<String>,
     state_dir: Option<PathBuf>,
+    state: RawState,
     hub: RawHub,
     ranges: Vec<RawRange>,
     credentials: BTreeMap<String, RawCredential>,
@@ -215,9 +234,19 @@ pub(crate) struct Raw {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct RawState {
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct RawHub {
     url: Option<Spanned<String>>,
     poll_secs: Option<Spanned<u64>>,
+    proxy: Option<Spanned<String>>,
+    proxy_password_file: Option<Spanned<PathBuf>>,
+    no_proxy: Vec<String>,
+    intercept_ca_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -293,7 +322,9 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
     Ok(AgentConfig {
         name: raw.name.unwrap_or_else(host_name),
         state_dir: raw.state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
+        spool_key_file: raw.state.key_file,
         hub_url: raw.hub.url.map(|url| check_url(url, places)).transpose()?,
+        route: RouteConfig::default(),
         ranges,
         settings: Settings {
             read_every,

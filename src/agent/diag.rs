@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::identity::Identity;
-use crate::ports;
+use crate::ports::{self, words::Lang};
 use crate::recent;
 use crate::remote::InEffect;
 
@@ -47,7 +47,7 @@ pub fn bundle(effect: &InEffect, status: Option<&StatusSnapshot>, masks: &Masks)
         "origins": lines(&config.show_origins(&effect.by_hub)),
         "hub_configuration": { "id": effect.id, "refused": effect.refusals },
         "state": state(&config.state_dir),
-        "ports": ports::rows(config, hub_url.as_deref()),
+        "ports": ports::rows(config, hub_url.as_deref(), Lang::En.words()),
         "status": status,
         "recent": recent::lines(),
     });

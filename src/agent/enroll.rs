@@ -6,18 +6,17 @@
 mod pin;
 
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use dial::{Connector, Destination, DialError, Dialer, Route, TlsProblem};
 use proto::v1;
 use proto::v1::enrollment_client::EnrollmentClient;
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
-use rustls_pki_types::ServerName;
 use tokio::time::timeout;
 use tonic::Code;
 use tonic::codegen::http::Uri;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, Endpoint};
 
 use self::pin::Pin;
 use crate::identity::{self, Identity, IdentityError};
@@ -48,6 +47,8 @@ pub struct Enrollment<'a> {
     pub again: bool,
     /// How long the hub may take to connect, and again to answer.
     pub timeout: Duration,
+    /// How to get there.
+    pub route: &'a Route,
 }
 
 /// A code as printed by `platen-hub agent invite`: a secret, and which hub to believe.
@@ -189,7 +190,7 @@ pub async fn enroll(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
     identity::prepare(order.state_dir)?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let request = signing_request(&key, order.name)?;
-    let reply = ask(&url, order.code, request, order.timeout).await?;
+    let reply = ask(&url, &order, request).await?;
     let strange = |reason: &str| EnrollError::Strange {
         url: url.clone(),
         reason: reason.into(),
@@ -223,20 +224,20 @@ fn signing_request(key: &KeyPair, name: &str) -> Result<String, rcgen::Error> {
 /// Shows the hub the code, over a connection that only the hub of the code can answer.
 async fn ask(
     url: &str,
-    code: &OneTimeCode,
+    order: &Enrollment<'_>,
     signing_request: String,
-    limit: Duration,
 ) -> Result<v1::EnrollReply, EnrollError> {
+    let limit = order.timeout;
     // The endpoint's own limits end at TCP: who accepts and then says nothing would hold us.
     let silent = |_| EnrollError::Unreachable {
         url: url.to_owned(),
         reason: format!("no answer in {limit:?}"),
     };
-    let connected = timeout(limit, connect(url, code.fingerprint, limit)).await;
+    let connected = timeout(limit, connect(url, order)).await;
     let channel = connected.map_err(silent)??;
     let mut client = EnrollmentClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
     let request = v1::EnrollRequest {
-        code: code.whole.clone(),
+        code: order.code.whole.clone(),
         signing_request,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         sealing_key: Vec::new(),
@@ -256,35 +257,25 @@ async fn ask(
     Ok(reply.into_inner())
 }
 
-async fn connect(
-    url: &str,
-    fingerprint: [u8; 32],
-    limit: Duration,
-) -> Result<Channel, EnrollError> {
+async fn connect(url: &str, order: &Enrollment<'_>) -> Result<Channel, EnrollError> {
     let strange = |reason: &dyn fmt::Display| EnrollError::Strange {
         url: url.to_owned(),
         reason: reason.to_string(),
     };
-    let pin = Pin::new(fingerprint).map_err(|error| strange(&error))?;
-    let (pin, doubt) = pin.watched();
-    let host = url
-        .parse::<Uri>()
-        .ok()
-        .and_then(|uri| uri.host().map(str::to_owned));
-    let host = host.unwrap_or_default();
-    // An IPv6 address stands in brackets in an address, and without them in a certificate.
-    let host = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
-    ServerName::try_from(host.clone()).map_err(|error| strange(&error))?;
-    let tls = ClientTlsConfig::new().domain_name(host);
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .and_then(|endpoint| endpoint.tls_config_with_verifier(tls, pin))
+    let beside = order.route.beside().to_vec();
+    let (pin, doubt) = Pin::new(order.code.fingerprint, beside).watched();
+    let to = Destination::of_url(url).map_err(|error| strange(&error))?;
+    let origin = url.parse().map_err(|error| strange(&error))?;
+    let dialer = Dialer::with_verifier(pin, order.route.clone())
         .map_err(|error| strange(&error))?
-        .connect_timeout(limit)
-        .timeout(limit);
-    endpoint.connect().await.map_err(|error| {
+        .within(order.timeout);
+    // TLS is the dialer's: to tonic it looks like a connection without.
+    let endpoint = Endpoint::from_shared(format!("http://{to}"))
+        .map_err(|error| strange(&error))?
+        .origin(origin)
+        .timeout(order.timeout);
+    let connected = endpoint.connect_with_connector(Connector::new(dialer, to));
+    connected.await.map_err(|error| {
         if doubt.was_raised() {
             return EnrollError::Impostor {
                 url: url.to_owned(),
@@ -292,35 +283,23 @@ async fn connect(
         }
         EnrollError::Unreachable {
             url: url.to_owned(),
-            reason: words(&error),
+            reason: match DialError::within(&error) {
+                Some(error) => said(error),
+                None => error.to_string(),
+            },
         }
     })
 }
 
-/// The innermost reason of an error, for people: tonic's own words are only "transport error".
-fn words(error: &dyn std::error::Error) -> String {
-    let mut reason = error.source();
-    let mut words = error.to_string();
-    while let Some(error) = reason {
-        words = match error.downcast_ref::<io::Error>() {
-            Some(error) => said(error),
-            None => error.to_string(),
-        };
-        reason = error.source();
-    }
-    words
-}
-
-fn said(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    match (error.kind(), inner) {
-        (_, Some(rustls::Error::InvalidMessage(_))) => {
-            "what listens there does not speak TLS; is it the portal's port, or another program?"
-                .to_owned()
-        }
-        (io::ErrorKind::ConnectionRefused, _) => format!("nothing listens there ({error})"),
-        (io::ErrorKind::TimedOut, _) => "no answer in time".to_owned(),
-        _ => error.to_string(),
+/// Why nobody was reached, for people.
+fn said(error: &DialError) -> String {
+    match error {
+        DialError::Tls {
+            problem: TlsProblem::NoTls,
+            ..
+        } => "what listens there does not speak TLS; is it the portal's port, or another program?"
+            .to_owned(),
+        error => error.to_string(),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It only assembles: configuration, identity, spool, sockets, and the actors that live on them.
 
+pub mod channels;
 pub mod cli;
 pub mod config;
 pub mod control;

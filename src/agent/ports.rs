@@ -3,116 +3,256 @@
 //! Made from the very values that the scope and the uplink use, so that table and traffic cannot
 //! differ. The agent listens on no port, so every row is outgoing.
 
+pub mod words;
+
+use std::fs;
+use std::net::IpAddr;
+
+use actors::reach::range::AddressRange;
+use dial::Destination;
 use serde::Serialize;
 
-use crate::config::AgentConfig;
+use self::words::Words;
+use crate::channels::{Channel, Speech, channels};
+use crate::config::{AgentConfig, RangeConfig};
 
-/// Port of https where an address names none.
-const HTTPS_PORT: u16 = 443;
+/// Where this machine's name servers stand.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Most name servers that a resolver asks (resolv.conf(5)).
+const NAME_SERVERS_MAX: usize = 3;
+/// Port of DNS.
+const DNS_PORT: u16 = 53;
+
+/// What carries a row's packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP echo, which has no ports.
+    Icmp,
+}
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// Where to.
+    /// Where to: a host, an address, or a range as it is configured.
     pub destination: String,
     /// Always `outgoing`.
     pub direction: &'static str,
+    /// What carries it.
+    pub transport: Transport,
     /// Transport and what speaks over it.
     pub protocol: &'static str,
-    /// The destination's port.
-    pub port: u16,
-    /// What for.
+    /// The destination's port; none for ICMP.
+    pub port: Option<u16>,
+    /// Whether it is used only when somebody asks for it.
+    pub on_request: bool,
+    /// Addresses within the destination that are never contacted.
+    pub exclude: Vec<String>,
+    /// What for, in the language that was asked for.
     pub purpose: String,
 }
 
 /// The rows of a configuration; `hub_url` is the hub that the agent polls, if any.
 #[must_use]
-pub fn rows(config: &AgentConfig, hub_url: Option<&str>) -> Vec<Row> {
-    let hub = hub_url
-        .and_then(host_and_port)
-        .map(|(destination, port)| Row {
-            destination,
-            direction: "outgoing",
-            protocol: "TCP gRPC (HTTP/2, TLS)",
-            port,
-            purpose: "readings".to_owned(),
-        });
+pub fn rows(config: &AgentConfig, hub_url: Option<&str>, words: &Words) -> Vec<Row> {
+    let channels = channels(config, hub_url);
+    let hub = channels
+        .iter()
+        .map(|channel| of_channel(channel, config, words));
     let printers = config.ranges.iter().flat_map(|range| {
-        range.addresses.iter().map(|addresses| Row {
-            destination: addresses.to_string(),
-            direction: "outgoing",
-            protocol: "UDP SNMP",
-            port: config.snmp_port,
-            purpose: purpose(range),
-        })
+        let (reading, pinging) = (words.printers, words.ping);
+        let of = move |addresses: &AddressRange| {
+            [
+                of_range(range, addresses, Some(config.snmp_port), reading, words),
+                of_range(range, addresses, None, pinging, words),
+            ]
+        };
+        range.addresses.iter().flat_map(of)
     });
-    let names = config
+    let dns = dns(config, &channels, words);
+    hub.chain(printers).chain(dns).collect()
+}
+
+fn of_channel(channel: &Channel, config: &AgentConfig, words: &Words) -> Row {
+    let (protocol, purpose) = match channel.speech {
+        Speech::Grpc => ("TCP gRPC (HTTP/2, TLS)", words.readings),
+        Speech::Wss => ("TCP MQTT (WebSocket, TLS)", words.commands),
+        Speech::Mqtts => ("TCP MQTT (TLS)", words.commands),
+        Speech::Ssh => ("TCP SSH", words.web_access),
+    };
+    let hop = channel.first_hop(config);
+    let (protocol, purpose) = match channel.proxy(config) {
+        None => (protocol, purpose.to_owned()),
+        Some(_) => (
+            "TCP HTTP CONNECT",
+            format!("{purpose} ({} {})", words.onward, channel.to),
+        ),
+    };
+    let on_request = channel.speech == Speech::Ssh;
+    Row {
+        destination: hop.host().to_owned(),
+        transport: Transport::Tcp,
+        port: Some(hop.port()),
+        on_request,
+        ..row(protocol, when(purpose, on_request, words))
+    }
+}
+
+/// Reading where there is a port, ping where there is none.
+fn of_range(
+    range: &RangeConfig,
+    addresses: &AddressRange,
+    port: Option<u16>,
+    purpose: &str,
+    words: &Words,
+) -> Row {
+    let exclude: Vec<String> = range.exclude.iter().map(ToString::to_string).collect();
+    let mut purpose = format!("{purpose} ({})", range.label);
+    if !exclude.is_empty() {
+        purpose.push_str(&format!(", {} {}", words.never, exclude.join(", ")));
+    }
+    let on_request = port.is_none();
+    let (transport, protocol) = match port {
+        Some(_) => (Transport::Udp, "UDP SNMP"),
+        None => (Transport::Icmp, "ICMP echo"),
+    };
+    Row {
+        destination: addresses.to_string(),
+        transport,
+        port,
+        on_request,
+        exclude,
+        ..row(protocol, when(purpose, on_request, words))
+    }
+}
+
+/// The name servers, where there is a name to ask for.
+fn dns(config: &AgentConfig, channels: &[Channel], words: &Words) -> Vec<Row> {
+    let is_name = |to: &Destination| to.host().parse::<IpAddr>().is_err();
+    let of_hub = channels
+        .iter()
+        .any(|channel| is_name(channel.first_hop(config)));
+    let mut ranges = config
         .ranges
         .iter()
         .flat_map(|range| range.addresses.iter().chain(&range.exclude));
-    let has_names = names.into_iter().any(|range| range.name().is_some());
-    let dns = has_names.then(|| Row {
-        destination: "the name servers of this machine".to_owned(),
-        direction: "outgoing",
-        protocol: "UDP DNS",
-        port: 53,
-        purpose: "host names of printers, once at the start".to_owned(),
+    let of_printers = ranges.any(|range| range.name().is_some());
+    let purpose = match (of_hub, of_printers) {
+        (false, false) => return Vec::new(),
+        (true, false) => words.name_of_hub.to_owned(),
+        (false, true) => words.names_of_printers.to_owned(),
+        (true, true) => format!("{}, {}", words.name_of_hub, words.names_of_printers),
+    };
+    let text = fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+    let servers = name_servers(&text).unwrap_or_else(|| vec![words.name_servers.to_owned()]);
+    let both = |server: String| {
+        [(Transport::Udp, "UDP DNS"), (Transport::Tcp, "TCP DNS")].map(|(transport, protocol)| {
+            Row {
+                destination: server.clone(),
+                transport,
+                port: Some(DNS_PORT),
+                ..row(protocol, purpose.clone())
+            }
+        })
+    };
+    servers.into_iter().flat_map(both).collect()
+}
+
+/// The servers that a `resolv.conf` names; none where it names none.
+fn name_servers(text: &str) -> Option<Vec<String>> {
+    let servers = text.lines().filter_map(|line| {
+        let server = line.trim().strip_prefix("nameserver")?.trim();
+        server.parse::<IpAddr>().ok().map(|it| it.to_string())
     });
-    hub.into_iter().chain(printers).chain(dns).collect()
+    let servers: Vec<String> = servers.take(NAME_SERVERS_MAX).collect();
+    (!servers.is_empty()).then_some(servers)
 }
 
-fn purpose(range: &crate::config::RangeConfig) -> String {
-    let mut purpose = format!("finding and reading printers ({})", range.label);
-    if !range.exclude.is_empty() {
-        let exclude: Vec<String> = range.exclude.iter().map(ToString::to_string).collect();
-        purpose.push_str(&format!(", never {}", exclude.join(", ")));
+fn when(purpose: String, on_request: bool, words: &Words) -> String {
+    if on_request {
+        format!("{purpose}; {}", words.on_request)
+    } else {
+        purpose
     }
-    purpose
 }
 
-/// Host and port of an address that was checked before.
-fn host_and_port(url: &str) -> Option<(String, u16)> {
-    let authority = url.strip_prefix("https://")?.trim_end_matches('/');
-    match authority.rsplit_once(':') {
-        // The colons of an IPv6 address stand before its bracket.
-        Some((host, port)) if !port.contains(']') => Some((host.to_owned(), port.parse().ok()?)),
-        Some(_) | None => Some((authority.to_owned(), HTTPS_PORT)),
+/// A row that is yet without a destination.
+fn row(protocol: &'static str, purpose: String) -> Row {
+    Row {
+        destination: String::new(),
+        direction: "outgoing",
+        transport: Transport::Tcp,
+        protocol,
+        port: None,
+        on_request: false,
+        exclude: Vec::new(),
+        purpose,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::words::Lang;
     use super::*;
 
-    #[test]
-    fn the_table_has_a_row_for_every_range_and_the_hub() {
-        let text = "[[ranges]]\nlabel = \"a\"\naddresses = [\"10.0.0.0/24\", \"10.1.0.7\"]\n\
-                    exclude = [\"10.0.0.9\"]\n[snmp]\nport = 1161\n";
+    fn short(text: &str, hub: Option<&str>) -> Vec<String> {
         let config = AgentConfig::parse("agent.toml", text, []).expect("valid");
-        let rows = rows(&config, Some("https://hub.example.org:8443"));
-        let short: Vec<String> = rows
+        rows(&config, hub, Lang::En.words())
             .iter()
-            .map(|row| format!("{} {}", row.destination, row.port))
-            .collect();
-        assert_eq!(
-            short,
-            ["hub.example.org 8443", "10.0.0.0/24 1161", "10.1.0.7 1161"]
-        );
-        assert!(rows[1].purpose.ends_with("never 10.0.0.9"));
+            .map(|row| {
+                let port = row.port.map(|port| port.to_string()).unwrap_or_default();
+                format!("{} {} {port}", row.protocol, row.destination)
+            })
+            .collect()
     }
 
     #[test]
-    fn a_hub_without_a_port_is_on_443_even_in_brackets() {
-        let both = ["https://hub.example.org", "https://[2001:db8::1]"];
-        let ports: Vec<u16> = both
-            .iter()
-            .filter_map(|url| host_and_port(url))
-            .map(|(_, port)| port)
-            .collect();
-        assert_eq!(ports, [443, 443]);
+    fn the_table_has_a_row_for_every_range_and_every_channel() {
+        let text = "[[ranges]]\nlabel = \"a\"\naddresses = [\"10.0.0.0/24\", \"10.1.0.7\"]\n\
+                    exclude = [\"10.0.0.9\"]\n[snmp]\nport = 1161\n";
         assert_eq!(
-            host_and_port("https://[2001:db8::1]:9"),
-            Some(("[2001:db8::1]".into(), 9))
+            short(text, Some("https://10.9.9.9:8443")),
+            [
+                "TCP gRPC (HTTP/2, TLS) 10.9.9.9 8443",
+                "TCP MQTT (WebSocket, TLS) 10.9.9.9 8443",
+                "TCP SSH 10.9.9.9 22",
+                "UDP SNMP 10.0.0.0/24 1161",
+                "ICMP echo 10.0.0.0/24 ",
+                "UDP SNMP 10.1.0.7 1161",
+                "ICMP echo 10.1.0.7 ",
+            ]
         );
+        let config = AgentConfig::parse("agent.toml", text, []).expect("valid");
+        let rows = rows(&config, None, Lang::En.words());
+        assert!(rows[0].purpose.ends_with("never 10.0.0.9"));
+        assert_eq!(rows[0].exclude, ["10.0.0.9"]);
+    }
+
+    #[test]
+    fn with_a_proxy_nothing_goes_to_the_hub_directly() {
+        let text = "[hub]\nproxy = \"http://10.8.8.8:3128\"\n";
+        let rows = short(text, Some("https://hub.example.org"));
+        assert_eq!(rows, ["TCP HTTP CONNECT 10.8.8.8 3128"; 3]);
+        let text = "[hub]\nproxy = \"http://10.8.8.8:3128\"\nno_proxy = [\"10.9.0.0/16\"]\n";
+        let rows = short(text, Some("https://10.9.9.9"));
+        assert_eq!(rows[0], "TCP gRPC (HTTP/2, TLS) 10.9.9.9 443");
+    }
+
+    #[test]
+    fn a_name_asks_the_name_servers_and_an_address_does_not() {
+        let has_dns = |rows: Vec<String>| rows.iter().any(|row| row.contains("DNS"));
+        assert!(has_dns(short("", Some("https://hub.example.org"))));
+        assert!(!has_dns(short("", Some("https://10.9.9.9"))));
+        let printer = "[[ranges]]\naddresses = [\"printer.example.org\"]\n";
+        assert!(has_dns(short(printer, None)));
+        let proxy = "[hub]\nproxy = \"http://proxy.example.org:3128\"\n";
+        assert!(has_dns(short(proxy, Some("https://10.9.9.9"))));
+        let text = "# nameserver 1.1.1.1\nnameserver 10.0.0.53\nnameserver fe80::1%eth0\n";
+        assert_eq!(name_servers(text), Some(vec!["10.0.0.53".to_owned()]));
+        assert_eq!(name_servers("search example.org\n"), None);
     }
 }

@@ -14,7 +14,7 @@ use actors::reach::range::AddressRange;
 use actors::reach::resolve::Resolver;
 use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::Snmp;
-use actors::spool::{Spool, SpoolLimits};
+use actors::spool::{Spool, SpoolKey, SpoolLimits};
 use actors::{Ended, Handle};
 use jiff::Timestamp;
 use printer::profile::Profiles;
@@ -66,7 +66,7 @@ pub async fn try_run(
     let _lock = lock(&config.state_dir)?;
     let identity = identity_of(&config)?;
     let path = config.state_dir.join(SPOOL_FILE);
-    let spool = Spool::open(path, SpoolLimits::default())
+    let spool = Spool::open(path, spool_key(&config)?, SpoolLimits::default())
         .await
         .map_err(|error| {
             CliError::new(Exit::FAILED, error.to_string())
@@ -200,6 +200,27 @@ fn lock(state_dir: &Path) -> Result<File, CliError> {
     }
 }
 
+/// What the spool is sealed with: the configured file, or the key in the state folder.
+fn spool_key(config: &AgentConfig) -> Result<SpoolKey, CliError> {
+    let (key, next) = match &config.spool_key_file {
+        Some(file) => (
+            SpoolKey::from_file(file),
+            "put the key there again, readable by the agent's user alone: 32 random octets, or 64 \
+             hexadecimal digits as of openssl rand -hex 32",
+        ),
+        None => (
+            SpoolKey::of_folder(&config.state_dir),
+            "put the file back from a backup; if it is lost, remove it: the spool is then set \
+             aside, and a new one is begun with a new key",
+        ),
+    };
+    key.map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .because("what waits for the hub is sealed with it")
+            .try_next(next)
+    })
+}
+
 /// Who we are to the hub; none for an agent that stands alone.
 fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
     let loaded = Identity::load(&config.state_dir).map_err(|error| {
@@ -248,6 +269,7 @@ pub(crate) async fn parts(
     for range in &config.ranges {
         subnets.push(Arc::new(subnet(range, config.snmp_port).await?));
     }
+    let route = config.route.route.clone();
     Ok(Parts {
         settings: config.settings,
         subnets,
@@ -259,6 +281,7 @@ pub(crate) async fn parts(
             authority_pem: identity.authority,
             certificate_pem: identity.certificate,
             key_pem: Secret::new(identity.key),
+            route,
             mqtt: None,
         }),
         word,

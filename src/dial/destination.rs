@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use http::Uri;
 use rustls_pki_types::ServerName;
+
+/// Port of https where an address names none.
+const HTTPS_PORT: u16 = 443;
 
 /// A host and a port, as the configuration or an enrollment gives them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,20 @@ impl Destination {
             port,
             name,
         })
+    }
+
+    /// Takes host and port out of `https://HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// [`NoHost`].
+    pub fn of_url(url: &str) -> Result<Self, NoHost> {
+        let no_host = || NoHost(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| no_host())?;
+        if uri.scheme_str() != Some("https") {
+            return Err(no_host());
+        }
+        let port = uri.port_u16().unwrap_or(HTTPS_PORT);
+        Self::new(uri.host().ok_or_else(no_host)?, port)
     }
 
     /// The host, an IPv6 address without brackets.
@@ -71,5 +89,14 @@ mod tests {
         assert_eq!(shown("hub.example.org", 443), "hub.example.org:443");
         assert_eq!(shown("[::1]", 8883), "[::1]:8883");
         assert!(Destination::new("no host", 1).is_err());
+    }
+
+    #[test]
+    fn an_address_without_a_port_is_on_443_even_in_brackets() {
+        let shown = |url| Destination::of_url(url).unwrap().to_string();
+        assert_eq!(shown("https://hub.example.org"), "hub.example.org:443");
+        assert_eq!(shown("https://[2001:db8::1]"), "[2001:db8::1]:443");
+        assert_eq!(shown("https://[2001:db8::1]:9"), "[2001:db8::1]:9");
+        assert!(Destination::of_url("http://hub.example.org").is_err());
     }
 }

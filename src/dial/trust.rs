@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -34,8 +37,11 @@ pub enum TrustError {
 }
 
 impl Trust {
-    /// TLS 1.2 or newer with exactly these roots.
-    pub(crate) fn client_config(&self) -> Result<rustls::ClientConfig, TrustError> {
+    /// Believes exactly these roots, and those `beside` them.
+    pub(crate) fn verifier(
+        &self,
+        beside: &[CertificateDer<'static>],
+    ) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
         let mut roots = RootCertStore::empty();
         for root in CertificateDer::pem_slice_iter(self.roots_pem.as_bytes()) {
             let root = root.map_err(|_| TrustError::Unreadable("hub's certificate"))?;
@@ -44,18 +50,47 @@ impl Trust {
         if roots.is_empty() {
             return Err(TrustError::Unreadable("hub's certificate"));
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
+        for root in beside {
+            roots.add(root.clone())?;
+        }
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map(|verifier| verifier as Arc<dyn ServerCertVerifier>)
+            .map_err(|_| TrustError::Unreadable("hub's certificate"))
+    }
+
+    /// TLS 1.2 or newer, with our certificate if there is one.
+    pub(crate) fn client_config(
+        &self,
+        verifier: Arc<dyn ServerCertVerifier>,
+    ) -> Result<ClientConfig, TrustError> {
         let Some((certificate, key)) = &self.identity else {
-            return Ok(builder.with_no_client_auth());
+            return Ok(without_identity(verifier)?);
         };
         let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| TrustError::Unreadable("agent's certificate"))?;
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
             .map_err(|_| TrustError::Unreadable("agent's key"))?;
-        Ok(builder.with_client_auth_cert(chain, key)?)
+        Ok(ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_client_auth_cert(chain, key)?)
     }
+}
+
+/// TLS 1.2 or newer for somebody who shows no certificate.
+pub(crate) fn without_identity(
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<ClientConfig, rustls::Error> {
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
 }

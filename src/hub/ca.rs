@@ -4,6 +4,8 @@
 //! SHA-256 that travels in their code. Nothing here reads a name out of a signing request: only
 //! its key, after its signature has proven that the sender holds the other half.
 
+mod client;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

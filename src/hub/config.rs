@@ -3,12 +3,18 @@
 //! A TOML file, then the environment over it (`PLATEN_HUB_SECTION__KEY`), then checks. Every key
 //! with its default and reason stands in config/hub.toml; `platen-hub config default` prints it.
 
+mod doors;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
 use serde::Deserialize;
+
+use self::doors::{RawMqtt, RawPortal};
+
+pub use self::doors::{BrokerConfig, DoorsConfig};
 
 /// config/hub.toml: every key, its default, its reason.
 pub const SAMPLE: &str = include_str!("../../config/hub.toml");
@@ -44,8 +50,10 @@ pub struct HubConfig {
     pub report_at_once: bool,
     /// Whether a person compares an agent's key before it is let in, unless an invitation says so.
     pub approval: bool,
-    /// Where the portal is listened for: a loopback address.
+    /// Where the portal is listened for without TLS: a loopback address.
     pub portal_listen: SocketAddr,
+    /// The portal over https, and MQTT.
+    pub doors: DoorsConfig,
     /// What is logged (`info`, or a filter of tracing-subscriber).
     pub log_level: String,
     /// How a log line looks.
@@ -105,6 +113,8 @@ struct Raw {
     #[serde(default)]
     portal: RawPortal,
     #[serde(default)]
+    mqtt: RawMqtt,
+    #[serde(default)]
     log: RawLog,
 }
 
@@ -128,12 +138,6 @@ struct RawUplink {
 #[serde(deny_unknown_fields)]
 struct RawEnrollment {
     approval: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPortal {
-    listen: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -213,26 +217,30 @@ impl TryFrom<Raw> for HubConfig {
                 message,
             });
         }
+        let uplink_listen = listen(
+            "uplink.listen",
+            raw.uplink.listen,
+            (Ipv4Addr::UNSPECIFIED, 443),
+        )?;
+        let names = names(raw.uplink.names)?;
+        let portal_listen = listen(
+            "portal.listen",
+            raw.portal.listen.clone(),
+            (Ipv4Addr::LOCALHOST, 8080),
+        )?;
         Ok(Self {
             state_dir: raw
                 .state_dir
                 .unwrap_or_else(|| PathBuf::from("/var/lib/platen-hub")),
             store_url: raw.store.url.unwrap_or_else(|| "sqlite:hub.db".to_owned()),
-            uplink_listen: listen(
-                "uplink.listen",
-                raw.uplink.listen,
-                (Ipv4Addr::UNSPECIFIED, 443),
-            )?,
-            names: names(raw.uplink.names)?,
+            doors: DoorsConfig::check(raw.portal, raw.mqtt, uplink_listen, &names)?,
+            uplink_listen,
+            names,
             public_port: raw.uplink.public_port.filter(|port| *port != 0),
             poll_every: Duration::from_secs(u64::from(poll_secs)),
             report_at_once: raw.uplink.report_at_once.unwrap_or(true),
             approval: raw.enrollment.approval.unwrap_or(false),
-            portal_listen: loopback(listen(
-                "portal.listen",
-                raw.portal.listen,
-                (Ipv4Addr::LOCALHOST, 8080),
-            )?)?,
+            portal_listen: loopback(portal_listen)?,
             log_level: log_level(raw.log.level)?,
             log_format: raw.log.format.unwrap_or(LogFormat::Text),
         })
@@ -256,14 +264,14 @@ fn listen(
     })
 }
 
-/// The portal has no passwords and no TLS yet: only this machine may reach it.
+/// This listener has no TLS: only this machine may reach it. Others come to `portal.names`.
 fn loopback(address: SocketAddr) -> Result<SocketAddr, ConfigError> {
     if address.ip().is_loopback() {
         return Ok(address);
     }
     let message = format!(
-        "{address} can be reached from other machines, and the portal has no TLS yet; \
-         use a loopback address such as 127.0.0.1:{}",
+        "{address} can be reached from other machines, and this listener has no TLS; browsers \
+         elsewhere use https on uplink.listen; write a loopback address such as 127.0.0.1:{}",
         address.port()
     );
     Err(ConfigError::Value {
@@ -290,24 +298,25 @@ fn names(names: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
     let Some(names) = names else {
         return Ok(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]);
     };
-    let refuse = |message| ConfigError::Value {
-        key: "uplink.names",
-        message,
-    };
     if names.is_empty() {
-        return Err(refuse(
-            "is empty; write at least one name that agents call".to_owned(),
-        ));
+        return Err(ConfigError::Value {
+            key: "uplink.names",
+            message: "is empty; write at least one name that agents call".to_owned(),
+        });
     }
+    checked_names("uplink.names", names)
+}
+
+/// Names and addresses as a certificate has them.
+fn checked_names(key: &'static str, names: Vec<String>) -> Result<Vec<String>, ConfigError> {
     let mut checked = Vec::with_capacity(names.len());
     for name in names {
         match ServerName::try_from(name.as_str()) {
             Ok(ServerName::IpAddress(address)) => checked.push(IpAddr::from(address).to_string()),
             Ok(ServerName::DnsName(dns)) => checked.push(dns.as_ref().to_ascii_lowercase()),
             Ok(_) | Err(_) => {
-                return Err(refuse(format!(
-                    "'{name}' is neither a host name nor an address"
-                )));
+                let message = format!("'{name}' is neither a host name nor an address");
+                return Err(ConfigError::Value { key, message });
             }
         }
     }
@@ -345,9 +354,8 @@ fn overlay(raw: Raw, variable: &str, value: &str) -> Result<Raw, ConfigError> {
         enrollment: RawEnrollment {
             approval: over.enrollment.approval.or(raw.enrollment.approval),
         },
-        portal: RawPortal {
-            listen: over.portal.listen.or(raw.portal.listen),
-        },
+        portal: over.portal.or(raw.portal),
+        mqtt: over.mqtt.or(raw.mqtt),
         log: RawLog {
             level: over.log.level.or(raw.log.level),
             format: over.log.format.or(raw.log.format),

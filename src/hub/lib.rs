@@ -6,11 +6,11 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -18,8 +18,13 @@ use tracing::{info, warn};
 use crate::ca::{Authority, CaError};
 use crate::command_key::{CommandKey, CommandKeyError};
 use crate::config::HubConfig;
+use crate::door::broker::BrokerError;
+use crate::door::carrier::{self, Carrier, CarrierError, Which};
+use crate::door::command::Desk;
+use crate::door::front::Names;
+use crate::door::opening::{self, Listeners, Rooms};
 use crate::door::portal::{self, PortalState};
-use crate::door::tls::{self, TlsError};
+use crate::door::tls::{Settings, TlsError};
 use crate::door::uplink::{Uplink, UplinkParts};
 use crate::state::{Bound, Lock, StateError};
 use crate::store::{Store, StoreError, Tenant};
@@ -30,6 +35,7 @@ pub mod command_key;
 pub mod config;
 pub mod door;
 pub mod meter;
+pub mod permission;
 pub mod state;
 pub mod store;
 
@@ -64,9 +70,20 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
-    /// The agents' door failed while it was open.
-    #[error("the uplink failed: {0}")]
-    Uplink(tonic::transport::Error),
+    /// A configured file cannot be read, or holds something else.
+    #[error("{key}: {path} holds nothing that can be used there")]
+    File {
+        /// The key that names the file.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no broker for commands.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// There is no session with the broker.
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
     /// The portal failed while it was open.
     #[error("the portal failed: {0}")]
     Portal(io::Error),
@@ -77,11 +94,14 @@ pub enum RunError {
 pub struct Hub {
     store: Store,
     uplink: Uplink,
-    settings: Arc<rustls::ServerConfig>,
-    uplink_listener: TcpListener,
-    portal_listener: TcpListener,
+    settings: Settings,
+    names: Names,
+    listeners: Listeners,
+    broker: Which,
     bound: Bound,
     poll_every: Duration,
+    key: Arc<CommandKey>,
+    state_dir: PathBuf,
     _lock: Lock,
 }
 
@@ -103,19 +123,17 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     state::make(&config.state_dir)?;
     let lock = state::lock(&config.state_dir)?;
     let authority = Authority::open(&config.state_dir, now)?;
-    let identity = authority.server_identity(&config.state_dir, &config.names, now)?;
-    let settings = tls::settings(&authority, identity)?;
-    let command_key = CommandKey::open(&config.state_dir)?;
+    let settings = opening::settings(config, &authority, now)?;
+    let key = Arc::new(CommandKey::open(&config.state_dir)?);
     let store = Store::open(&config.store_url, &config.state_dir).await?;
-    let (uplink_listener, uplink) = listen("uplink.listen", config.uplink_listen).await?;
-    let (portal_listener, portal) = listen("portal.listen", config.portal_listen).await?;
-    let bound = Bound { uplink, portal };
+    let (listeners, bound) = Listeners::bind(config).await?;
+    let broker = carrier::which(config).await?;
     state::tell(&config.state_dir, bound)?;
     let uplink = Uplink::new(UplinkParts {
         store: store.clone(),
         tenant: Tenant::DEFAULT,
         authority,
-        command_key: command_key.public(),
+        command_key: key.public(),
         poll_every: config.poll_every,
         report_at_once: config.report_at_once,
     });
@@ -123,10 +141,13 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         store,
         uplink,
         settings,
-        uplink_listener,
-        portal_listener,
+        names: opening::names(config),
+        listeners,
+        broker,
         bound,
         poll_every: config.poll_every,
+        key,
+        state_dir: config.state_dir.clone(),
         _lock: lock,
     })
 }
@@ -136,6 +157,12 @@ impl Hub {
     #[must_use]
     pub fn bound(&self) -> Bound {
         self.bound
+    }
+
+    /// Where commands go out: what [`carrier::Carrier::open`] takes.
+    #[must_use]
+    pub fn broker(&self) -> &Which {
+        &self.broker
     }
 
     /// What the hub keeps.
@@ -154,21 +181,24 @@ impl Hub {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
             poll_every: self.poll_every,
+            key: self.key,
         };
-        let portal = axum::serve(self.portal_listener, portal::router(state))
-            .with_graceful_shutdown(told(stopped.clone()));
-        let uplink = self
-            .uplink
-            .serve(self.uplink_listener, self.settings, told(stopped));
-        let doors = async {
-            tokio::try_join!(async { uplink.await.map_err(RunError::Uplink) }, async {
-                portal.await.map_err(RunError::Portal)
-            },)
+        let rooms = Rooms {
+            uplink: self.uplink.routes(),
+            portal: portal::router(state),
+            broker: self.broker.own(),
+            store: self.store.clone(),
+            tenant: Tenant::DEFAULT,
         };
+        let (carrier, arrivals) = Carrier::open(&self.broker, self.state_dir)?;
+        let desk = Desk::new(self.store.clone(), Tenant::DEFAULT, Arc::new(carrier));
+        let desk = tokio::spawn(desk.work(arrivals, told(stopped.clone())));
+        let doors = opening::serve(self.listeners, self.settings, self.names, rooms, stopped);
         tokio::pin!(doors);
         info!(uplink = %self.bound.uplink, portal = %self.bound.portal, "the hub is open");
         tokio::select! {
             ended = &mut doors => {
+                desk.abort();
                 self.store.close().await;
                 ended?;
                 return Ok(());
@@ -178,9 +208,10 @@ impl Hub {
         info!("the hub is closing");
         stop.send_replace(true);
         match timeout(DRAIN_TIMEOUT, doors).await {
-            Ok(ended) => ended.map(|_| ())?,
+            Ok(ended) => ended?,
             Err(_) => warn!("connections that did not end were cut"),
         }
+        desk.abort();
         self.store.close().await;
         Ok(())
     }
@@ -190,18 +221,4 @@ impl Hub {
 async fn told(mut stopped: watch::Receiver<bool>) {
     // An error means that the teller is gone, which is telling too.
     let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
-}
-
-async fn listen(
-    key: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), RunError> {
-    let failed = |source| RunError::Bind {
-        key,
-        address,
-        source,
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }

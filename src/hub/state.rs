@@ -52,8 +52,17 @@ pub struct Lock(#[expect(dead_code, reason = "held open: closing it unlocks")] F
 pub struct Bound {
     /// For agents.
     pub uplink: SocketAddr,
-    /// For people.
+    /// For people, on this machine.
     pub portal: SocketAddr,
+    /// For people elsewhere, if not where agents are.
+    #[serde(default)]
+    pub portal_https: Option<SocketAddr>,
+    /// For MQTT over TLS.
+    #[serde(default)]
+    pub mqtt: Option<SocketAddr>,
+    /// For MQTT over WebSocket, if not where agents are.
+    #[serde(default)]
+    pub mqtt_websocket: Option<SocketAddr>,
 }
 
 /// Makes the folder, for the hub alone, if it is not there.
@@ -205,6 +214,9 @@ mod tests {
         let bound = Bound {
             uplink: "127.0.0.1:1".parse().unwrap(),
             portal: "127.0.0.1:2".parse().unwrap(),
+            portal_https: None,
+            mqtt: Some("127.0.0.1:3".parse().unwrap()),
+            mqtt_websocket: None,
         };
         let lock = lock(folder.path()).unwrap();
         tell(folder.path(), bound).unwrap();

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use hub::config::{HubConfig, LogFormat};
+use hub::config::{DoorsConfig, HubConfig, LogFormat};
+use hub::permission::Rights;
 use hub::store::{Store, Tenant};
 use jiff::Timestamp;
 use printer::identity::DeviceId;
@@ -33,7 +34,9 @@ impl Running {
             public_port: None,
             poll_every: Duration::from_secs(30),
             report_at_once: true,
+            approval: false,
             portal_listen: "127.0.0.1:0".parse().unwrap(),
+            doors: DoorsConfig::default(),
             log_level: "off".to_owned(),
             log_format: LogFormat::Text,
         };
@@ -66,7 +69,11 @@ impl Running {
     pub(crate) async fn enter(&self, browser: &Browser) {
         let link = self
             .store
-            .portal_link_create(&Tenant::DEFAULT, Timestamp::now())
+            .portal_link_create(
+                &Tenant::DEFAULT,
+                ("anna", &Rights::usual()),
+                Timestamp::now(),
+            )
             .await
             .unwrap();
         let link = self.address(&format!("/enter/{}", link.reveal()));

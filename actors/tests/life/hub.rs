@@ -48,6 +48,7 @@ impl Hub {
             authority_pem,
             certificate_pem,
             key_pem: Secret::new(key),
+            route: dial::Route::direct(),
             mqtt: None,
         };
         (

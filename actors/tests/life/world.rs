@@ -10,7 +10,7 @@ use actors::reach::credential::Credential;
 use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::{Snmp, SnmpSettings};
 use actors::report::Report;
-use actors::spool::{Content, Spool, SpoolLimits};
+use actors::spool::{Content, Spool, SpoolKey, SpoolLimits};
 use actors::status::StatusSnapshot;
 use jiff::Timestamp;
 use printer::identity::DeviceId;
@@ -47,7 +47,8 @@ impl World {
 
     async fn over(folder: TempDir, rack: &Rack, hub: Option<HubLink>) -> Self {
         let path = folder.path().join("spool.redb");
-        let spool = Spool::open(path, SpoolLimits::default())
+        let key = SpoolKey::of_folder(folder.path()).expect("a key");
+        let spool = Spool::open(path, key, SpoolLimits::default())
             .await
             .expect("a spool");
         let snmp = Snmp::open(SnmpSettings {

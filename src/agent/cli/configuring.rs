@@ -6,10 +6,11 @@ use clap::{Args, Subcommand};
 use printer::status::Severity;
 
 use super::running::ConfigArgs;
-use super::table::{json, table};
+use super::table::{NOTHING, json, table};
 use super::{CliError, Exit};
 use crate::config::SAMPLE;
 use crate::identity::Identity;
+use crate::ports::words::{Lang, Words};
 use crate::ports::{Row, rows};
 
 /// What can be asked about the configuration.
@@ -44,6 +45,9 @@ pub struct PortsArgs {
     /// As a Markdown table, for a ticket to the network's people
     #[arg(long)]
     markdown: bool,
+    /// The language of the table
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    lang: Lang,
 }
 
 /// Answers about the configuration.
@@ -81,7 +85,8 @@ pub fn ports(args: &PortsArgs) -> Result<Exit, CliError> {
     let enrolled = Identity::load(&config.state_dir).ok().flatten();
     let enrolled = enrolled.map(|identity| identity.hub_url);
     let hub_url = config.hub_url.clone().or(enrolled);
-    let rows = rows(&config, hub_url.as_deref());
+    let words = args.lang.words();
+    let rows = rows(&config, hub_url.as_deref(), words);
     if config.ranges.is_empty() {
         eprintln!("there are no [[ranges]] in the configuration: no printer is contacted");
     }
@@ -89,30 +94,32 @@ pub fn ports(args: &PortsArgs) -> Result<Exit, CliError> {
         let text = json(&serde_json::json!({ "schema": 1, "ports": rows }));
         return print(&text.map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?);
     }
-    let headings = ["DESTINATION", "DIRECTION", "PROTOCOL", "PORT", "FOR"];
     if args.markdown {
-        return print(&markdown(&headings, &rows));
+        return print(&markdown(&rows, words));
     }
-    let cells: Vec<_> = rows.iter().map(|row| (cells(row), Severity::Ok)).collect();
-    print(&table(&headings, &cells, false))
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| (cells(row, words), Severity::Ok))
+        .collect();
+    print(&table(&words.headings, &cells, false))
 }
 
-fn cells(row: &Row) -> Vec<String> {
+fn cells(row: &Row, words: &Words) -> Vec<String> {
     vec![
         row.destination.clone(),
-        row.direction.to_owned(),
+        words.outgoing.to_owned(),
         row.protocol.to_owned(),
-        row.port.to_string(),
+        row.port.map_or(NOTHING.to_owned(), |port| port.to_string()),
         row.purpose.clone(),
     ]
 }
 
-fn markdown(headings: &[&str], rows: &[Row]) -> String {
+fn markdown(rows: &[Row], words: &Words) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let headings: Vec<String> = headings.iter().map(ToString::to_string).collect();
+    let headings: Vec<String> = words.headings.iter().map(ToString::to_string).collect();
     let rule: Vec<String> = headings.iter().map(|_| "---".to_owned()).collect();
     let rows = rows.iter().map(|row| {
-        let escaped: Vec<String> = cells(row)
+        let escaped: Vec<String> = cells(row, words)
             .iter()
             .map(|cell| cell.replace('|', "\\|"))
             .collect();

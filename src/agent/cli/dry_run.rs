@@ -10,7 +10,7 @@ use std::time::Duration;
 use actors::mask::Masks;
 use actors::outbox::{Entry, Kind, Outbox};
 use actors::parts::Word;
-use actors::spool::{Spool, SpoolLimits};
+use actors::spool::{Spool, SpoolKey, SpoolLimits};
 use actors::status::{StatusSnapshot, Totals};
 use actors::{Handle, would_send};
 use jiff::Timestamp;
@@ -35,7 +35,8 @@ const LOOKS: u32 = 4;
 pub async fn run(effect: InEffect, as_json: bool) -> Result<Exit, CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::new(Exit::FAILED, error.to_string());
     let folder = Folder::made()?;
-    let spool = Spool::open(folder.0.join(SPOOL_FILE), SpoolLimits::default())
+    let key = SpoolKey::of_folder(&folder.0).map_err(|error| failed(&error))?;
+    let spool = Spool::open(folder.0.join(SPOOL_FILE), key, SpoolLimits::default())
         .await
         .map_err(|error| failed(&error))?;
     let config = &effect.config;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::asking;
+use super::running::ConfigArgs;
 use super::table::printable;
 use super::{CliError, Exit};
 use crate::config::{AgentConfig, DEFAULT_STATE_DIR};
@@ -32,6 +33,8 @@ pub struct EnrollArgs {
     /// Seconds to wait for the hub
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = asking::timeout)]
     timeout: Duration,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// Enrolls this agent.
@@ -47,6 +50,8 @@ pub async fn run(args: EnrollArgs) -> Result<Exit, CliError> {
             .map(|config| config.name)
             .unwrap_or_default(),
     };
+    // Only for the way to the hub: a proxy, if the site has one.
+    let way = args.config.load()?.route;
     let order = Enrollment {
         url: &args.url,
         code: &code,
@@ -54,6 +59,7 @@ pub async fn run(args: EnrollArgs) -> Result<Exit, CliError> {
         name: &own_name,
         again: args.again,
         timeout: args.timeout,
+        route: &way.route,
     };
     let identity = enroll(order)
         .await

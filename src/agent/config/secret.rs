@@ -20,7 +20,7 @@ pub(super) fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Se
         places.error(
             file,
             format!("{shown} cannot be read: {error}"),
-            "name a file that holds the community and that this user can read",
+            "name a file that holds the secret alone and that this user can read",
         )
     };
     let about = fs::metadata(path).map_err(unreadable)?;
@@ -44,7 +44,7 @@ pub(super) fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Se
         return Err(places.error(
             file,
             format!("{shown} is empty"),
-            "write the community into it",
+            "write the secret into it",
         ));
     }
     Ok(Secret::new(secret))

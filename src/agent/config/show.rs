@@ -94,11 +94,16 @@ fn table(config: &AgentConfig) -> Table {
         "state_dir".to_owned(),
         config.state_dir.display().to_string().into(),
     );
+    if let Some(file) = &config.spool_key_file {
+        let file = file.display().to_string();
+        all.insert("state".to_owned(), section([("key_file", file.into())]));
+    }
     let mut hub = Table::new();
     if let Some(url) = &config.hub_url {
         hub.insert("url".to_owned(), url.clone().into());
     }
     hub.insert("poll_secs".to_owned(), secs(config.settings.poll_every));
+    way(config, &mut hub);
     all.insert("hub".to_owned(), hub.into());
     all.insert(
         "ranges".to_owned(),
@@ -156,6 +161,25 @@ fn word(config: &AgentConfig, all: &mut Table) {
         ("size_mib", mib.into()),
     ];
     all.insert("outbox".to_owned(), section(outbox));
+}
+
+/// How to get to the hub, as written.
+fn way(config: &AgentConfig, hub: &mut Table) {
+    let way = &config.route;
+    if let Some(proxy) = &way.proxy {
+        hub.insert("proxy".to_owned(), proxy.clone().into());
+    }
+    if !way.no_proxy.is_empty() {
+        hub.insert("no_proxy".to_owned(), way.no_proxy.clone().into());
+    }
+    for (key, path) in [
+        ("proxy_password_file", &way.proxy_password_file),
+        ("intercept_ca_file", &way.intercept_ca_file),
+    ] {
+        if let Some(path) = path {
+            hub.insert(key.to_owned(), path.display().to_string().into());
+        }
+    }
 }
 
 fn range(range: &RangeConfig) -> Value {

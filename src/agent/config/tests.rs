@@ -29,6 +29,12 @@ fn the_sample_names_every_key_with_its_default() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), "hush\n").expect("written");
     let path = file.path().display().to_string();
+    let roots = tempfile::NamedTempFile::new().expect("a file");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::default();
+    let root = params.self_signed(&key).expect("a certificate").pem();
+    fs::write(roots.path(), root).expect("written");
+    let roots = roots.path().display().to_string();
     let uncommented: String = SAMPLE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -36,6 +42,8 @@ fn the_sample_names_every_key_with_its_default() {
             Some(_) | None => line,
         })
         .map(|line| line.replace("/run/secrets/snmp_community", &path) + "\n")
+        .map(|line| line.replace("/run/secrets/proxy_password", &path))
+        .map(|line| line.replace("/etc/platen/intercept-ca.pem", &roots))
         .collect();
     let config = parse(&uncommented).expect("the sample without its # is valid");
     assert_eq!(config.settings, Settings::default());
@@ -348,4 +356,68 @@ fn a_ceiling_is_of_addresses() {
         refusal("[site]\nceiling = [\"printer.example.org\"]\n")
             .starts_with("agent.toml:2:12: 'printer.example.org' is a host name")
     );
+}
+
+#[test]
+fn the_way_to_the_hub_is_the_files_or_the_environments() {
+    let hub = dial::Destination::new("hub.example.org", 443).expect("a host");
+    let via = |text: &str, variables: &[(&str, &str)]| {
+        let config = with(variables, text).expect("valid");
+        config.route.route.proxy_to(&hub).map(ToString::to_string)
+    };
+    let environment = [
+        ("HTTPS_PROXY", "http://anna:word@env.test:1"),
+        ("NO_PROXY", "10.0.0.0/8"),
+    ];
+    assert_eq!(via("", &[]), None);
+    assert_eq!(
+        via("", &environment).as_deref(),
+        Some("http://anna@env.test:1")
+    );
+    assert_eq!(via("[hub]\nproxy = \"none\"\n", &environment), None);
+    let file = "[hub]\nproxy = \"http://file.test:2\"\n";
+    assert_eq!(
+        via(file, &environment).as_deref(),
+        Some("http://file.test:2")
+    );
+    let around = format!("{file}no_proxy = [\".example.org\"]\n");
+    assert_eq!(via(&around, &[]), None);
+}
+
+#[test]
+fn a_proxy_that_cannot_be_is_refused_and_its_password_never_shown() {
+    for (text, says) in [
+        (
+            "[hub]\nproxy = \"socks5://p:1\"\n",
+            "agent.toml:2:9: a proxy of the kind 'socks5' cannot be used",
+        ),
+        (
+            "[hub]\nproxy = \"http://anna:hush@p:1\"\n",
+            "agent.toml:2:9: a password stands in the address of the proxy",
+        ),
+        (
+            "[hub]\nproxy_password_file = \"/nowhere\"\n",
+            "agent.toml:2:23: there is a password for a proxy, and no proxy",
+        ),
+        (
+            "[hub]\nintercept_ca_file = \"/nowhere\"\n",
+            "agent.toml:2:21: /nowhere cannot be read",
+        ),
+    ] {
+        let said = refusal(text);
+        assert!(said.starts_with(says) && !said.contains("hush"), "{said}");
+    }
+    let refused = with(&[("https_proxy", "ftp://p:1")], "").expect_err("refused");
+    assert!(
+        refused
+            .to_string()
+            .starts_with("HTTPS_PROXY: a proxy of the kind 'ftp'")
+    );
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), "hush\n").expect("written");
+    let path = file.path().display();
+    let text = format!("[hub]\nproxy = \"http://anna@p:1\"\nproxy_password_file = \"{path}\"\n");
+    let config = parse(&text).expect("valid");
+    assert!(!config.show().contains("hush") && config.show().contains("anna"));
+    assert!(!format!("{config:?}").contains("hush"));
 }

@@ -11,10 +11,12 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256};
 
-/// Believes a server whose chain holds the CA with this fingerprint and ends in it.
+/// Believes a server whose chain holds the CA with this fingerprint and ends in it, or ends in one
+/// of the roots beside it: those of an intercepting proxy, where the site configured one.
 #[derive(Debug)]
 pub(super) struct Pin {
     fingerprint: [u8; 32],
+    beside: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
     doubt: Doubt,
 }
@@ -31,14 +33,14 @@ impl Doubt {
 }
 
 impl Pin {
-    /// A verifier for the CA with this fingerprint.
-    pub(super) fn new(fingerprint: [u8; 32]) -> Result<Self, Error> {
-        let provider = Arc::new(ring::default_provider());
-        Ok(Self {
+    /// A verifier for the CA with this fingerprint, and for the roots `beside` it.
+    pub(super) fn new(fingerprint: [u8; 32], beside: Vec<CertificateDer<'static>>) -> Self {
+        Self {
             fingerprint,
-            provider,
+            beside,
+            provider: Arc::new(ring::default_provider()),
             doubt: Doubt::default(),
-        })
+        }
     }
 
     /// The verifier to use, and what tells that it refused.
@@ -56,10 +58,14 @@ impl Pin {
     ) -> Result<ServerCertVerified, Error> {
         let authority = chain
             .iter()
-            .find(|certificate| fingerprint(certificate) == self.fingerprint)
-            .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+            .find(|certificate| fingerprint(certificate) == self.fingerprint);
         let mut roots = RootCertStore::empty();
-        roots.add(authority.clone().into_owned())?;
+        for root in authority.into_iter().chain(&self.beside) {
+            roots.add(root.clone().into_owned())?;
+        }
+        if roots.is_empty() {
+            return Err(Error::InvalidCertificate(CertificateError::UnknownIssuer));
+        }
         let provider = self.provider.clone();
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()

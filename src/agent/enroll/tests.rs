@@ -116,6 +116,7 @@ async fn enroll_with(
         name: "lyon-1",
         again,
         timeout: Duration::from_secs(15),
+        route: &Route::direct(),
     })
     .await
 }

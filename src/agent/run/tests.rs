@@ -114,7 +114,8 @@ async fn what_the_hub_configures_comes_into_effect_in_the_same_process() {
     );
     let config = AgentConfig::parse("agent.toml", &text, []).expect("valid");
     let program = Program::new(config, None);
-    let spool = Spool::open(folder.path().join(SPOOL_FILE), SpoolLimits::default());
+    let key = SpoolKey::of_folder(folder.path()).expect("a key");
+    let spool = Spool::open(folder.path().join(SPOOL_FILE), key, SpoolLimits::default());
     let spool = spool.await.expect("a spool");
     let about = About {
         name: "lyon-1".to_owned(),

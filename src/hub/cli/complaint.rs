@@ -24,6 +24,8 @@ impl Exit {
     pub const NOTHING: Self = Self(3);
     /// The hub cannot be reached.
     pub const HUB_AWAY: Self = Self(69);
+    /// Refused: doing it again does not help.
+    pub const REFUSED: Self = Self(77);
     /// The configuration is bad: restarting does not help.
     pub const BAD_CONFIG: Self = Self(78);
 }
@@ -225,10 +227,13 @@ impl From<RunError> for Complaint {
                 let what = format!("{address} cannot be listened on");
                 Self::new(Exit::FAILED, what).because(why).try_next(next)
             }
+            RunError::File { key, .. } => Self::new(Exit::BAD_CONFIG, error.to_string())
+                .try_next(format!("name a file in {key} that this user can read")),
             RunError::CommandKey(CommandKeyError::State(error)) => error.into(),
             RunError::CommandKey(CommandKeyError::Unreadable(_) | CommandKeyError::Make(_))
             | RunError::Tls(_)
-            | RunError::Uplink(_)
+            | RunError::Broker(_)
+            | RunError::Carrier(_)
             | RunError::Portal(_) => Self::new(Exit::FAILED, error.to_string()),
         }
     }

@@ -1,7 +1,13 @@
 //! The doors: what the outside can reach, one file or folder each.
 
+pub mod broker;
+pub mod carrier;
 pub mod code;
+pub mod command;
 mod enrolling;
+pub mod front;
+pub mod mqtt;
+pub mod opening;
 pub mod portal;
 pub mod tls;
 pub mod uplink;

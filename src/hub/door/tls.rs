@@ -1,4 +1,4 @@
-//! The TLS in front of the uplink: our own acceptor, so that a peer's certificate is ours to judge.
+//! The TLS in front of every door: our own acceptor, so that a peer's certificate is ours to judge.
 //!
 //! A client may come without a certificate (to enroll), never with a wrong one. What a peer can
 //! cost is bounded here: connections, handshakes, and how long a stranger may stay.
@@ -10,8 +10,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -19,7 +22,6 @@ use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::server::Connected;
 use tracing::{debug, warn};
 
 use crate::ca::{Authority, ServerIdentity};
@@ -33,7 +35,7 @@ const CONNECTIONS_MAX: usize = 2_048;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest a peer without a certificate may stay: enrolling is one call.
-const STRANGER_LIFE: Duration = Duration::from_secs(30);
+pub const STRANGER_LIFE: Duration = Duration::from_secs(30);
 
 /// Connections that have shaken hands and wait to be served.
 const READY_MAX: usize = 16;
@@ -60,6 +62,8 @@ pub struct Peer {
     /// Its certificate, if it has shown one that the hub's authority signed. It may have ended:
     /// what it is worth is [`crate::store::Store::prove`]'s to say.
     pub certificate: Option<Presented>,
+    /// Whom it wanted (RFC 6066, section 3); none where it called an address.
+    pub wanted: Option<String>,
 }
 
 impl Peer {
@@ -71,37 +75,95 @@ impl Peer {
     }
 }
 
-/// The settings of the door's TLS: 1.2 and up, our certificate, our authority for clients.
+/// The certificates that the doors show.
+#[derive(Debug)]
+pub struct Faces {
+    /// The hub's own, for everybody.
+    pub own: ServerIdentity,
+    /// Another for browsers, and the names by which they come.
+    pub portal: Option<(ServerIdentity, Vec<String>)>,
+}
+
+/// The settings of a door's TLS.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For a door that also takes those without a certificate, and speaks HTTP.
+    pub open: Arc<ServerConfig>,
+    /// For a door that takes agents only.
+    pub agents: Arc<ServerConfig>,
+}
+
+/// The settings of the doors' TLS: 1.2 and up, our certificates, our authority for clients.
 ///
 /// # Errors
 /// [`TlsError`] when certificate or authority cannot be used.
-pub fn settings(
-    authority: &Authority,
-    identity: ServerIdentity,
-) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn settings(authority: &Authority, faces: Faces) -> Result<Settings, TlsError> {
+    let face = Arc::new(Face::new(faces)?);
     let verifier = Arc::new(Verifier::new(authority)?);
-    let mut config = ServerConfig::builder_with_protocol_versions(&[&TLS13, &TLS12])
+    let mut open = ServerConfig::builder_with_protocol_versions(&[&TLS13, &TLS12])
         .with_client_cert_verifier(verifier)
-        .with_single_cert(identity.chain, identity.key)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
+        .with_cert_resolver(Arc::<Face>::clone(&face));
+    open.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Nobody renews over MQTT: an ended certificate opens nothing there.
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate().clone())?;
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build()?;
+    let agents = ServerConfig::builder_with_protocol_versions(&[&TLS13, &TLS12])
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(face);
+    Ok(Settings {
+        open: Arc::new(open),
+        agents: Arc::new(agents),
+    })
+}
+
+/// Shows the certificate of the name that was asked for.
+#[derive(Debug)]
+struct Face {
+    own: Arc<CertifiedKey>,
+    portal: Option<(Arc<CertifiedKey>, Vec<String>)>,
+}
+
+impl Face {
+    fn new(faces: Faces) -> Result<Self, rustls::Error> {
+        let certified = |identity: ServerIdentity| {
+            let provider = ring::default_provider();
+            let key = CertifiedKey::from_der(identity.chain, identity.key, &provider)?;
+            Ok::<_, rustls::Error>(Arc::new(key))
+        };
+        let portal = match faces.portal {
+            None => None,
+            Some((identity, names)) => Some((certified(identity)?, names)),
+        };
+        Ok(Self {
+            own: certified(faces.own)?,
+            portal,
+        })
+    }
+}
+
+impl ResolvesServerCert for Face {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let wanted = hello.server_name().map(str::to_ascii_lowercase);
+        let portal = self.portal.as_ref().zip(wanted);
+        match portal {
+            Some(((key, names), wanted)) if names.contains(&wanted) => Some(Arc::clone(key)),
+            Some(_) | None => Some(Arc::clone(&self.own)),
+        }
+    }
 }
 
 /// Accepts connections until the returned stream is dropped.
 pub fn connections(
     listener: TcpListener,
     settings: Arc<ServerConfig>,
-) -> ReceiverStream<io::Result<Connection>> {
+) -> ReceiverStream<Connection> {
     let (ready, stream) = mpsc::channel(READY_MAX);
     tokio::spawn(accept(listener, TlsAcceptor::from(settings), ready));
     ReceiverStream::new(stream)
 }
 
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    ready: mpsc::Sender<io::Result<Connection>>,
-) {
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sender<Connection>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -134,7 +196,7 @@ async fn shake_hands(
     stream: TcpStream,
     address: SocketAddr,
     place: OwnedSemaphorePermit,
-    ready: mpsc::Sender<io::Result<Connection>>,
+    ready: mpsc::Sender<Connection>,
 ) {
     // Polls are small: without this, each answer waits for an acknowledgement (RFC 896).
     if let Err(error) = stream.set_nodelay(true) {
@@ -145,7 +207,7 @@ async fn shake_hands(
         Ok(Ok(stream)) => {
             let connection = Connection::new(stream, address, place);
             // Fails only when the hub is going down: then nobody is served any more.
-            let _ = ready.send(Ok(connection)).await;
+            let _ = ready.send(connection).await;
         }
         Ok(Err(error)) => debug!(%address, %error, "a handshake failed"),
         Err(_) => debug!(%address, "a handshake took too long"),
@@ -164,7 +226,9 @@ pub struct Connection {
 
 impl Connection {
     fn new(stream: TlsStream<TcpStream>, address: SocketAddr, place: OwnedSemaphorePermit) -> Self {
-        let certificates = stream.get_ref().1.peer_certificates();
+        let session = stream.get_ref().1;
+        let wanted = session.server_name().map(str::to_ascii_lowercase);
+        let certificates = session.peer_certificates();
         let certificate = certificates
             .and_then(<[_]>::first)
             .and_then(verifier::presented);
@@ -176,6 +240,7 @@ impl Connection {
             peer: Peer {
                 address,
                 certificate,
+                wanted,
             },
             leaves,
             _place: place,
@@ -183,11 +248,11 @@ impl Connection {
     }
 }
 
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
+impl Connection {
+    /// Who is at its end.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
     }
 }
 

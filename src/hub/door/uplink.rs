@@ -5,7 +5,6 @@
 //! field: [`Uplink::prove`] makes the [`AgentId`] that keeping reports asks for. What a message
 //! says is checked in [`super::wire`]; what it may cost is bounded here.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +12,14 @@ use jiff::Timestamp;
 use proto::v1;
 use proto::v1::enrollment_server::EnrollmentServer;
 use proto::v1::uplink_server::UplinkServer;
-use rustls::ServerConfig;
-use tokio::net::TcpListener;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataValue;
-use tonic::transport::Server;
+use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tracing::{debug, error, info, warn};
 
 use crate::ca::{AgentCertificate, Authority, CheckedRequest};
-use crate::door::tls::{self, Peer};
+use crate::door::tls::Peer;
 use crate::door::wire;
 use crate::store::accept::AcceptError;
 use crate::store::agents::AgentId;
@@ -35,22 +32,6 @@ const POLL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Largest enrollment: a code and a signing request of a few hundred bytes.
 const ENROLL_BYTES_MAX: usize = 32 * 1024;
-
-/// Calls at once on one connection. An agent makes one at a time.
-const STREAMS_MAX: u32 = 8;
-
-/// Resets by a peer that are not yet dealt with before its connection is ended (CVE-2023-44487).
-const RESETS_MAX: usize = 16;
-
-/// Largest list of headers of one call, in bytes. An agent's have a few hundred.
-const HEADERS_LEN_MAX: u32 = 8 * 1024;
-
-/// Longest one call may take: the store waits at most 20 s for another writer.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How often a quiet connection is asked whether it lives, and how long it may take to say so.
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(60);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the agents' door needs to know.
 #[derive(Debug)]
@@ -84,32 +65,17 @@ impl Uplink {
         }
     }
 
-    /// Serves agents until `shutdown`, then ends what is under way.
-    ///
-    /// # Errors
-    /// When the listener fails for good.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        settings: Arc<ServerConfig>,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<(), tonic::transport::Error> {
+    /// The routes of the agents' door, for [`super::front`] to serve.
+    #[must_use]
+    pub fn routes(self) -> axum::Router {
         let enrollment =
             EnrollmentServer::new(self.clone()).max_decoding_message_size(ENROLL_BYTES_MAX);
         let uplink = UplinkServer::new(self)
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(POLL_BYTES_MAX);
-        Server::builder()
-            .timeout(CALL_TIMEOUT)
-            .max_concurrent_streams(STREAMS_MAX)
-            .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
-            .http2_max_header_list_size(HEADERS_LEN_MAX)
-            .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
-            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .add_service(enrollment)
+        Routes::new(enrollment)
             .add_service(uplink)
-            .serve_with_incoming_shutdown(tls::connections(listener, settings), shutdown)
-            .await
+            .into_axum_router()
     }
 
     /// Proves who sent a request, by the certificate of its connection, which has not ended.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
-use super::gate::cookie_name;
+use super::gate::{Https, cookie_name};
 use super::{PageError, PortalState};
 use crate::store::portal::SESSION_LIFE;
 
@@ -36,10 +36,15 @@ pub async fn enter(
         .await?;
     let session = session.ok_or(PageError::DeadLink)?;
     let cookie = format!(
-        "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}",
+        "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}",
         cookie_name(&parts),
         session.reveal(),
         SESSION_LIFE.as_secs(),
+        if parts.extensions.get::<Https>().is_some() {
+            "; Secure"
+        } else {
+            ""
+        },
     );
     Ok((
         StatusCode::SEE_OTHER,

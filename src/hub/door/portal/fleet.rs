@@ -103,6 +103,7 @@ struct Unheard {
 
 /// An agent of the last table.
 struct Agent {
+    href: String,
     name: String,
     mark: Mark,
     last_poll: String,
@@ -406,6 +407,7 @@ impl Agent {
     fn of(agent: &AgentRow, now: Now<'_>) -> Self {
         let waiting = agent.status.as_ref().map(|status| status.spool_reports);
         Self {
+            href: format!("/agents/{}", agent.id),
             name: agent.name.clone(),
             mark: Mark::of_agent(agent, now),
             last_poll: agent

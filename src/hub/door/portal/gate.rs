@@ -1,17 +1,22 @@
-//! Who may pass: the loopback name, the method, the headers of every answer, and the session.
+//! Who may pass: the name, the method, the headers of every answer, and the session.
 //!
 //! [`guard`] stands before every route; [`Viewer`] is the proof of a session that a page's handler
 //! takes as a parameter, so that a page without one does not compile into something open.
 //!
-//! The cookie is `HttpOnly` and `SameSite=Strict`. It is neither `Secure` nor named `__Host-`:
-//! both need https, and this portal speaks plain http on a loopback address, where not every
-//! browser and no command line would send it back. Cookies know no ports, so its name carries the
-//! port: two hubs on one machine do not end each other's sessions.
+//! What changes something is a `POST` to one route, from a form of this portal only: beside the
+//! cookie, which no other site can send along, the browser must say that the form was ours.
+//!
+//! The cookie is `HttpOnly` and `SameSite=Strict`, over https also `Secure` and named `__Host-`. On
+//! a loopback address the portal speaks plain http, where not every browser and no command line
+//! would send such a cookie back. Cookies know no ports, so its name there carries the port: two
+//! hubs on one machine do not end each other's sessions.
+
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -21,6 +26,8 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::{Notice, PageError, PortalState};
+use crate::permission::Subject;
+use crate::store::portal::Session;
 
 /// Nothing but our own style sheet and icon; no script, no frame, no form elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
@@ -49,10 +56,31 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Port of a `Host` that names none (RFC 9110, section 4.2.1).
 const HTTP_PORT: u16 = 80;
 
+/// Where a browser says which site a request comes from (Fetch Metadata).
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What the session's cookie is called over https: a browser takes it from this very host only.
+const HTTPS_COOKIE: &str = "__Host-platen";
+
+/// A request came over https, to one of these names. Put there by the front, never by a request.
+#[derive(Debug, Clone)]
+pub struct Https(pub Arc<[String]>);
+
 /// A browser with a session. Made only by the check of its cookie.
 #[derive(Debug)]
 pub struct Viewer {
-    _until: Timestamp,
+    session: Session,
+}
+
+impl Viewer {
+    /// Who it is to the policy, and what they may.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject::Holder {
+            name: self.session.name.clone(),
+            rights: self.session.rights.clone(),
+        }
+    }
 }
 
 impl FromRequestParts<PortalState> for Viewer {
@@ -63,23 +91,31 @@ impl FromRequestParts<PortalState> for Viewer {
             return Err(PageError::NoSession);
         };
         let now = Timestamp::now();
-        let until = state
+        let session = state
             .store
             .portal_session_check(&state.tenant, token, now)
             .await?;
-        until
-            .map(|until| Self { _until: until })
+        session
+            .map(|session| Self { session })
             .ok_or(PageError::NoSession)
     }
 }
 
-/// Lets through what is asked of a loopback name by `GET` or `HEAD`, and marks every answer.
+/// Lets through what is asked of a name of ours by `GET` or `HEAD`, or sent by a form of ours to
+/// where forms go, and marks every answer. Over https those are the configured names, without TLS
+/// the loopback ones.
 ///
 /// A page of another site can make a browser ask 127.0.0.1 under that site's own name (DNS
 /// rebinding); the name is then in `Host`, and the answer is 421.
 pub async fn guard(request: Request, next: Next) -> Response {
-    let mut answer = if !is_loopback(&request) {
+    let mut answer = if !is_ours(&request) {
         Notice::wrong_host().into_response()
+    } else if *request.method() == Method::POST && takes_forms(request.uri().path()) {
+        if is_our_form(&request) {
+            next.run(request).await
+        } else {
+            Notice::foreign_form().into_response()
+        }
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
         (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response()
     } else {
@@ -95,18 +131,69 @@ pub async fn guard(request: Request, next: Next) -> Response {
     answer
 }
 
-/// Whether every name the request gives for us is a loopback one, and there is one at all.
-fn is_loopback(request: &Request) -> bool {
+/// Whether a path takes forms: commands to an agent, and nothing else.
+fn takes_forms(path: &str) -> bool {
+    let agent = path
+        .strip_prefix("/agents/")
+        .and_then(|rest| rest.strip_suffix("/commands"));
+    agent.is_some_and(|agent| !agent.is_empty() && !agent.contains('/'))
+}
+
+/// Whether the browser says that the form is of this very portal. One that says nothing is none of
+/// today's, and is refused.
+fn is_our_form(request: &Request) -> bool {
+    let header = |name| {
+        let mut values = request.headers().get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Some(None),
+            (Some(value), None) => value.to_str().ok().map(Some),
+            (Some(_), Some(_)) => None,
+        }
+    };
+    let (Some(site), Some(origin), Some(host)) = (header(SITE), header(ORIGIN), header(HOST))
+    else {
+        return false;
+    };
+    // HTTP/2 has no Host; the authority stands in its place.
+    let Some(host) = host.or(request.uri().authority().map(Authority::as_str)) else {
+        return false;
+    };
+    let scheme = match request.extensions().get::<Https>() {
+        Some(Https(_)) => "https://",
+        None => "http://",
+    };
+    let is_here = |origin: &str| origin.strip_prefix(scheme) == Some(host);
+    match (site, origin) {
+        (Some(site), None) => site == "same-origin",
+        (None, Some(origin)) => is_here(origin),
+        (Some(site), Some(origin)) => site == "same-origin" && is_here(origin),
+        (None, None) => false,
+    }
+}
+
+/// Whether every name the request gives for us is one of ours, and there is one at all.
+fn is_ours(request: &Request) -> bool {
+    let https = request.extensions().get::<Https>();
+    let is_name_of_ours = |name: &Authority| match https {
+        None => is_loopback_name(name),
+        Some(Https(names)) => is_one_of(name, names),
+    };
     let mut names = request.headers().get_all(HOST).iter();
     let (host, more) = (names.next(), names.next());
     let uri = request.uri().authority();
     let host = host.map(|host| Authority::try_from(host.as_bytes()));
     match (host, more, uri) {
-        (Some(Ok(host)), None, None) => is_loopback_name(&host),
-        (Some(Ok(host)), None, Some(uri)) => is_loopback_name(&host) && is_loopback_name(uri),
-        (None, None, Some(uri)) => is_loopback_name(uri),
+        (Some(Ok(host)), None, None) => is_name_of_ours(&host),
+        (Some(Ok(host)), None, Some(uri)) => is_name_of_ours(&host) && is_name_of_ours(uri),
+        (None, None, Some(uri)) => is_name_of_ours(uri),
         _ => false,
     }
+}
+
+fn is_one_of(name: &Authority, names: &[String]) -> bool {
+    let host = name.host().trim_start_matches('[').trim_end_matches(']');
+    let is_host = |name: &String| name.eq_ignore_ascii_case(host);
+    !name.as_str().contains('@') && names.iter().any(is_host)
 }
 
 /// `localhost`, 127.0.0.0/8 or `[::1]`. Names under `localhost` are left to others: each is an
@@ -123,8 +210,11 @@ fn is_loopback_name(name: &Authority) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// What the session's cookie is called on this port.
+/// What the session's cookie is called here.
 pub(super) fn cookie_name(parts: &Parts) -> String {
+    if parts.extensions.get::<Https>().is_some() {
+        return HTTPS_COOKIE.to_owned();
+    }
     let host = parts
         .headers
         .get(HOST)
@@ -180,13 +270,13 @@ mod tests {
             "2130706433",
         ];
         for host in ours {
-            assert!(is_loopback(&request(&[host])), "{host}");
+            assert!(is_ours(&request(&[host])), "{host}");
         }
         for host in foreign {
-            assert!(!is_loopback(&request(&[host])), "{host}");
+            assert!(!is_ours(&request(&[host])), "{host}");
         }
-        assert!(!is_loopback(&request(&[])));
-        assert!(!is_loopback(&request(&["localhost", "example.org"])));
+        assert!(!is_ours(&request(&[])));
+        assert!(!is_ours(&request(&["localhost", "example.org"])));
     }
 
     #[test]
@@ -201,6 +291,52 @@ mod tests {
             None
         );
         assert_eq!(cookie(&cookies("platen_8080=x"), "platen_80"), None);
+    }
+
+    #[test]
+    fn a_form_is_ours_only_if_the_browser_says_so() {
+        let form = |headers: &[(HeaderName, &str)]| {
+            let request = Request::builder().uri("/").header(HOST, "127.0.0.1:8080");
+            let request = headers.iter().fold(request, |request, (name, value)| {
+                request.header(name, *value)
+            });
+            is_our_form(&request.body(Body::empty()).unwrap())
+        };
+        let here = "http://127.0.0.1:8080";
+        assert!(form(&[(SITE, "same-origin"), (ORIGIN, here)]));
+        assert!(form(&[(ORIGIN, here)]));
+        assert!(form(&[(SITE, "same-origin")]));
+        for site in ["cross-site", "same-site", "none", ""] {
+            assert!(!form(&[(SITE, site), (ORIGIN, here)]), "{site}");
+        }
+        for origin in [
+            "null",
+            "http://127.0.0.1:8081",
+            "http://localhost:8080",
+            "https://127.0.0.1:8080",
+        ] {
+            assert!(!form(&[(ORIGIN, origin)]), "{origin}");
+            assert!(
+                !form(&[(SITE, "same-origin"), (ORIGIN, origin)]),
+                "{origin}"
+            );
+        }
+        assert!(!form(&[(ORIGIN, here), (ORIGIN, "http://example.org")]));
+        assert!(!form(&[]));
+    }
+
+    #[test]
+    fn only_commands_to_an_agent_are_forms() {
+        assert!(takes_forms("/agents/0123/commands"));
+        for path in [
+            "/",
+            "/agents",
+            "/agents//commands",
+            "/agents/a/b/commands",
+            "/enter/x/commands",
+        ] {
+            assert!(!takes_forms(path), "{path}");
+        }
     }
 
     fn request(hosts: &[&str]) -> Request {

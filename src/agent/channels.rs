@@ -1,0 +1,69 @@
+//! The channels to the hub: one list for what is dialled, for `platen ports` and for
+//! `platen check`, so that the three cannot differ.
+
+use dial::{Destination, Proxy};
+use serde::Serialize;
+
+use crate::config::AgentConfig;
+
+/// Port of the hub's SSH, which device web access needs.
+const SSH_PORT: u16 = 22;
+
+/// What is spoken with the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speech {
+    /// gRPC over HTTP/2 and TLS: reports.
+    Grpc,
+    /// MQTT over WebSocket and TLS: commands.
+    Wss,
+    /// MQTT over TLS: commands.
+    Mqtts,
+    /// SSH: device web access, on request.
+    Ssh,
+}
+
+/// One way to the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// What is spoken.
+    pub speech: Speech,
+    /// Where to.
+    pub to: Destination,
+}
+
+/// The channels of a configuration; none for an agent that stands alone, or whose hub has no
+/// address that can be dialled. `hub_url` is the hub that the agent polls.
+#[must_use]
+pub fn channels(_config: &AgentConfig, hub_url: Option<&str>) -> Vec<Channel> {
+    let Some(hub) = hub_url.and_then(|url| Destination::of_url(url).ok()) else {
+        return Vec::new();
+    };
+    let ssh = Destination::new(hub.host(), SSH_PORT).ok();
+    let ssh = ssh.map(|to| Channel {
+        speech: Speech::Ssh,
+        to,
+    });
+    let of = |speech| Channel {
+        speech,
+        to: hub.clone(),
+    };
+    [of(Speech::Grpc), of(Speech::Wss)]
+        .into_iter()
+        .chain(ssh)
+        .collect()
+}
+
+impl Channel {
+    /// The proxy on the way, if there is one.
+    #[must_use]
+    pub fn proxy<'a>(&self, config: &'a AgentConfig) -> Option<&'a Proxy> {
+        config.route.route.proxy_to(&self.to)
+    }
+
+    /// Whom this machine connects to: the hub or the proxy.
+    #[must_use]
+    pub fn first_hop<'a>(&'a self, config: &'a AgentConfig) -> &'a Destination {
+        self.proxy(config).map_or(&self.to, Proxy::destination)
+    }
+}
