@@ -6,6 +6,7 @@
 //! report is on disk before the device takes it for its last one. One reading at a time.
 
 mod ask;
+mod importance;
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use actix::{
 };
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use printer::change::{self, Change};
+use printer::change;
 use printer::identity::{DeviceId, Fingerprint};
 use printer::reading::Reading;
 use tokio::sync::oneshot;
@@ -181,7 +182,7 @@ impl Device {
             .map(|last| change::between(&last.reading, &reading));
         let day = reading.at.as_second().div_euclid(SECONDS_PER_DAY);
         let is_first = self.kept_on != Some(day);
-        let importance = importance(changes.as_deref(), is_first && !reading.meters.is_empty());
+        let importance = importance::of(&reading, changes.as_deref(), is_first);
         let device = self.seed.id.clone();
         let boxed = Box::new(reading.clone());
         let report = match (depth, &changes) {
@@ -442,23 +443,4 @@ async fn append(
     let kept = tools.spool.append(vec![new]).await?;
     debug!(sequence = kept.start().0, "spooled");
     Ok(())
-}
-
-/// What may be given up when the disk is full, and what never.
-fn importance(changes: Option<&[Change]>, is_first_meter_of_day: bool) -> Importance {
-    let never = |change: &Change| match change {
-        Change::AlertRaised { .. }
-        | Change::AlertCleared { .. }
-        | Change::SupplyReplaced { .. } => true,
-        Change::Meter { .. }
-        | Change::SupplyLevel { .. }
-        | Change::Status { .. }
-        | Change::Tray { .. }
-        | Change::Identity { .. } => false,
-    };
-    if is_first_meter_of_day || changes.is_some_and(|changes| changes.iter().any(never)) {
-        Importance::Keep
-    } else {
-        Importance::Thinnable
-    }
 }

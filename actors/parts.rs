@@ -7,11 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use printer::profile::Profiles;
 use tokio::runtime;
+use tokio::sync::Mutex;
 
 use crate::backoff::Backoff;
+use crate::keeper::Keeper;
 use crate::mask::Masks;
 use crate::outbox::Outbox;
-use crate::reach::credential::{Credential, Secret};
+use crate::reach::credential::Credential;
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
 use crate::site::Site;
@@ -51,8 +53,6 @@ pub struct Parts {
 pub struct Word {
     /// Applied to everything that leaves.
     pub masks: Masks,
-    /// Where everything that leaves is noted.
-    pub outbox: Outbox,
     /// The id of the hub's configuration that is in effect; empty for none.
     pub configuration: String,
     /// What is wrong at the site, in words, most important first.
@@ -79,14 +79,32 @@ pub struct HubLink {
     pub url: String,
     /// The hub's own CA, PEM: the only root that is believed.
     pub authority_pem: String,
-    /// Our certificate, PEM.
-    pub certificate_pem: String,
-    /// Our key, PEM.
-    pub key_pem: Secret,
+    /// Keeps our certificate and key, which change while we live.
+    pub keeper: Arc<dyn Keeper>,
+    /// Held by whoever renews the certificate.
+    pub renewing: Arc<Mutex<()>>,
     /// How to get there.
     pub route: dial::Route,
     /// Where commands come from; `None`: no commands.
     pub mqtt: Option<MqttLink>,
+    /// Where everything that is sent is noted.
+    pub outbox: Outbox,
+}
+
+impl HubLink {
+    /// A link to the hub at `url`, directly, and without commands.
+    #[must_use]
+    pub fn new(url: String, authority_pem: String, keeper: Arc<dyn Keeper>) -> Self {
+        Self {
+            url,
+            authority_pem,
+            keeper,
+            renewing: Arc::default(),
+            route: dial::Route::direct(),
+            mqtt: None,
+            outbox: Outbox::default(),
+        }
+    }
 }
 
 impl fmt::Debug for HubLink {

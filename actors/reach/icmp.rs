@@ -66,6 +66,14 @@ impl Echoes {
     }
 }
 
+/// Opens an ICMP socket as ping does, and closes it again; nothing is sent.
+///
+/// # Errors
+/// What the system says when it does not allow this.
+pub fn probe() -> io::Result<()> {
+    Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4)).map(drop)
+}
+
 /// Asks for an echo `count` times, a second apart. Must be called on a tokio runtime.
 ///
 /// # Errors

@@ -37,8 +37,8 @@ pub(super) type Job = Box<dyn FnOnce(&mut Keeper) + Send>;
 /// How a database is opened; the tests put a failing disk here.
 type Opener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
 
-/// Unix time in milliseconds; a story puts another one here.
-pub type Clock = fn() -> u64;
+/// Unix time in milliseconds; the tests put another one here.
+pub(super) type Clock = fn() -> u64;
 
 /// The owner of the file.
 pub(super) struct Keeper {
@@ -322,7 +322,13 @@ impl Keeper {
     }
 
     fn try_open(&self, now_ms: u64) -> Result<Store, StoreError> {
-        let database = (self.open)(&self.path)?;
+        let is_new = !self.path.exists();
+        let database = (self.open)(&self.path).inspect_err(|_| {
+            if is_new {
+                // Half made, it would look like a damaged one; where it stays, it is set aside.
+                let _ = std::fs::remove_file(&self.path);
+            }
+        })?;
         if !format::is_first(&database)? {
             return Store::open(database, self.sealer()?, self.limits, now_ms);
         }

@@ -31,7 +31,6 @@ use printer::identity::DeviceId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alarm::Alarm;
-pub use keeper::Clock;
 use keeper::{Job, Keeper, Views};
 pub use key::{KeyError, SpoolKey};
 
@@ -221,20 +220,7 @@ impl Spool {
         key: SpoolKey,
         limits: SpoolLimits,
     ) -> Result<Self, SpoolError> {
-        Self::open_at(path, key, limits, keeper::now_ms).await
-    }
-
-    /// As [`Self::open`], under another clock.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub async fn open_at(
-        path: impl Into<PathBuf>,
-        key: SpoolKey,
-        limits: SpoolLimits,
-        clock: Clock,
-    ) -> Result<Self, SpoolError> {
-        Self::start(Keeper::new(path.into(), key, limits, clock)).await
+        Self::start(Keeper::new(path.into(), key, limits, keeper::now_ms)).await
     }
 
     async fn start(keeper: Keeper) -> Result<Self, SpoolError> {

@@ -13,13 +13,12 @@ use redb::{
 
 use super::format::SEALED;
 use super::record::Record;
+use super::room::{self, Step};
 use super::seal::{Place, Sealer};
 use super::tables::{
     ACKS, DEVICES, LID, LID_NAME, META, Meta, REPORTS, TELLINGS, THINNABLE, Tables,
 };
-use super::{
-    Content, NewReport, PEEK_REPORTS_MAX, Sequence, SpoolLimits, SpoolStats, Spooled, room,
-};
+use super::{Content, NewReport, PEEK_REPORTS_MAX, Sequence, SpoolLimits, SpoolStats, Spooled};
 
 /// The step in which acks are dated: a year of them takes 1 MiB, and nobody misses ten minutes.
 const ACK_STEP_MS: u64 = 10 * 60 * 1_000;
@@ -40,6 +39,8 @@ pub(super) struct Store {
     /// The last sequence that may have been handed out. The hub may have kept what was handed
     /// out, so that is not thinned.
     pub(super) peeked: u64,
+    /// How densely the history that waits is kept.
+    step: Step,
 }
 
 /// What the registry remembered.
@@ -87,6 +88,7 @@ impl Store {
             sealer,
             limits,
             peeked: 0,
+            step: Step::default(),
         };
         if store.meta()?.is_none() {
             store.make(Meta {
@@ -158,7 +160,8 @@ impl Store {
                 tables.put(&mut meta, &Record::of_report(report))?;
             }
             let unsent = self.peeked.max(meta.acked) + 1..first;
-            room::make(&mut tables, &mut meta, self.limits, unsent, now_ms)?;
+            let room = (self.limits, &mut self.step);
+            room::make(&mut tables, &mut meta, room, unsent, now_ms)?;
         }
         meta.save(&transaction)?;
         transaction.commit()?;
@@ -221,6 +224,7 @@ impl Store {
             tables.drop_acked(&mut meta, expired)?;
         }
         meta.save(&transaction)?;
+        self.step = Step::default();
         Ok(transaction.commit()?)
     }
 

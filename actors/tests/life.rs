@@ -9,6 +9,9 @@
 #[path = "life/hub.rs"]
 mod hub;
 #[cfg(test)]
+#[path = "life/identity.rs"]
+mod identity;
+#[cfg(test)]
 #[path = "life/rack.rs"]
 mod rack;
 #[cfg(test)]

@@ -10,15 +10,17 @@ use dial::{Connector, Destination, DialError, Dialer, Trust, TrustError};
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::uplink_client::UplinkClient;
+use rustls::CertificateError;
 use serde_json::Value;
-use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 use tracing::{error, warn};
 
 use super::told;
+use crate::keeper::Papers;
 use crate::mask::Masks;
-use crate::outbox::Kind;
+use crate::outbox::{Kind, Outbox};
 use crate::parts::{HubLink, Word};
 use crate::report::Report;
 use crate::spool::{
@@ -50,7 +52,7 @@ pub(super) enum PollError {
     #[error("the agent's identity cannot be used: {0}")]
     Identity(#[from] TrustError),
     /// No connection, or none that TLS lets us believe in.
-    #[error("the hub {url} cannot be reached: {}", words(.error))]
+    #[error("the hub {url} cannot be reached: {}{}", words(.error), clock_doubt(.error))]
     Unreachable {
         url: String,
         error: tonic::transport::Error,
@@ -63,6 +65,8 @@ pub(super) enum PollError {
         message: String,
         /// The newest epoch that the hub knows, where it refused ours as older.
         newest_epoch: Option<u64>,
+        /// Whether the hub itself, and not something on the way, refuses us for good.
+        is_for_good: bool,
     },
     /// The hub speaks of another spool than ours.
     #[error("the hub {url} answered for epoch {theirs} instead of {ours}")]
@@ -70,6 +74,9 @@ pub(super) enum PollError {
     /// Our own disk.
     #[error("the spool cannot be read: {0}")]
     Spool(#[from] SpoolError),
+    /// The identity could not be read or kept.
+    #[error("{0}")]
+    Keeping(String),
 }
 
 /// What a poll brought.
@@ -92,6 +99,10 @@ pub(super) struct Link {
     client: UplinkClient<Channel>,
     /// What the hub last asked for that the spool has no more.
     asked: u64,
+    /// What we are to the hub on this connection.
+    certificate_pem: String,
+    /// Where everything that is sent is noted.
+    outbox: Outbox,
 }
 
 impl Link {
@@ -104,7 +115,8 @@ impl Link {
             url: hub.url.clone(),
             error,
         };
-        let dialer = dialer(hub)?;
+        let papers = hub.keeper.current();
+        let dialer = dialer(hub, &papers)?;
         // TLS is the dialer's: to tonic it looks like a connection without.
         let channel = Endpoint::from_shared(format!("http://{to}"))
             .map_err(unreachable)?
@@ -125,7 +137,28 @@ impl Link {
             url: hub.url.clone(),
             client,
             asked: 0,
+            outbox: hub.outbox.clone(),
+            certificate_pem: papers.certificate_pem,
         })
+    }
+
+    /// Whether this connection was made with the certificate that is in use.
+    pub(super) fn is_current(&self, hub: &HubLink) -> bool {
+        self.certificate_pem == hub.keeper.current().certificate_pem
+    }
+
+    /// Asks for a certificate; returns it, PEM.
+    pub(super) async fn renew(&mut self, signing_request: String) -> Result<String, PollError> {
+        let request = v1::RenewRequest {
+            signing_request,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        self.outbox
+            .note(Kind::Renewal, told::renewal(&request))
+            .await;
+        let renewed = self.client.renew(request).await;
+        let renewed = renewed.map_err(|status| refused(&self.url, &status))?;
+        Ok(renewed.into_inner().certificate)
     }
 
     /// Hands over the oldest batch that waits, and lets the spool forget what the hub has kept.
@@ -135,9 +168,7 @@ impl Link {
     pub(super) async fn poll(
         &mut self,
         spool: &Spool,
-        word: &Word,
-        totals: Totals,
-        started_at: Timestamp,
+        myself: &Myself<'_>,
     ) -> Result<Polled, PollError> {
         let mut reports_max = PEEK_REPORTS_MAX;
         loop {
@@ -149,8 +180,8 @@ impl Link {
                 Vec::new()
             });
             let (sent, last) = (batch.len(), batch.last().map(|spooled| spooled.sequence));
-            let request = request(spool, batch, word, (totals, started_at));
-            word.outbox.note(Kind::Poll, told::poll(&request)).await;
+            let request = request(spool, batch, myself);
+            self.outbox.note(Kind::Poll, told::poll(&request)).await;
             let reply = match self.send(request).await {
                 Ok(reply) => reply,
                 Err(refusal) => {
@@ -184,15 +215,7 @@ impl Link {
         let url = self.url.clone();
         let reply = match self.client.poll(request).await {
             Ok(reply) => reply.into_inner(),
-            Err(status) => {
-                let newest = status.metadata().get(NEWEST_EPOCH);
-                return Err(PollError::Refused {
-                    url,
-                    code: status.code(),
-                    message: status.message().chars().take(200).collect(),
-                    newest_epoch: newest.and_then(|newest| newest.to_str().ok()?.parse().ok()),
-                });
-            }
+            Err(status) => return Err(refused(&url, &status)),
         };
         if reply.epoch != ours {
             return Err(PollError::WrongEpoch {
@@ -240,22 +263,16 @@ impl Link {
 }
 
 /// A poll with these reports, masked.
-fn request(
-    spool: &Spool,
-    batch: Vec<Spooled>,
-    word: &Word,
-    (totals, started_at): (Totals, Timestamp),
-) -> v1::PollRequest {
+fn request(spool: &Spool, batch: Vec<Spooled>, myself: &Myself<'_>) -> v1::PollRequest {
     let stats = spool.stats();
-    let spools = spool.alarms(Timestamp::now());
-    let spools = spools.iter().map(Alarm::to_string);
-    let alarms: Vec<String> = spools.chain(word.alarms.iter().cloned()).collect();
+    let of_spool = spool.alarms(Timestamp::now());
+    let masks = &myself.word.masks;
     let reports = batch.into_iter();
     v1::PollRequest {
         epoch: stats.epoch,
-        status: Some(agent_status(&stats, totals, started_at, (word, &alarms))),
+        status: Some(agent_status(&stats, myself, of_spool)),
         reports: reports
-            .filter_map(|spooled| translate(spooled, stats.epoch, &word.masks))
+            .filter_map(|spooled| translate(spooled, stats.epoch, masks))
             .collect(),
     }
 }
@@ -271,6 +288,14 @@ pub async fn would_send(
     totals: Totals,
     started_at: Timestamp,
 ) -> Result<Vec<Value>, SpoolError> {
+    let myself = Myself {
+        word,
+        totals,
+        started_at,
+        start: (0, ""),
+        commands_connected: false,
+        alarms: word.alarms.clone(),
+    };
     let mut polls = Vec::new();
     loop {
         let batch = spool.peek(PEEK_REPORTS_MAX, REPORTS_BYTES_MAX).await?;
@@ -278,7 +303,7 @@ pub async fn would_send(
         if last.is_none() && !polls.is_empty() {
             return Ok(polls);
         }
-        let request = request(spool, batch, word, (totals, started_at));
+        let request = request(spool, batch, &myself);
         polls.push(told::poll(&request));
         match last {
             Some(last) => spool.ack(last).await?,
@@ -288,11 +313,11 @@ pub async fn would_send(
 }
 
 /// What dials the hub: its own CA is believed, our certificate shown.
-fn dialer(hub: &HubLink) -> Result<Dialer, TrustError> {
-    let key = String::from_utf8_lossy(hub.key_pem.expose()).into_owned();
+fn dialer(hub: &HubLink, papers: &Papers) -> Result<Dialer, TrustError> {
+    let key = String::from_utf8_lossy(papers.key_pem.expose()).into_owned();
     let trust = Trust {
         roots_pem: hub.authority_pem.clone(),
-        identity: Some((hub.certificate_pem.clone(), key)),
+        identity: Some((papers.certificate_pem.clone(), key)),
     };
     Dialer::through(&trust, hub.route.clone())
 }
@@ -312,7 +337,8 @@ impl PollError {
             | Self::Identity(_)
             | Self::Unreachable { .. }
             | Self::WrongEpoch { .. }
-            | Self::Spool(_) => None,
+            | Self::Spool(_)
+            | Self::Keeping(_) => None,
         }
     }
 }
@@ -351,16 +377,48 @@ fn translate(spooled: Spooled, epoch: u64, masks: &Masks) -> Option<v1::Report> 
     Some(wire::to_proto(sequence.0, &report))
 }
 
-fn agent_status(
-    stats: &SpoolStats,
-    totals: Totals,
-    started_at: Timestamp,
-    (word, alarms): (&Word, &[String]),
-) -> v1::AgentStatus {
-    let alarms = alarms.iter();
+/// What the agent tells of itself with a poll.
+#[derive(Debug)]
+pub(super) struct Myself<'a> {
+    /// What it lets out.
+    pub(super) word: &'a Word,
+    /// Its printers and restarts.
+    pub(super) totals: Totals,
+    /// When it was started.
+    pub(super) started_at: Timestamp,
+    /// Which start this is, and its random name.
+    pub(super) start: (u64, &'a str),
+    /// Whether commands can come.
+    pub(super) commands_connected: bool,
+    /// What is wrong, most important first.
+    pub(super) alarms: Vec<String>,
+}
+
+fn refused(url: &str, status: &Status) -> PollError {
+    let newest = status.metadata().get(NEWEST_EPOCH);
+    PollError::Refused {
+        url: url.to_owned(),
+        code: status.code(),
+        message: status.message().chars().take(200).collect(),
+        newest_epoch: newest.and_then(|newest| newest.to_str().ok()?.parse().ok()),
+        is_for_good: status.metadata().contains_key(proto::REFUSAL),
+    }
+}
+
+fn agent_status(stats: &SpoolStats, myself: &Myself<'_>, of_spool: Vec<Alarm>) -> v1::AgentStatus {
+    let Myself {
+        word,
+        totals,
+        started_at,
+        start: (boot, instance),
+        commands_connected,
+        alarms,
+    } = myself;
+    let of_spool = of_spool.iter().map(Alarm::to_string);
+    let alarms = of_spool.chain(alarms.iter().cloned());
     v1::AgentStatus {
         configuration: word.configuration.clone(),
-        alarms: alarms.map(|alarm| word.masks.words(alarm)).collect(),
+        alarms: alarms.map(|alarm| word.masks.words(&alarm)).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: started_at.as_millisecond(),
         spool_reports: stats.waiting,
@@ -368,6 +426,9 @@ fn agent_status(
         devices: totals.known,
         devices_silent: totals.silent,
         restarts: totals.restarts,
+        boot: *boot,
+        commands_connected: *commands_connected,
+        instance: (*instance).to_owned(),
         ..v1::AgentStatus::default()
     }
 }
@@ -388,4 +449,25 @@ fn words(error: &(dyn Error + 'static)) -> String {
         source = reason.source();
     }
     words
+}
+
+/// A word about our own clock, where the hub's certificate looks too old or too new by it.
+fn clock_doubt(error: &dyn Error) -> String {
+    let mut source = error.source();
+    while let Some(reason) = source {
+        let inner = reason.downcast_ref::<std::io::Error>();
+        let inner = inner.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) = inner
+        {
+            let now = Timestamp::now();
+            return format!("; is the clock of this machine right? it says {now}");
+        }
+        source = reason.source();
+    }
+    String::new()
 }

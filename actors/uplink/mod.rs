@@ -2,13 +2,14 @@
 //!
 //! A poll at every turn, at once when something new is in the spool and the hub asked for that,
 //! and one after the other while more waits. What fails is tried again ever more slowly; the
-//! spool keeps everything meanwhile. Beside that it hears commands: each is a task of its own on
-//! the runtime ([`command`]), which asks the Supervisor; polls and commands never wait for each
-//! other.
+//! spool keeps everything meanwhile. Before a poll the certificate is renewed if it is time. Beside
+//! that it hears commands: each is a task of its own on the runtime ([`command`]), which asks the
+//! Supervisor; polls and commands never wait for each other.
 
 pub mod command;
 mod grpc;
 pub mod mqtt;
+pub(crate) mod renewal;
 mod told;
 
 use std::time::Duration;
@@ -21,18 +22,20 @@ use actix::{
 use futures_util::stream;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tonic::Code;
+use tracing::{debug, error, info, warn};
 
 use self::command::{CommandParts, Counter, Desk};
 pub use self::grpc::would_send;
-use self::grpc::{Link, PollError, Polled};
+use self::grpc::{Link, Myself, PollError, Polled};
 use self::mqtt::{Incoming, LineState};
+use self::renewal::Renewal;
 use crate::backoff::{chance, jittered};
+use crate::keeper::Counted;
 use crate::messages::{Beat, Drain, Pulse, UplinkVitals, Vitals, Work};
-use crate::parts::{HubLink, Tools, Word};
-use crate::spool::Spool;
+use crate::parts::{HubLink, Tools};
 use crate::status::Totals;
 use crate::supervisor::Supervisor;
 
@@ -40,8 +43,9 @@ use crate::supervisor::Supervisor;
 const NEWS_DEBOUNCE: Duration = Duration::from_millis(200);
 /// The hub may ask for polls no rarer than this: an agent must stay within reach.
 const POLL_EVERY_MAX: Duration = Duration::from_secs(3600);
-/// Exchange, connection and disk together may take the poll's own deadline and this.
-const POLL_SLACK: Duration = Duration::from_secs(30);
+/// Exchange, connection and disk together may take the poll's own deadline, a renewal as long again,
+/// and this.
+const POLL_SLACK: Duration = Duration::from_secs(60);
 
 /// The actor of the hub.
 pub struct Uplink {
@@ -49,6 +53,7 @@ pub struct Uplink {
     tools: Tools,
     totals: watch::Receiver<Totals>,
     link: Option<Link>,
+    renewal: Renewal,
     every: Duration,
     at_once: bool,
     has_news: bool,
@@ -76,6 +81,7 @@ impl Uplink {
             hub,
             totals,
             link: None,
+            renewal: Renewal::default(),
             every: tools.settings.poll_every,
             tools,
             at_once: false,
@@ -99,13 +105,14 @@ impl Uplink {
         }
         self.has_news = false;
         let deadline = self.tools.settings.poll_deadline;
-        self.work = Some(Work::begin("poll", deadline.saturating_add(POLL_SLACK)));
+        let longest = deadline.saturating_mul(2).saturating_add(POLL_SLACK);
+        self.work = Some(Work::begin("poll", longest));
         let exchange = exchange(
             self.hub.clone(),
             self.link.clone(),
-            (self.tools.spool.clone(), self.tools.word.clone()),
-            *self.totals.borrow(),
-            (self.tools.started_at, deadline),
+            self.renewal.clone(),
+            self.tools.clone(),
+            (*self.totals.borrow(), self.line_state()),
         );
         // TLS and compression belong on the runtime, not on the actors' thread.
         let task = OnRuntime(self.tools.runtime.spawn(exchange));
@@ -114,9 +121,10 @@ impl Uplink {
     }
 
     /// Ends a poll, and says when the next one begins.
-    fn finish(&mut self, exchanged: Result<(Link, Polled), PollError>, ctx: &mut Context<Self>) {
+    fn finish(&mut self, exchanged: Exchanged, ctx: &mut Context<Self>) {
         self.work = None;
-        let delay = match exchanged {
+        self.renewal = exchanged.renewal;
+        let delay = match exchanged.polled {
             Ok((link, polled)) => {
                 self.link = Some(link);
                 self.note_contact(&polled);
@@ -196,6 +204,12 @@ impl Uplink {
             let heard = heard.map(move |incoming, uplink, ctx| uplink.hear(&desk, incoming, ctx));
             ctx.spawn(heard.finish());
         }));
+    }
+
+    /// How the line of commands stands now.
+    fn line_state(&self) -> LineState {
+        let line = self.line.as_ref();
+        line.map_or_else(LineState::default, |line| line.borrow().clone())
     }
 
     /// Gives one delivery to the desk, unless too much is in hand.
@@ -293,18 +307,80 @@ impl<T> Drop for OnRuntime<T> {
     }
 }
 
-/// Connects unless connected, and polls once.
+/// What an exchange brought.
+struct Exchanged {
+    renewal: Renewal,
+    polled: Result<(Link, Polled), PollError>,
+}
+
+/// Renews the certificate if it is time, connects unless connected, and polls once.
 async fn exchange(
     hub: HubLink,
     link: Option<Link>,
-    (spool, word): (Spool, Word),
-    totals: Totals,
-    (started_at, deadline): (Timestamp, Duration),
+    mut renewal: Renewal,
+    tools: Tools,
+    told: (Totals, LineState),
+) -> Exchanged {
+    let polled = try_exchange(&hub, link, &mut renewal, &tools, told).await;
+    let keeper = hub.keeper.clone();
+    match &polled {
+        Ok(_) => {
+            let accepted = spawn_blocking(move || keeper.accepted());
+            if accepted.await.is_err() {
+                debug!("the refusals so far were not forgotten");
+            }
+        }
+        // The certificate has ended by the hub's clock, which is the one that counts.
+        Err(PollError::Refused {
+            code: Code::Aborted,
+            ..
+        }) => renewal.note_ended(),
+        Err(PollError::Refused {
+            is_for_good: true,
+            message,
+            ..
+        }) => {
+            let why = message.clone();
+            match spawn_blocking(move || keeper.refused(&why)).await {
+                Ok(Counted::So(refusals)) => {
+                    warn!(refusals, why = message, "the hub refuses this agent");
+                }
+                Ok(Counted::Disabled) => {
+                    error!(why = message, "the hub refuses this agent: it is disabled");
+                }
+                Err(error) => error!(%error, "a refusal was not counted"),
+            }
+        }
+        Err(_) => {}
+    }
+    Exchanged { renewal, polled }
+}
+
+async fn try_exchange(
+    hub: &HubLink,
+    link: Option<Link>,
+    renewal: &mut Renewal,
+    tools: &Tools,
+    (totals, line): (Totals, LineState),
 ) -> Result<(Link, Polled), PollError> {
-    let mut link = match link {
+    let settings = tools.settings;
+    let deadline = settings.poll_deadline;
+    renewal.tend(hub, deadline, settings.backoff).await?;
+    let mut link = match link.filter(|link| link.is_current(hub)) {
         Some(link) => link,
-        None => Link::open(&hub, deadline).await?,
+        None => Link::open(hub, deadline).await?,
     };
-    let polled = link.poll(&spool, &word, totals, started_at).await?;
+    let alarm = renewal.alarm(&hub.keeper.current(), Timestamp::now());
+    let myself = Myself {
+        word: &tools.word,
+        totals,
+        started_at: tools.started_at,
+        start: (hub.keeper.boot(), hub.keeper.instance()),
+        commands_connected: line.is_connected,
+        alarms: (alarm.into_iter().chain(line.alarm))
+            .chain(tools.word.alarms.iter().cloned())
+            .collect(),
+    };
+    let polled = link.poll(&tools.spool, &myself).await?;
     Ok((link, polled))
 }

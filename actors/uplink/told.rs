@@ -10,10 +10,16 @@ use crate::wire;
 
 /// A poll: how the agent is, and the reports by their JSON of docs/reading.md.
 pub(super) fn poll(request: &v1::PollRequest) -> Value {
-    let reports: Vec<Value> = request.reports.iter().map(report).collect();
+    // Every field by its name: a new one stops the build here.
+    let v1::PollRequest {
+        epoch,
+        status: of_agent,
+        reports,
+    } = request;
+    let reports: Vec<Value> = reports.iter().map(report).collect();
     json!({
-        "epoch": request.epoch,
-        "status": request.status.as_ref().map(status),
+        "epoch": epoch,
+        "status": of_agent.as_ref().map(status),
         "reports": reports,
     })
 }
@@ -34,20 +40,43 @@ fn report(sent: &v1::Report) -> Value {
 }
 
 fn status(sent: &v1::AgentStatus) -> Value {
+    let v1::AgentStatus {
+        version,
+        started_at_ms,
+        spool_reports,
+        spool_oldest_ms,
+        devices,
+        devices_silent,
+        restarts,
+        boot,
+        instance,
+        commands_connected,
+        alarms,
+        configuration,
+    } = sent;
     json!({
-        "version": sent.version,
-        "started_at_ms": sent.started_at_ms,
-        "spool_reports": sent.spool_reports,
-        "spool_oldest_ms": sent.spool_oldest_ms,
-        "devices": sent.devices,
-        "devices_silent": sent.devices_silent,
-        "restarts": sent.restarts,
-        "boot": sent.boot,
-        "instance": sent.instance,
-        "commands_connected": sent.commands_connected,
-        "alarms": sent.alarms,
-        "configuration": sent.configuration,
+        "version": version,
+        "started_at_ms": started_at_ms,
+        "spool_reports": spool_reports,
+        "spool_oldest_ms": spool_oldest_ms,
+        "devices": devices,
+        "devices_silent": devices_silent,
+        "restarts": restarts,
+        "boot": boot,
+        "instance": instance,
+        "commands_connected": commands_connected,
+        "alarms": alarms,
+        "configuration": configuration,
     })
+}
+
+/// A request for the next certificate.
+pub(super) fn renewal(request: &v1::RenewRequest) -> Value {
+    let v1::RenewRequest {
+        signing_request,
+        agent_version,
+    } = request;
+    json!({ "signing_request": signing_request, "agent_version": agent_version })
 }
 
 /// What came of a command, out of its octets: they are what is sent.

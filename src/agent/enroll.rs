@@ -2,33 +2,38 @@
 //!
 //! The key is made here and never leaves. The code carries the fingerprint of the hub's CA, so
 //! the very first connection already knows whom to believe; whoever else answers learns nothing.
+//! What the hub refuses for good is counted ([`crate::identity::refusals`]).
 
+mod keys;
 mod pin;
 
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use actors::outbox;
 use dial::{Connector, Destination, DialError, Dialer, Route, TlsProblem};
+use jiff::Timestamp;
 use proto::v1;
 use proto::v1::enrollment_client::EnrollmentClient;
-use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
-use tokio::time::timeout;
-use tonic::Code;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
 use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tracing::warn;
 
+use self::keys::Keys;
 use self::pin::Pin;
-use crate::identity::{self, Identity, IdentityError};
+use crate::identity::refusals::Tally;
+use crate::identity::{self, Identity, IdentityError, hex, octets};
 
 /// Longest reply that is read: two certificates and two names.
 const REPLY_BYTES_MAX: usize = 64 * 1024;
 /// Characters of the code's secret: 128 bits in base32.
 const SECRET_LEN: usize = 26;
-/// Characters of the code's fingerprint: SHA-256 in hex.
-const FINGERPRINT_LEN: usize = 64;
-/// Longest name of an agent, in characters: the limit of X.520 for a common name.
-const NAME_CHARS_MAX: usize = 64;
+/// Shortest and longest time between two questions whether a person has decided, in seconds.
+const ASK_AGAIN_SECS: std::ops::RangeInclusive<u64> = 1..=60;
 /// Longest reason that is shown of what a hub said, in characters.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -98,14 +103,27 @@ pub enum EnrollError {
         /// Where.
         url: String,
     },
-    /// The hub does not take the code.
+    /// The hub itself does not take the code.
     #[error("the hub {url} refuses the code: {reason}")]
     Refused {
         /// Where.
         url: String,
         /// What it says.
         reason: String,
+        /// The refusals so far, with this one.
+        tally: Tally,
     },
+    /// The hub wants us to wait.
+    #[error("the hub {url} asks to wait: {reason}")]
+    Busy {
+        /// Where.
+        url: String,
+        /// What it says.
+        reason: String,
+    },
+    /// The agent was refused too often.
+    #[error("this agent has disabled itself after {} refusals of the hub {}", .0.refusals, .0.hub_url)]
+    Disabled(Tally),
     /// The hub, or something in its place, did not answer as agreed.
     #[error("the hub {url} answered what cannot be used: {reason}")]
     Strange {
@@ -134,18 +152,6 @@ impl std::str::FromStr for OneTimeCode {
     }
 }
 
-/// 64 hex digits as octets.
-fn octets(hex: &str) -> Option<[u8; 32]> {
-    if hex.len() != FINGERPRINT_LEN || !hex.is_ascii() {
-        return None;
-    }
-    let mut octets = [0; 32];
-    for (octet, digits) in octets.iter_mut().zip(hex.as_bytes().chunks(2)) {
-        *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(octets)
-}
-
 /// Takes the address of a hub: https, a host, and nothing behind the port.
 ///
 /// # Errors
@@ -168,65 +174,162 @@ pub fn check_url(url: &str) -> Result<String, String> {
     Ok(format!("https://{authority}"))
 }
 
-/// Enrolls this agent: afterwards its identity is on disk.
+/// Enrolls this agent: afterwards its identity is on disk. Waits for a person, where the hub wants
+/// one to compare the key first.
 ///
 /// # Errors
 /// [`EnrollError`]. Nothing has changed on disk then; the code may be used up.
 pub async fn enroll(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
-    let url = check_url(order.url).map_err(EnrollError::NoAddress)?;
-    // One that is damaged is replaced like any other, and never by accident.
-    if !order.again
-        && let Some(Identity {
-            agent_name,
-            hub_url,
-            ..
-        }) = Identity::load(order.state_dir)?
-    {
-        return Err(EnrollError::Already {
-            agent_name,
-            hub_url,
-        });
+    let applicant = Applicant::new(order)?;
+    loop {
+        match applicant.ask().await? {
+            Asked::Enrolled(identity) => return Ok(*identity),
+            Asked::Waits(again) => sleep(again).await,
+        }
     }
-    identity::prepare(order.state_dir)?;
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let request = signing_request(&key, order.name)?;
-    let reply = ask(&url, &order, request).await?;
-    let strange = |reason: &str| EnrollError::Strange {
-        url: url.clone(),
-        reason: reason.into(),
-    };
-    if !pin::is_the_one(&reply.authority, order.code.fingerprint) {
-        return Err(strange("its CA is not the one that the code names"));
-    }
-    if reply.agent_id.is_empty() || !reply.certificate.contains("BEGIN CERTIFICATE") {
-        return Err(strange("there is no certificate in it"));
-    }
-    let identity = Identity {
-        hub_url: url,
-        agent_id: reply.agent_id,
-        agent_name: reply.agent_name,
-        authority: reply.authority,
-        certificate: reply.certificate,
-        key: key.serialize_pem(),
-    };
-    identity.save(order.state_dir)?;
-    Ok(identity)
 }
 
-/// A request to sign our key, PEM (PKCS #10).
-fn signing_request(key: &KeyPair, name: &str) -> Result<String, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    let name: String = name.chars().take(NAME_CHARS_MAX).collect();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.serialize_request(key)?.pem()
+/// An agent that asks a hub to let it in, with the same code and key each time it asks.
+pub struct Applicant<'a> {
+    order: Enrollment<'a>,
+    url: String,
+    keys: Keys,
 }
 
-/// Shows the hub the code, over a connection that only the hub of the code can answer.
+/// What a hub answers to an applicant.
+#[derive(Debug)]
+pub enum Asked {
+    /// It is let in; the identity is on disk.
+    Enrolled(Box<Identity>),
+    /// A person has to decide; ask again after this.
+    Waits(Duration),
+}
+
+impl fmt::Debug for Applicant<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applicant")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Applicant<'a> {
+    /// Makes ready to ask: the folder, and the keys.
+    ///
+    /// # Errors
+    /// [`EnrollError`] when this agent may not ask, or cannot.
+    pub fn new(order: Enrollment<'a>) -> Result<Self, EnrollError> {
+        let url = check_url(order.url).map_err(EnrollError::NoAddress)?;
+        // One that is damaged is replaced like any other, and never by accident.
+        if !order.again {
+            if let Some(Identity {
+                agent_name,
+                hub_url,
+                ..
+            }) = Identity::load(order.state_dir)?
+            {
+                return Err(EnrollError::Already {
+                    agent_name,
+                    hub_url,
+                });
+            }
+            let tally = Tally::load(order.state_dir)?;
+            if tally.is_disabled() {
+                return Err(EnrollError::Disabled(tally));
+            }
+        }
+        identity::prepare(order.state_dir)?;
+        let keys = Keys::of(order.state_dir, &order.code.whole)?;
+        Ok(Self { order, url, keys })
+    }
+
+    /// SHA-256 of our public key, grouped for people to read to each other.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.keys.fingerprint()
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// [`EnrollError`]; a refusal that the hub itself made has been counted.
+    pub async fn ask(&self) -> Result<Asked, EnrollError> {
+        let order = &self.order;
+        let request = v1::EnrollRequest {
+            code: order.code.whole.clone(),
+            signing_request: self.keys.signing_request(order.name)?,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            sealing_key: self.keys.sealing_public(),
+        };
+        let reply = ask(&self.url, order, request).await?;
+        let reply = reply.map_err(|status| self.refused(&status))?;
+        if reply.awaits_approval {
+            let secs = u64::from(reply.ask_again_secs);
+            let secs = secs.clamp(*ASK_AGAIN_SECS.start(), *ASK_AGAIN_SECS.end());
+            return Ok(Asked::Waits(Duration::from_secs(secs)));
+        }
+        let identity = self.identity_of(reply)?;
+        identity.save(order.state_dir)?;
+        Keys::forget(order.state_dir);
+        Tally::forget(order.state_dir)?;
+        Ok(Asked::Enrolled(Box::new(identity)))
+    }
+
+    /// What a hub let us in with, checked.
+    fn identity_of(&self, reply: v1::EnrollReply) -> Result<Identity, EnrollError> {
+        let strange = |reason: &str| EnrollError::Strange {
+            url: self.url.clone(),
+            reason: reason.into(),
+        };
+        if !pin::is_the_one(&reply.authority, self.order.code.fingerprint) {
+            return Err(strange("its CA is not the one that the code names"));
+        }
+        if reply.agent_id.is_empty() || !reply.certificate.contains("BEGIN CERTIFICATE") {
+            return Err(strange("there is no certificate in it"));
+        }
+        let command_key = match reply.command_key.len() {
+            0 => None,
+            32 => Some(hex(&reply.command_key)),
+            _ => return Err(strange("its key that signs commands is none")),
+        };
+        Ok(Identity {
+            hub_url: self.url.clone(),
+            agent_id: reply.agent_id,
+            agent_name: reply.agent_name,
+            authority: reply.authority,
+            certificate: reply.certificate,
+            key: self.keys.key.serialize_pem(),
+            command_key,
+            sealing_key: Some(self.keys.sealing_key.clone()),
+        })
+    }
+
+    /// An error of the hub's, counted if it is a refusal that the hub itself made.
+    fn refused(&self, status: &Status) -> EnrollError {
+        let url = self.url.clone();
+        let reason: String = status.message().chars().take(REASON_CHARS_MAX).collect();
+        if status.metadata().contains_key(proto::REFUSAL) {
+            let said = (url.as_str(), reason.as_str());
+            return match Tally::note(self.order.state_dir, said, Timestamp::now()) {
+                Ok(tally) => EnrollError::Refused { url, reason, tally },
+                Err(error) => EnrollError::State(error),
+            };
+        }
+        match status.code() {
+            Code::ResourceExhausted => EnrollError::Busy { url, reason },
+            Code::Unavailable | Code::DeadlineExceeded => EnrollError::Unreachable { url, reason },
+            _ => EnrollError::Strange { url, reason },
+        }
+    }
+}
+
+/// Shows the hub the code, over a connection that only the hub of the code can answer. What it
+/// answers, be it an error, came over TLS that proved it to be the hub.
 async fn ask(
     url: &str,
     order: &Enrollment<'_>,
-    signing_request: String,
-) -> Result<v1::EnrollReply, EnrollError> {
+    request: v1::EnrollRequest,
+) -> Result<Result<v1::EnrollReply, Status>, EnrollError> {
     let limit = order.timeout;
     // The endpoint's own limits end at TCP: who accepts and then says nothing would hold us.
     let silent = |_| EnrollError::Unreachable {
@@ -236,25 +339,30 @@ async fn ask(
     let connected = timeout(limit, connect(url, order)).await;
     let channel = connected.map_err(silent)??;
     let mut client = EnrollmentClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
-    let request = v1::EnrollRequest {
-        code: order.code.whole.clone(),
-        signing_request,
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        sealing_key: Vec::new(),
-    };
+    note(url, order.state_dir, &request);
     let reply = timeout(limit, client.enroll(request)).await;
-    let reply = reply.map_err(silent)?.map_err(|status| {
-        let url = url.to_owned();
-        let reason = status.message().chars().take(REASON_CHARS_MAX).collect();
-        match status.code() {
-            Code::PermissionDenied | Code::ResourceExhausted | Code::Unauthenticated => {
-                EnrollError::Refused { url, reason }
-            }
-            Code::Unavailable | Code::DeadlineExceeded => EnrollError::Unreachable { url, reason },
-            _ => EnrollError::Strange { url, reason },
-        }
-    })?;
-    Ok(reply.into_inner())
+    Ok(reply.map_err(silent)?.map(tonic::Response::into_inner))
+}
+
+/// Notes for `platen outbox` what is sent; the code stays secret.
+fn note(url: &str, state_dir: &Path, request: &v1::EnrollRequest) {
+    // Every field by its name: a new one stops the build here.
+    let v1::EnrollRequest {
+        code: _,
+        signing_request,
+        agent_version,
+        sealing_key,
+    } = request;
+    let message = json!({
+        "hub": url,
+        "code": "***",
+        "signing_request": signing_request,
+        "agent_version": agent_version,
+        "sealing_key": hex(sealing_key),
+    });
+    if let Err(error) = outbox::note_once(state_dir, outbox::Kind::Enrollment, message) {
+        warn!(%error, "the log of sent messages misses this enrollment");
+    }
 }
 
 async fn connect(url: &str, order: &Enrollment<'_>) -> Result<Channel, EnrollError> {

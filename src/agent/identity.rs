@@ -1,7 +1,12 @@
 //! Who this agent is to its hub, as kept on disk: one file, written whole or not at all.
 //!
 //! It holds the key, so only the agent's user may read it. Made by enrollment, read at each
-//! start; never sent anywhere.
+//! start, written anew at each renewal ([`keeper`]); never sent anywhere. Beside it stand the number
+//! of the last start ([`starts`]) and the refusals of the hub ([`refusals`]).
+
+pub mod keeper;
+pub mod refusals;
+pub mod starts;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -9,14 +14,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use actors::reach::credential::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::sealing::SealingKey;
 
 /// The file in the state folder.
 const FILE: &str = "identity.json";
-/// The file while it is written.
-const NEW_FILE: &str = "identity.json.new";
+/// Written and removed to prove that the folder can be.
+const TRIAL_FILE: &str = "trial";
 /// Mode of the state folder: the agent's user alone.
 const FOLDER_MODE: u32 = 0o700;
 /// Mode of the file.
@@ -37,7 +43,22 @@ pub struct Identity {
     pub certificate: String,
     /// PEM, the agent's key.
     pub key: String,
+    /// Hex, the hub's Ed25519 key: what signs commands. Absent from an agent that was enrolled
+    /// before there were commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_key: Option<String>,
+    /// Hex, our X25519 key: opens what the hub sealed to us. Absent as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<String>,
 }
+
+/// An agent that was enrolled before there were commands obeys none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this agent knows no key of its hub that signs commands, because it was enrolled before there \
+     were any; enroll it anew: platen enroll --again URL CODE"
+)]
+pub struct NoCommands;
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,6 +90,12 @@ pub enum IdentityError {
         /// What is wrong with it.
         error: serde_json::Error,
     },
+    /// The certificate in the identity is none.
+    #[error("{path} holds no certificate")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// What the system refused, for people: its own words leave out what a newcomer asks first.
@@ -88,7 +115,11 @@ impl Identity {
     /// without a key for that.
     #[must_use]
     pub fn opener(&self) -> Option<SealingKey> {
-        None
+        let private = self.sealing_key().ok()?;
+        Some(SealingKey::new(
+            Secret::new(private.to_vec()),
+            self.agent_id.as_str(),
+        ))
     }
 
     /// Reads the identity; none if this agent was never enrolled.
@@ -114,16 +145,52 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Unusable`]; the one before is still there then.
     pub fn save(&self, state_dir: &Path) -> Result<(), IdentityError> {
-        let (path, new) = (state_dir.join(FILE), state_dir.join(NEW_FILE));
+        let path = state_dir.join(FILE);
         let text = serde_json::to_vec_pretty(self).map_err(|error| IdentityError::Damaged {
             path: path.clone(),
             error,
         })?;
-        let written = write_private(&new, &text)
-            .and_then(|()| fs::rename(&new, &path))
-            .and_then(|()| File::open(state_dir)?.sync_all());
-        written.map_err(|error| IdentityError::Unusable { path, error })
+        write_whole(&path, &text)
     }
+
+    /// The key that signs the hub's commands.
+    ///
+    /// # Errors
+    /// [`NoCommands`] when none was pinned.
+    pub fn command_key(&self) -> Result<[u8; 32], NoCommands> {
+        self.command_key
+            .as_deref()
+            .and_then(octets)
+            .ok_or(NoCommands)
+    }
+
+    /// Our key that opens what the hub sealed to us.
+    ///
+    /// # Errors
+    /// [`NoCommands`] when there is none.
+    pub fn sealing_key(&self) -> Result<[u8; 32], NoCommands> {
+        self.sealing_key
+            .as_deref()
+            .and_then(octets)
+            .ok_or(NoCommands)
+    }
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// 64 hex digits as octets.
+pub(crate) fn octets(hex: &str) -> Option<[u8; 32]> {
+    let mut octets = [0; 32];
+    if hex.len() != octets.len() * 2 || !hex.is_ascii() {
+        return None;
+    }
+    for (octet, digits) in octets.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(octets)
 }
 
 /// Makes the state folder if it is not there, closes it to others, and proves that it can be
@@ -142,26 +209,37 @@ pub fn prepare(state_dir: &Path) -> Result<(), IdentityError> {
         .create(state_dir)
         .map_err(unusable)?;
     fs::set_permissions(state_dir, fs::Permissions::from_mode(FOLDER_MODE)).map_err(unusable)?;
-    let trial = state_dir.join(NEW_FILE);
-    write_private(&trial, b"").map_err(unusable)?;
+    let trial = write_beside(&state_dir.join(TRIAL_FILE), b"").map_err(unusable)?;
     fs::remove_file(&trial).map_err(unusable)
 }
 
-/// Writes a file that only its owner can read, down to the disk.
-fn write_private(path: &Path, octets: &[u8]) -> io::Result<()> {
-    // One left over from a crash may have another mode.
-    match fs::remove_file(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
+/// Writes a file that only its owner can read, whole or not at all, and on disk when it returns.
+pub(crate) fn write_whole(path: &Path, octets: &[u8]) -> Result<(), IdentityError> {
+    let write = || {
+        let new = write_beside(path, octets)?;
+        fs::rename(&new, path)?;
+        path.parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    };
+    write().map_err(|error| IdentityError::Unusable {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// Writes a new private file beside `path`, under a name of its own: others may write too.
+fn write_beside(path: &Path, octets: &[u8]) -> io::Result<PathBuf> {
+    let mut unique = [0; 8];
+    getrandom::fill(&mut unique).map_err(io::Error::other)?;
+    let new = path.with_extension(format!("new-{}", hex(&unique)));
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(FILE_MODE)
-        .open(path)?;
+        .open(&new)?;
     file.write_all(octets)?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(new)
 }
 
 #[cfg(test)]
@@ -176,6 +254,8 @@ mod tests {
             authority: "CA".to_owned(),
             certificate: "CERT".to_owned(),
             key: "hush".to_owned(),
+            command_key: Some("0a".repeat(32)),
+            sealing_key: Some("hush".to_owned()),
         }
     }
 
@@ -193,12 +273,27 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode(&state_dir), 0o700);
         assert_eq!(mode(&state_dir.join(FILE)), 0o600);
-        assert!(!state_dir.join(NEW_FILE).exists());
+        let files = fs::read_dir(&state_dir).expect("listed");
+        assert_eq!(files.count(), 1, "nothing is left beside it");
     }
 
     #[test]
     fn a_key_never_shows_itself() {
         assert!(!format!("{:?}", identity()).contains("hush"));
+    }
+
+    #[test]
+    fn an_identity_from_before_there_were_commands_obeys_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let old = r#"{"hub_url": "https://hub", "agent_id": "a1", "agent_name": "lyon-1",
+            "authority": "CA", "certificate": "CERT", "key": "hush"}"#;
+        fs::write(folder.path().join(FILE), old).expect("written");
+        let loaded = Identity::load(folder.path())
+            .expect("readable")
+            .expect("there");
+        assert_eq!(loaded.command_key(), Err(NoCommands));
+        assert_eq!(loaded.sealing_key(), Err(NoCommands));
+        assert_eq!(identity().command_key(), Ok([10; 32]));
     }
 
     #[test]

@@ -6,31 +6,35 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::mask::Masks;
+use actors::command::{CommandParts, Journal, MqttCarriage, at_the_hub};
 use actors::outbox::Outbox;
 use actors::parts::{HubLink, Parts, Subnet, Word};
-use actors::reach::credential::Secret;
 use actors::reach::range::AddressRange;
 use actors::reach::resolve::Resolver;
 use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::Snmp;
 use actors::spool::{Spool, SpoolKey, SpoolLimits};
-use actors::{Ended, Handle};
 use jiff::Timestamp;
 use printer::profile::Profiles;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
+use crate::cli::enrolling::explain_disabled;
 use crate::cli::{CliError, Exit};
 use crate::config::{AgentConfig, RangeConfig};
-use crate::control::{self, About};
+use crate::control::About;
+use crate::identity::keeper::IdentityKeeper;
+use crate::identity::refusals::Tally;
 use crate::identity::{self, Identity};
-use crate::remote::InEffect;
 use crate::site::Program;
+
+pub(crate) mod lives;
 
 /// How long everyone may take to finish when the agent is told to end.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(8);
 /// The spool's file in the state folder.
 pub(crate) const SPOOL_FILE: &str = "spool.redb";
+/// What was done of the hub's commands, in the state folder.
+const JOURNAL_FILE: &str = "commands.redb";
 /// Held locked while an agent runs on the state folder.
 const LOCK_FILE: &str = "lock";
 
@@ -64,6 +68,7 @@ pub async fn try_run(
             )
     })?;
     let _lock = lock(&config.state_dir)?;
+    check_enabled(&config.state_dir)?;
     let identity = identity_of(&config)?;
     let path = config.state_dir.join(SPOOL_FILE);
     let spool = Spool::open(path, spool_key(&config)?, SpoolLimits::default())
@@ -79,103 +84,52 @@ pub async fn try_run(
             .as_ref()
             .map(|identity| identity.agent_name.clone()),
     };
-    let program = Program::new(config, identity.as_ref().and_then(Identity::opener));
-    let exit = lives(&program, (identity, about), &spool, shutdown).await;
+    let program = Program::new(config.clone(), identity.as_ref().and_then(Identity::opener));
+    let keeper = identity.map(|identity| keeper(&config.state_dir, identity));
+    let keeper = keeper.transpose()?;
+    let means = Means {
+        journal: journal(&config, keeper.as_deref()).await?,
+        keeper,
+        spool: spool.clone(),
+        outbox: lives::outbox(&config),
+    };
+    let exit = lives::run(&program, &means, about, shutdown).await;
     spool.close().await;
     exit
 }
 
-/// One life after the other, each with the configuration of its beginning, on one spool.
-async fn lives(
-    program: &Program,
-    (identity, about): (Option<Identity>, About),
-    spool: &Spool,
-    shutdown: impl Future<Output = ()>,
-) -> Result<Exit, CliError> {
-    let failed = |error: &dyn std::fmt::Display| CliError::new(Exit::FAILED, error.to_string());
-    let mut shutdown = std::pin::pin!(shutdown);
-    let mut outbox = None;
-    loop {
-        let effect = program.in_effect();
-        let outbox = outbox.get_or_insert_with(|| outbox_of(&effect.config));
-        let word = word(&effect, spool, outbox.clone())?;
-        let masks = word.masks.clone();
-        let mut parts = parts(&effect.config, identity.clone(), spool.clone(), word).await?;
-        parts.site = Some(Arc::new(program.clone()));
-        let life = actors::start(parts).await.map_err(|error| failed(&error))?;
-        let life = Arc::new(life);
-        program.lives(life.clone(), masks);
-        let control = control::listen(
-            &effect.config.state_dir,
-            about.clone(),
-            (life.clone(), program.clone()),
-        );
-        let ended = live(&life, &mut shutdown, program).await;
-        drop(control);
-        if let Some(exit) = ended {
-            return Ok(exit);
-        }
-        info!("the life begins anew, with the hub's configuration");
-    }
+/// What outlasts a life: the next one has it too.
+#[derive(Debug, Clone)]
+pub(crate) struct Means {
+    /// Who we are to the hub; none for an agent that stands alone.
+    pub(crate) keeper: Option<Arc<IdentityKeeper>>,
+    /// What was done of the hub's commands; none takes none.
+    pub(crate) journal: Option<Journal>,
+    /// Where reports wait.
+    pub(crate) spool: Spool,
+    /// Where everything that is sent is noted.
+    pub(crate) outbox: Outbox,
 }
 
-/// Waits for the end, from outside or by itself; none if the life has to begin anew.
-async fn live(
-    life: &Handle,
-    shutdown: impl Future<Output = ()>,
-    program: &Program,
-) -> Option<Exit> {
-    let (drained, exit) = tokio::select! {
-        () = shutdown => (life.drain(DRAIN_LIMIT).await, Some(Exit::OK)),
-        () = program.wants_anew() => (life.drain(DRAIN_LIMIT).await, None),
-        cause = life.ended() => {
-            error!(%cause, "the supervisor died; start the agent again");
-            return Some(Exit::FAILED);
-        }
-    };
-    match drained {
-        Ended::Drained => {
-            info!("drained; what was not sent waits in the spool");
-            exit
-        }
-        Ended::Died(cause) => {
-            error!(%cause, "the supervisor died while it drained");
-            Some(Exit::FAILED)
-        }
-    }
-}
-
-/// The log of what is sent. An agent whose disk refuses it works all the same, and says so.
-fn outbox_of(config: &AgentConfig) -> Outbox {
-    Outbox::open(&config.state_dir, config.word.outbox).unwrap_or_else(|error| {
-        warn!(%error, "the log of sent messages cannot be written; `platen outbox` will miss them");
-        Outbox::default()
-    })
-}
-
-/// What the site lets out, and what it has to say. Without its masks nothing may be sent.
-fn word(effect: &InEffect, spool: &Spool, outbox: Outbox) -> Result<Word, CliError> {
-    let config = &effect.config;
-    let masks = Masks::open(&config.state_dir, config.word.masks, &spool.stats());
-    let masks = masks.map_err(|error| {
-        CliError::new(Exit::FAILED, error.to_string())
-            .because("the site masks what it sends, so nothing can be sent without it")
-            .try_next(
-                "bring the file back, or remove it: every printer is a new one to the hub then",
-            )
+/// An agent that the hub has refused too often does not run until it is enrolled anew.
+fn check_enabled(state_dir: &Path) -> Result<(), CliError> {
+    let tally = Tally::load(state_dir).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .because("it may say that this agent is disabled")
+            .try_next("enroll again: platen enroll --again URL CODE")
     })?;
-    let mut alarms = Vec::with_capacity(effect.refusals.len());
-    for refusal in &effect.refusals {
-        warn!(why = %refusal, "a part of the hub's configuration does not count");
-        alarms.push(format!(
-            "a part of the hub's configuration does not count: {refusal}"
-        ));
+    if tally.is_disabled() {
+        return Err(explain_disabled(&tally));
     }
-    Ok(Word {
-        masks,
-        outbox,
-        configuration: effect.id.clone(),
-        alarms,
+    Ok(())
+}
+
+/// Takes the identity over for this start, which is counted.
+fn keeper(state_dir: &Path, identity: Identity) -> Result<Arc<IdentityKeeper>, CliError> {
+    let kept = IdentityKeeper::new(state_dir, identity);
+    kept.map(Arc::new).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, error.to_string())
+            .try_next("look at the state folder; if the identity is lost: platen enroll --again")
     })
 }
 
@@ -227,9 +181,8 @@ fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
         CliError::new(Exit::BAD_CONFIG, error.to_string())
             .try_next("enroll again: platen enroll --again URL CODE")
     })?;
-    match (loaded, &config.hub_url) {
-        (None, None) => Ok(None),
-        (None, Some(url)) => Err(CliError::new(
+    if let (None, Some(url)) = (&loaded, &config.hub_url) {
+        return Err(CliError::new(
             Exit::BAD_CONFIG,
             format!("the configuration names the hub {url}, but this agent is not enrolled"),
         )
@@ -239,20 +192,15 @@ fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
         ))
         .try_next(format!(
             "platen enroll {url} CODE, with a code of platen-hub agent invite"
-        ))),
-        (Some(identity), None) => Ok(Some(identity)),
-        (Some(identity), Some(url)) => Ok(Some(Identity {
-            hub_url: url.clone(),
-            ..identity
-        })),
+        )));
     }
+    Ok(loaded)
 }
 
 /// Opens everything the actors need.
 pub(crate) async fn parts(
     config: &AgentConfig,
-    identity: Option<Identity>,
-    spool: Spool,
+    means: &Means,
     word: Word,
 ) -> Result<Parts, CliError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
@@ -269,31 +217,76 @@ pub(crate) async fn parts(
     for range in &config.ranges {
         subnets.push(Arc::new(subnet(range, config.snmp_port).await?));
     }
-    let route = config.route.route.clone();
+    let keeper = means.keeper.clone();
+    let hub = keeper.map(|keeper| HubLink {
+        outbox: means.outbox.clone(),
+        ..hub_link(config, keeper)
+    });
+    let commands = hub.as_ref().and_then(|hub| commands(hub, means));
     Ok(Parts {
         settings: config.settings,
         subnets,
         snmp,
-        spool,
+        spool: means.spool.clone(),
         profiles: Arc::new(profiles),
-        hub: identity.map(|identity| HubLink {
-            url: identity.hub_url,
-            authority_pem: identity.authority,
-            certificate_pem: identity.certificate,
-            key_pem: Secret::new(identity.key),
-            route,
-            mqtt: None,
-        }),
-        word,
-        commands: None,
+        hub,
+        commands,
         site: None,
+        word,
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     })
 }
 
+/// Where the hub is, by the configuration or else by the enrollment, and how commands come.
+pub(crate) fn hub_link(config: &AgentConfig, keeper: Arc<IdentityKeeper>) -> HubLink {
+    let identity = keeper.identity();
+    let url = config.hub_url.clone().unwrap_or(identity.hub_url);
+    let mqtt = at_the_hub(&url, config.state_dir.clone());
+    HubLink {
+        route: config.route.route.clone(),
+        mqtt,
+        ..HubLink::new(url, identity.authority, keeper)
+    }
+}
+
+/// What was done of the hub's commands; none for an agent that was enrolled before there were any.
+async fn journal(
+    config: &AgentConfig,
+    keeper: Option<&IdentityKeeper>,
+) -> Result<Option<Journal>, CliError> {
+    let Some(keeper) = keeper else {
+        return Ok(None);
+    };
+    if let Err(error) = keeper.identity().command_key() {
+        warn!(%error, "no commands are taken");
+        return Ok(None);
+    }
+    let journal = Journal::open(config.state_dir.join(JOURNAL_FILE)).await;
+    journal.map(Some).map_err(|error| {
+        CliError::new(Exit::FAILED, error.to_string())
+            .because("without it a command could be done twice")
+            .try_next(format!(
+                "look at the disk of the state folder; if {JOURNAL_FILE} is damaged, remove it: \
+                 it holds no reading"
+            ))
+    })
+}
+
+/// Whom to believe in commands, and how they come.
+fn commands(hub: &HubLink, means: &Means) -> Option<CommandParts> {
+    let identity = means.keeper.as_ref()?.identity();
+    let carriage = MqttCarriage::of(hub, &identity.agent_id)?;
+    Some(CommandParts {
+        carriage: Arc::new(carriage),
+        command_key: identity.command_key().ok()?.to_vec(),
+        agent_id: identity.agent_id,
+        journal: means.journal.clone()?,
+    })
+}
+
 /// A configured range with its names resolved.
-async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
+pub(crate) async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, CliError> {
     let addresses = resolved(&range.addresses, &range.label).await?;
     let exclude = resolved(&range.exclude, &range.label).await?;
     let door = Door::Snmp { port };

@@ -8,17 +8,22 @@ use std::time::Duration;
 
 use actors::Handle;
 use actors::mask::Masks;
+use actors::parts::HubLink;
 use actors::site::{Later, Site, Unwilling, Wanted};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::config::AgentConfig;
 use crate::diag;
+use crate::identity::keeper::renew_with_new_key;
 use crate::remote::{self, InEffect};
 use crate::sealing::SealingKey;
 
 /// How long after a configuration was taken the life begins anew: its outcome must be on its way.
 const ANEW_AFTER: Duration = Duration::from_secs(3);
+
+/// How long a hub may take to certify a new key.
+const ROTATE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The program behind a life; cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,10 +35,17 @@ struct Inner {
     config: AgentConfig,
     key: Option<SealingKey>,
     anew: Notify,
-    /// The life that runs, and what masks it has.
-    now: Mutex<Option<(Arc<Handle>, Masks)>>,
+    now: Mutex<Option<Now>>,
     /// One configuration at a time.
     applying: Mutex<()>,
+}
+
+/// The life that runs.
+#[derive(Debug, Clone)]
+struct Now {
+    life: Arc<Handle>,
+    masks: Masks,
+    hub: Option<HubLink>,
 }
 
 impl Program {
@@ -56,8 +68,14 @@ impl Program {
     }
 
     /// Hears which life runs now.
-    pub fn lives(&self, life: Arc<Handle>, masks: Masks) {
-        *self.now() = Some((life, masks));
+    pub fn lives(&self, life: Arc<Handle>, masks: Masks, hub: Option<HubLink>) {
+        *self.now() = Some(Now { life, masks, hub });
+    }
+
+    /// The site's own configuration.
+    #[must_use]
+    pub fn site(&self) -> &AgentConfig {
+        &self.0.config
     }
 
     /// Waits until the life has to begin anew.
@@ -65,7 +83,7 @@ impl Program {
         self.0.anew.notified().await;
     }
 
-    fn now(&self) -> std::sync::MutexGuard<'_, Option<(Arc<Handle>, Masks)>> {
+    fn now(&self) -> std::sync::MutexGuard<'_, Option<Now>> {
         self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,7 +108,7 @@ impl Program {
 
     async fn bundle(&self) -> Result<Vec<u8>, Unwilling> {
         let now = self.now().clone();
-        let (life, masks) = now.ok_or_else(|| failed("no life has begun yet"))?;
+        let Now { life, masks, .. } = now.ok_or_else(|| failed("no life has begun yet"))?;
         // A life that does not answer is worth a bundle all the same.
         let status = life.status().await.ok();
         let program = self.clone();
@@ -121,8 +139,12 @@ impl Site for Program {
     }
 
     fn rotate_identity(&self) -> Later<Result<(), Unwilling>> {
-        let why = "this agent cannot make a new key by itself; enroll it again";
-        Box::pin(std::future::ready(Err(Unwilling::Failed(why.to_owned()))))
+        let hub = self.now().as_ref().and_then(|now| now.hub.clone());
+        Box::pin(async move {
+            let hub = hub.ok_or_else(|| failed("this agent has no hub"))?;
+            let renewed = renew_with_new_key(&hub, ROTATE_TIMEOUT).await;
+            renewed.map_err(failed)
+        })
     }
 
     fn diagnostics(&self) -> Later<Result<Vec<u8>, Unwilling>> {

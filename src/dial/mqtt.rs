@@ -345,3 +345,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod bad_file;
 mod epochs;
 mod faults;
 mod kills;
+mod outage;
 mod queue;
 mod sealing;
 mod thinning;

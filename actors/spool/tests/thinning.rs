@@ -130,11 +130,12 @@ async fn the_file_stays_within_its_bound() {
 }
 
 #[tokio::test]
-async fn a_history_grows_sparser_with_its_age_and_has_no_hole() {
-    const HOURS: u32 = 2_000;
+async fn a_long_history_is_kept_at_even_steps_and_one_report_a_device_tells_of_the_rest() {
+    const HOURS: u32 = 1_200;
     let spool = on_disk(&Disk::default(), small(), || 1).await;
     for hour in 0..HOURS {
-        let report = |n: u32| thinnable(device(n), hour, &noise(1_500, u64::from(hour * 2 + n)));
+        let body = noise(1_500, u64::from(hour));
+        let report = |n: u32| thinnable(device(n), hour * 3_600, &body);
         spool.append((0..2).map(report).collect()).await.unwrap();
     }
     let all = spool.peek(usize::MAX, usize::MAX).await.unwrap();
@@ -142,29 +143,26 @@ async fn a_history_grows_sparser_with_its_age_and_has_no_hole() {
         let of_device = all.iter().filter(|it| it.device.as_ref() == Some(&id));
         let (told, kept): (Vec<&Spooled>, Vec<&Spooled>) =
             of_device.partition(|it| matches!(it.content, Content::Thinned { .. }));
-        assert_eq!(
-            told.len(),
-            1,
-            "however often it was thinned, one report tells of it"
-        );
-        let kept: Vec<i64> = kept.iter().map(|it| it.at.as_second()).collect();
-        let within = |from: u32, to: u32| {
-            let hours = 1_700_000_000 + i64::from(from)..1_700_000_000 + i64::from(to);
-            kept.iter().filter(|at| hours.contains(at)).count()
+        let [
+            Spooled {
+                content: Content::Thinned { reports, .. },
+                ..
+            },
+        ] = told[..]
+        else {
+            panic!("{} reports tell of it", told.len());
         };
-        let (old, middle, new) = (
-            within(0, HOURS / 4),
-            within(HOURS / 4, HOURS / 2),
-            within(HOURS * 3 / 4, HOURS),
-        );
+        assert_eq!(kept.len() as u32 + reports, HOURS);
+        let hours: Vec<i64> = kept
+            .iter()
+            .map(|it| (it.at.as_second() - 1_700_000_000) / 3_600)
+            .collect();
+        let longest = hours.windows(2).map(|pair| pair[1] - pair[0]).max();
         assert!(
-            0 < old && old <= middle && middle < new,
-            "{old} {middle} {new}"
+            longest <= Some(4),
+            "a hole of {longest:?} hours in {hours:?}"
         );
-        assert!(
-            new as u32 * 2 > HOURS / 4,
-            "the newest stand nearly whole: {new}"
-        );
+        assert_eq!(hours[0], 0, "the first stands");
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use actors::parts::HubLink;
-use actors::reach::credential::Secret;
 use proto::v1;
 use proto::v1::uplink_server::{Uplink, UplinkServer};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -13,8 +13,14 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
+use crate::identity::{Moods, Wallet};
+
 /// A hub that can be away.
 pub struct Hub {
+    /// What the agent keeps of itself.
+    pub wallet: Arc<Wallet>,
+    /// How this hub answers, and what it heard.
+    pub moods: Arc<Moods>,
     address: SocketAddr,
     tls: ServerTlsConfig,
     kept: watch::Sender<BTreeSet<u64>>,
@@ -42,17 +48,13 @@ impl Hub {
         let tls = ServerTlsConfig::new()
             .identity(Identity::from_pem(certificate, key))
             .client_ca_root(Certificate::from_pem(&authority_pem));
-        let (certificate_pem, key) = signed("agent");
-        let link = HubLink {
-            url: format!("https://{address}"),
-            authority_pem,
-            certificate_pem,
-            key_pem: Secret::new(key),
-            route: dial::Route::direct(),
-            mqtt: None,
-        };
+        let papers = signed("agent");
+        let wallet = Arc::new(Wallet::new(papers.0, papers.1));
+        let link = HubLink::new(format!("https://{address}"), authority_pem, wallet.clone());
         (
             Self {
+                wallet,
+                moods: Arc::new(Moods::new(issuer)),
                 address,
                 tls,
                 kept: watch::Sender::default(),
@@ -65,6 +67,7 @@ impl Hub {
     /// Begins to listen.
     pub async fn open(&mut self) {
         let desk = Desk {
+            moods: self.moods.clone(),
             kept: self.kept.clone(),
         };
         let service = UplinkServer::new(desk)
@@ -95,6 +98,7 @@ impl Hub {
 }
 
 struct Desk {
+    moods: Arc<Moods>,
     kept: watch::Sender<BTreeSet<u64>>,
 }
 
@@ -102,9 +106,9 @@ struct Desk {
 impl Uplink for Desk {
     async fn renew(
         &self,
-        _: Request<v1::RenewRequest>,
+        request: Request<v1::RenewRequest>,
     ) -> Result<Response<v1::RenewReply>, Status> {
-        Err(Status::unimplemented("this desk renews nothing"))
+        self.moods.renew(&request.into_inner().signing_request)
     }
 
     async fn poll(
@@ -112,6 +116,7 @@ impl Uplink for Desk {
         request: Request<v1::PollRequest>,
     ) -> Result<Response<v1::PollReply>, Status> {
         let request = request.into_inner();
+        self.moods.hear(request.status.as_ref())?;
         let before = self.whole();
         let first = request.reports.first().map(|report| report.sequence);
         self.kept

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{CliError, Exit, sent};
 use crate::remote::InEffect;
-use crate::run::{DRAIN_LIMIT, SPOOL_FILE, parts};
+use crate::run::{DRAIN_LIMIT, Means, SPOOL_FILE, parts};
 
 /// Longest that a dry run takes: a /16 is swept in some 25 minutes at the usual pace.
 const DRY_RUN_MAX: Duration = Duration::from_secs(3_600);
@@ -43,11 +43,16 @@ pub async fn run(effect: InEffect, as_json: bool) -> Result<Exit, CliError> {
     let masks = Masks::trial(&config.state_dir, config.word.masks);
     let word = Word {
         masks: masks.map_err(|error| failed(&error))?,
-        outbox: Outbox::default(),
         configuration: effect.id.clone(),
         alarms: effect.refusals.clone(),
     };
-    let parts = parts(config, None, spool.clone(), word.clone()).await?;
+    let means = Means {
+        keeper: None,
+        journal: None,
+        spool: spool.clone(),
+        outbox: Outbox::default(),
+    };
+    let parts = parts(config, &means, word.clone()).await?;
     let started_at = parts.started_at;
     let life = actors::start(parts).await.map_err(|error| failed(&error))?;
     let status = looked_around(&life).await;

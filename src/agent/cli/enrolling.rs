@@ -10,8 +10,9 @@ use super::running::ConfigArgs;
 use super::table::printable;
 use super::{CliError, Exit};
 use crate::config::{AgentConfig, DEFAULT_STATE_DIR};
-use crate::enroll::{EnrollError, Enrollment, OneTimeCode, enroll};
-use crate::identity::IdentityError;
+use crate::enroll::{Applicant, Asked, EnrollError, Enrollment, OneTimeCode};
+use crate::identity::refusals::{REFUSALS_MAX, Tally};
+use crate::identity::{Identity, IdentityError};
 
 /// Arguments of `platen enroll`, as `platen-hub agent invite` prints them.
 #[derive(Debug, Args)]
@@ -61,15 +62,60 @@ pub async fn run(args: EnrollArgs) -> Result<Exit, CliError> {
         timeout: args.timeout,
         route: &way.route,
     };
-    let identity = enroll(order)
-        .await
-        .map_err(|error| explain(&error, &args))?;
+    let enrolled = let_in(order).await;
+    let identity = enrolled.map_err(|error| explain(&error, &args))?;
     println!(
         "Enrolled as {} at {}. Start the agent: platen run",
         printable(&identity.agent_name),
         identity.hub_url
     );
     Ok(Exit::OK)
+}
+
+/// Asks until somebody has decided, and tells a person what is waited for.
+async fn let_in(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
+    let applicant = Applicant::new(order)?;
+    eprintln!(
+        "fingerprint of this agent's key: {}",
+        applicant.fingerprint()
+    );
+    let mut waits = None;
+    loop {
+        let again = match (applicant.ask().await, waits) {
+            (Ok(Asked::Enrolled(identity)), _) => return Ok(*identity),
+            (Ok(Asked::Waits(again)), _) => again,
+            // Whoever is waited for has not decided because the hub was away for a moment.
+            (Err(EnrollError::Unreachable { .. } | EnrollError::Busy { .. }), Some(again)) => again,
+            (Err(error), _) => return Err(error),
+        };
+        if waits.is_none() {
+            eprintln!(
+                "waiting for approval: at the hub, platen-hub agent pending shows the same \
+                 fingerprint; then platen-hub agent approve NAME"
+            );
+        }
+        waits = Some(again);
+        tokio::time::sleep(again).await;
+    }
+}
+
+/// What a person needs to know of a disabled agent, whoever says it.
+pub(crate) fn explain_disabled(tally: &Tally) -> CliError {
+    let Tally {
+        refusals,
+        hub_url,
+        why,
+        ..
+    } = tally;
+    CliError::new(
+        Exit::REFUSED,
+        format!(
+            "this agent has disabled itself after {refusals} refusals of the hub {}",
+            printable(hub_url)
+        ),
+    )
+    .because(format!("the hub said: {}", printable(why)))
+    .try_next("get a new code (platen-hub agent invite NAME), then: platen enroll --again URL CODE")
 }
 
 /// What a person needs to know, and do.
@@ -91,6 +137,9 @@ fn explain(error: &EnrollError, args: &EnrollArgs) -> CliError {
         EnrollError::State(IdentityError::Damaged { .. }) => complaint(Exit::BAD_CONFIG)
             .because("the key in it cannot be used any more")
             .try_next("enroll anew with --again and a new code"),
+        EnrollError::State(IdentityError::NoCertificate { .. }) => {
+            complaint(Exit::BAD_CONFIG).try_next("enroll anew with --again and a new code")
+        }
         EnrollError::State(IdentityError::Unusable { .. }) => complaint(Exit::BAD_CONFIG)
             .because("the key and the certificate must be kept there; the code is still good")
             .try_next(format!(
@@ -112,10 +161,24 @@ fn explain(error: &EnrollError, args: &EnrollArgs) -> CliError {
                 "check the address, or make a code on that hub; if a proxy opens TLS on the way, \
                  it must let this through",
             ),
-        EnrollError::Refused { url, reason } => {
-            of_hub(Exit::REFUSED, "refuses the code", url, reason)
+        EnrollError::Refused { tally, reason, .. } if tally.is_disabled() => {
+            let tally = Tally {
+                why: reason.clone(),
+                ..tally.clone()
+            };
+            explain_disabled(&tally)
+        }
+        EnrollError::Refused { url, reason, tally } => {
+            let counted = format!(
+                "{reason} (refusal {} of {REFUSALS_MAX}: then this agent disables itself)",
+                tally.refusals
+            );
+            of_hub(Exit::REFUSED, "refuses the code", url, &counted)
                 .try_next("make a new code on the hub: platen-hub agent invite NAME")
         }
+        EnrollError::Busy { url, reason } => of_hub(Exit::HUB_AWAY, "asks to wait", url, reason)
+            .try_next("try the same line again later; the code is still good"),
+        EnrollError::Disabled(tally) => explain_disabled(tally),
         EnrollError::Strange { url, reason } => {
             of_hub(Exit::FAILED, "answered what cannot be used", url, reason)
                 .try_next("see that hub and agent are of releases that fit together")

@@ -1,6 +1,7 @@
 //! The command line of `platen`: one file a verb, and what they share: exit codes and complaints.
 
 mod asking;
+pub mod check;
 pub mod configuring;
 pub mod diag;
 pub mod discover;
@@ -28,8 +29,9 @@ Examples:
   platen read 192.168.1.17          everything one of them says
   platen enroll URL CODE            the line that the hub's invite printed, once
   platen run                        the agent, until Ctrl-C or SIGTERM
+  platen check                      what is not within reach, and why
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 69 hub away,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found or a check failed, 69 hub away,
 77 refused, 78 wrong configuration. More: docs/reference/cli.md";
 
 /// Finds printers, reads them, and tells a hub what they say
@@ -57,8 +59,10 @@ enum Verb {
     Outbox(outbox::OutboxArgs),
     /// Write one file for those who help: versions, status, log; no secrets
     Diag(diag::DiagArgs),
+    /// Say whether hub, proxy, clock, disk and printers are within reach, and why not
+    Check(check::CheckArgs),
     /// Exit with 0 if the running agent answers, for health checks
-    Health(running::ConfigArgs),
+    Health(status::HealthArgs),
     /// Print, show or validate the configuration
     #[command(subcommand)]
     Config(configuring::ConfigVerb),
@@ -172,6 +176,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Status(args) => status::run(args).await,
         Verb::Outbox(args) => outbox::run(&args),
         Verb::Diag(args) => diag::run(args).await,
+        Verb::Check(args) => check::run(args).await,
         Verb::Health(args) => status::health(args).await,
         Verb::Config(verb) => configuring::config(verb),
         Verb::Ports(args) => configuring::ports(&args),

@@ -2,16 +2,19 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use actors::messages::ScannerVitals;
 use actors::status::{HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SubnetStatus};
 use clap::Args;
 use jiff::Timestamp;
 
+use super::enrolling::explain_disabled;
 use super::running::ConfigArgs;
 use super::table::{grouped, json, printable};
 use super::{CliError, Exit};
 use crate::control::{self, ControlError, Status};
+use crate::identity::refusals::Tally;
 
 /// Most silent printers that are named in the text; the JSON has more.
 const SILENT_NAMED_MAX: usize = 5;
@@ -43,14 +46,44 @@ pub async fn run(args: StatusArgs) -> Result<Exit, CliError> {
     Ok(Exit::OK)
 }
 
-/// Succeeds if the running agent answers: for health checks of containers.
+/// Arguments of `platen health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Ready, not only alive: the hub has answered, and its last answer was no refusal
+    #[arg(long)]
+    ready: bool,
+}
+
+/// Succeeds if the running agent answers: for health checks of containers. An agent whose hub is
+/// away is healthy, since reports wait on disk; it is not ready.
 ///
 /// # Errors
-/// [`CliError`] when it does not.
-pub async fn health(args: ConfigArgs) -> Result<Exit, CliError> {
-    ask(&args).await?;
+/// [`CliError`] when it is not.
+pub async fn health(args: HealthArgs) -> Result<Exit, CliError> {
+    let status = ask(&args.config).await?;
+    if args.ready
+        && let Some(why) = unready(status.snapshot.hub.as_ref())
+    {
+        return Err(
+            CliError::new(Exit::HUB_AWAY, "the agent is alive and not ready")
+                .because(printable(&why))
+                .try_next("platen check says what is in the way"),
+        );
+    }
     println!("ok");
     Ok(Exit::OK)
+}
+
+/// Why the agent is not connected; none if it is.
+fn unready(hub: Option<&HubStatus>) -> Option<String> {
+    let Some(hub) = hub else {
+        return Some("it stands alone: there is no hub".to_owned());
+    };
+    let never = || "the hub has not answered yet".to_owned();
+    let trouble = hub.uplink.trouble.clone();
+    trouble.or_else(|| hub.uplink.contact_at.is_none().then(never))
 }
 
 async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
@@ -69,6 +102,10 @@ async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
                 .because("only the agent's own user may open that folder")
                 .try_next("ask as that user, or as root")
             }
+            ControlError::NotRunning { .. } if is_disabled(&state_dir) => {
+                let tally = Tally::load(&state_dir).unwrap_or_default();
+                explain_disabled(&tally)
+            }
             ControlError::NotRunning { .. } => {
                 CliError::new(Exit::FAILED, format!("no agent runs on {shown}"))
                     .because("nobody listens in that folder (state_dir of the configuration)")
@@ -79,6 +116,10 @@ async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
             }
         }
     })
+}
+
+fn is_disabled(state_dir: &Path) -> bool {
+    Tally::load(state_dir).is_ok_and(|tally| tally.is_disabled())
 }
 
 /// The status for people. What devices and hubs said is made harmless for a terminal.
@@ -109,6 +150,9 @@ fn text(status: &Status) -> String {
         "Queue     {}",
         queue(&snapshot.queue, &snapshot.printers, now)
     );
+    for alarm in &snapshot.queue.alarms {
+        let _ = writeln!(text, "Alarm     {}", printable(alarm));
+    }
     let _ = writeln!(text, "Restarts  {}", restarts(&snapshot.restarts, now));
     text
 }

@@ -1,17 +1,23 @@
 //! Enrollment against a small hub over real TLS, and against what only looks like one.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use proto::v1::enrollment_server::{Enrollment as Desk, EnrollmentServer};
 use rcgen::{
-    BasicConstraints, CertificateSigningRequestParams, IsCa, Issuer, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
+    PKCS_ECDSA_P256_SHA256,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tonic::metadata::MetadataValue;
 use tonic::transport::{Identity as TlsIdentity, Server, ServerTlsConfig};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response};
 
 use super::*;
+
+mod refusals;
 
 const SECRET: &str = "abcdefghijklmnopqrstuvwxy2";
 
@@ -19,12 +25,16 @@ const SECRET: &str = "abcdefghijklmnopqrstuvwxy2";
 struct Hub {
     address: SocketAddr,
     fingerprint: String,
+    asked: Arc<AtomicU32>,
 }
 
 struct Clerk {
     issuer: Issuer<'static, KeyPair>,
     authority: String,
     good: String,
+    /// Answers without the hub's mark, as something on the way would.
+    is_proxy: bool,
+    asked: Arc<AtomicU32>,
 }
 
 #[tonic::async_trait]
@@ -35,9 +45,13 @@ impl Desk for Clerk {
     ) -> Result<Response<v1::EnrollReply>, Status> {
         let request = request.into_inner();
         if request.code != self.good {
-            return Err(Status::permission_denied(
-                "this code was used; make a new one",
-            ));
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let mut refusal = Status::permission_denied("this code was used; make a new one");
+            if !self.is_proxy {
+                let mark = MetadataValue::from_static("1");
+                refusal.metadata_mut().insert(proto::REFUSAL, mark);
+            }
+            return Err(refusal);
         }
         let csr = CertificateSigningRequestParams::from_pem(&request.signing_request);
         let certificate = csr
@@ -56,6 +70,11 @@ impl Desk for Clerk {
 
 /// A hub whose certificate is for `name`.
 async fn hub(name: &str) -> Hub {
+    hub_with(name, false).await
+}
+
+async fn hub_with(name: &str, is_proxy: bool) -> Hub {
+    let asked = Arc::<AtomicU32>::default();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
     let mut params = CertificateParams::new(vec![]).expect("params");
@@ -76,6 +95,8 @@ async fn hub(name: &str) -> Hub {
         issuer,
         authority: authority.pem(),
         good: format!("{SECRET}.{fingerprint}"),
+        is_proxy,
+        asked: asked.clone(),
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await
@@ -93,6 +114,7 @@ async fn hub(name: &str) -> Hub {
     Hub {
         address,
         fingerprint,
+        asked,
     }
 }
 
@@ -195,6 +217,7 @@ async fn a_hub_that_is_away_is_no_refusal() {
     let hub = Hub {
         address,
         fingerprint: "0a".repeat(32),
+        asked: Arc::default(),
     };
     let code = format!("{SECRET}.{}", hub.fingerprint);
     let away = enroll_at(&hub, &code, &folder).await;

@@ -127,7 +127,13 @@ async fn what_the_hub_configures_comes_into_effect_in_the_same_process() {
         let (program, spool) = (program.clone(), spool.clone());
         tokio::spawn(async move {
             let shutdown = async { stopped.await.unwrap_or_default() };
-            lives(&program, (None, about), &spool, shutdown).await
+            let means = Means {
+                keeper: None,
+                journal: None,
+                spool,
+                outbox: Outbox::default(),
+            };
+            lives::run(&program, &means, about, shutdown).await
         })
     };
     let labels = |status: &control::Status| -> Vec<String> {

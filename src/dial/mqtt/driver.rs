@@ -35,6 +35,9 @@ pub(super) enum Order {
     Close,
 }
 
+/// What is known where nothing was said.
+const HUNG_UP: &str = "the broker hung up";
+
 /// How a session ended.
 enum Ended {
     /// On order, or because nobody listens any more.
@@ -208,22 +211,19 @@ impl Driver {
                         debug!("an earlier connection ended");
                     }
                     Ok(library::Event::Disconnected { reason_code, .. }) => {
-                        let why = format!("the broker ended it: {reason_code}");
-                        let is_taken_over = reason_code == library::ReasonCode::SessionTakenOver;
-                        return Ended::Lost { why, stood: since.elapsed(), is_taken_over };
+                        return ended_by_broker(reason_code, since);
                     }
                     Ok(library::Event::ConnectionLost | library::Event::Shutdown) | Err(_) => {
                         let why = piped.words().await;
-                        let why = why.unwrap_or_else(|| "the broker hung up".to_owned());
-                        return lost(why, since);
+                        return lost(why.unwrap_or_else(|| HUNG_UP.to_owned()), since);
                     }
                 },
                 ended = &mut piped.0 => {
                     let why = match ended {
                         Ok(Err(why)) => why,
-                        Ok(Ok(())) | Err(_) => "the broker hung up".to_owned(),
+                        Ok(Ok(())) | Err(_) => HUNG_UP.to_owned(),
                     };
-                    return lost(why, since);
+                    return self.hear_out(why, since).await;
                 }
                 order = self.orders.recv() => match order {
                     Some(Order::Renew) => return Ended::Renewed,
@@ -232,6 +232,25 @@ impl Driver {
                 () = at(attempt.renew_at) => return Ended::Renewed,
             }
         }
+    }
+
+    /// The octets have ended: what paho makes of the last of them may say why.
+    async fn hear_out(&mut self, why: String, since: Instant) -> Ended {
+        while let Ok(Ok(arrived)) = timeout(LOSS_TIMEOUT, self.arrivals.recv()).await {
+            match arrived {
+                library::Event::Message(message) => {
+                    if !self.hand_over(&message).await {
+                        return Ended::Closed;
+                    }
+                }
+                library::Event::Disconnected { reason_code, .. } => {
+                    return ended_by_broker(reason_code, since);
+                }
+                library::Event::Connected => {}
+                library::Event::ConnectionLost | library::Event::Shutdown => break,
+            }
+        }
+        lost(why, since)
     }
 
     /// Ends a connection, and takes what paho still has of it: that was acknowledged, and would
@@ -320,6 +339,15 @@ impl Driver {
             builder.will_message(will);
         }
         builder.finalize()
+    }
+}
+
+/// The broker said why (MQTT 5, section 3.14).
+fn ended_by_broker(reason: library::ReasonCode, since: Instant) -> Ended {
+    Ended::Lost {
+        why: format!("the broker ended it: {reason}"),
+        stood: since.elapsed(),
+        is_taken_over: reason == library::ReasonCode::SessionTakenOver,
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
@@ -29,8 +30,11 @@ const AHEAD_MAX: u64 = 256;
 /// Longest path of a unix socket, in octets: what `sockaddr_un` holds (unix(7)).
 const PATH_BYTES_MAX: usize = 107;
 
-/// Random octets in the name of the folder: nobody can make it first.
-const NAME_BYTES: usize = 8;
+/// How the name of a socket's folder begins: the id of its process and a number follow.
+const PREFIX: &str = "mqtt-";
+
+/// The socket in its folder.
+const FILE: &str = "s";
 
 /// How long paho may take to connect to a socket that waits for it.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,24 +46,26 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Makes it.
+    /// Makes it, in `parent` or, where that is too deep for a socket, in the system's folder for
+    /// temporary files.
     pub(super) fn make(parent: &Path) -> io::Result<Self> {
-        let mut name = [0; NAME_BYTES];
-        getrandom::fill(&mut name).map_err(io::Error::other)?;
-        let folder = parent.join(format!("mqtt-{:016x}", u64::from_ne_bytes(name)));
-        let path = folder.join("s");
-        if path.as_os_str().len() > PATH_BYTES_MAX {
-            let what = format!(
-                "{} is longer than the {PATH_BYTES_MAX} octets of a socket's path",
-                path.display()
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidFilename, what));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        let mut folder = parent.join(&name);
+        if folder.as_os_str().len() + FILE.len() > PATH_BYTES_MAX {
+            folder = std::env::temp_dir().join(&name);
         }
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)?;
-        let listener = UnixListener::bind(&path).inspect_err(|_| {
+        if let Some(parent) = folder.parent() {
+            sweep(parent);
+        }
+        // One of our number and not of this process is left over from a process of our id.
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        let listener = UnixListener::bind(folder.join(FILE)).inspect_err(|_| {
             // What is left of it is an empty folder.
             let _ = std::fs::remove_dir(&folder);
         })?;
@@ -68,7 +74,7 @@ impl Socket {
 
     /// Where it is, as paho wants it written.
     pub(super) fn uri(&self) -> String {
-        format!("unix://{}/s", self.folder.display())
+        format!("unix://{}/{FILE}", self.folder.display())
     }
 
     /// Takes paho's connection.
@@ -84,6 +90,22 @@ impl Socket {
         };
         let accepted = timeout(ACCEPT_TIMEOUT, accepted).await;
         accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// Removes the folders of processes that were killed.
+fn sweep(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let owner = owner.and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            // Somebody else's, or gone already: either way not ours to remove.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -285,7 +285,13 @@ fn state(agent: &AgentRow) -> String {
         (Some(at), ..) => format!("revoked {at}"),
         (None, Some((_, reason)), _) => format!("quarantined: {}", plain(reason)),
         (None, None, Some(trouble)) => format!("refused: {}", plain(trouble)),
-        (None, None, None) => "enrolled".to_owned(),
+        (None, None, None) => {
+            let alarms = agent.status.as_ref().map(|status| &status.alarms);
+            match alarms.and_then(|alarms| alarms.first()) {
+                Some(alarm) => format!("alarm: {}", plain(alarm)),
+                None => "enrolled".to_owned(),
+            }
+        }
     }
 }
 

@@ -33,6 +33,9 @@ const POLL_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest enrollment: a code and a signing request of a few hundred bytes.
 const ENROLL_BYTES_MAX: usize = 32 * 1024;
 
+/// Where an agent whose epoch is refused as older reads which is the newest (uplink.proto).
+const NEWEST_EPOCH: &str = "platen-newest-epoch";
+
 /// What the agents' door needs to know.
 #[derive(Debug)]
 pub struct UplinkParts {
@@ -66,7 +69,6 @@ impl Uplink {
     }
 
     /// The routes of the agents' door, for [`super::front`] to serve.
-    #[must_use]
     pub fn routes(self) -> axum::Router {
         let enrollment =
             EnrollmentServer::new(self.clone()).max_decoding_message_size(ENROLL_BYTES_MAX);
@@ -276,7 +278,11 @@ fn refuse(agent: &AgentId, error: &AcceptError) -> Status {
         }
         AcceptError::EpochWentBack { .. } | AcceptError::Altered { .. } => {
             error!(agent = agent.name(), %error, "reports were refused");
-            Status::failed_precondition(error.to_string())
+            let mut status = Status::failed_precondition(error.to_string());
+            if let AcceptError::EpochWentBack { newest, .. } = error {
+                status.metadata_mut().insert(NEWEST_EPOCH, (*newest).into());
+            }
+            status
         }
     }
 }

@@ -401,7 +401,8 @@ fn position_of(
     epoch: u64,
     is_known: bool,
 ) -> Result<Position, AcceptError> {
-    let Some(row) = newest else {
+    // An agent whose spool cannot be opened has no epoch, and tells only how it is.
+    let Some(row) = newest.filter(|_| epoch > 0) else {
         return Ok(Position::default());
     };
     let newest = row.epoch.unsigned_abs();

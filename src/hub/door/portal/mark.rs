@@ -135,10 +135,19 @@ impl Mark {
             (None, None, Some(at)) if is_silent(agent, now) => {
                 (Kind::Silent, format!("silent {}", age(at, now.at)))
             }
-            (None, None, Some(_)) => (Kind::Ok, "polls".to_owned()),
+            (None, None, Some(_)) => match alarm_of(agent) {
+                Some(alarm) => (Kind::Warning, alarm.to_owned()),
+                None => (Kind::Ok, "polls".to_owned()),
+            },
         };
         Self { kind, words }
     }
+}
+
+/// The most important of what the agent says is wrong at its site.
+fn alarm_of(agent: &AgentRow) -> Option<&str> {
+    let alarms = agent.status.as_ref().map(|status| &status.alarms);
+    alarms.and_then(|alarms| alarms.first()).map(String::as_str)
 }
 
 /// Whether nothing has been heard of an agent for too long, or will be ever again.
