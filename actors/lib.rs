@@ -10,9 +10,12 @@ mod device;
 mod handle;
 pub mod keeper;
 mod lifeline;
+pub mod mask;
 pub mod messages;
 pub mod order;
+pub mod outbox;
 pub mod parts;
+pub mod private;
 #[cfg(feature = "provoke")]
 mod provoke;
 pub mod reach;
@@ -33,3 +36,4 @@ pub use handle::{Ended, Gone, Handle, StartError, start};
 pub use uplink::command;
 pub use uplink::mqtt;
 pub use uplink::renewal::{RenewError, renew};
+pub use uplink::would_send;

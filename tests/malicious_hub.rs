@@ -50,6 +50,22 @@ mod tests {
         println!("{} tries, 0 succeeded", all.len());
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_site_that_locks_nothing_still_has_its_ceiling() {
+        let rack = Site::rack();
+        let mut site = Site::unlocked(&rack).await;
+        let before = rack.counts().await.empty;
+        let all = tries::beyond_the_ceiling();
+        for attempt in &all {
+            is_withstood(&mut site, attempt).await;
+        }
+        assert!(!site.is_configured_by_the_hub(), "something was kept");
+        let after = rack.counts().await.empty;
+        assert_eq!(after, before, "it asked where no printer stands");
+        site.ends().await;
+        println!("{} tries, 0 succeeded", all.len());
+    }
+
     /// Delivers one try, waits for what it must come to, and for the line in the log.
     async fn is_withstood(site: &mut Site, attempt: &Try) {
         let said_before = site.log().len();

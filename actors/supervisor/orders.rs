@@ -45,8 +45,8 @@ impl Supervisor {
         match order {
             Order::Read(device) => self.order_reading(device, progress),
             Order::Discover(label) => self.order_sweep(label.as_deref(), progress),
-            Order::Ping { address, count } => self.order_ping(address, count),
-            Order::Check(address) => self.order_check(address),
+            Order::Ping { address, count } => self.order_ping(self.meant(address), count),
+            Order::Check(address) => self.order_check(self.meant(address)),
             Order::Walk(address) => self.order_walk(address, progress),
             Order::Release(device) => refuse(format!("no such device is set aside: {device}")),
             Order::Configure(_) | Order::RotateIdentity | Order::SendDiagnostics => {
@@ -63,7 +63,10 @@ impl Supervisor {
         let living = self.children.living();
         let all = living.filter_map(|(id, _, address)| device_of((id, address.clone())));
         let devices: Vec<(DeviceId, Addr<Device>)> = match &device {
-            Some(wanted) => all.filter(|(id, _)| id == wanted).collect(),
+            // The hub knows a device by its pseudonym where the site masks.
+            Some(wanted) => all
+                .filter(|(id, _)| self.parts.word.masks.device(id) == *wanted)
+                .collect(),
             None => all.collect(),
         };
         match device {
@@ -128,7 +131,20 @@ impl Supervisor {
         })
     }
 
+    /// The address that the hub means by a pseudonym of a known device's; any other as it is.
+    fn meant(&self, address: IpAddr) -> IpAddr {
+        let masks = &self.parts.word.masks;
+        let known = self.registry.iter().filter_map(|(_, known)| known.address);
+        known
+            .into_iter()
+            .find(|known| masks.address(*known) == address)
+            .unwrap_or(address)
+    }
+
     fn order_walk(&self, address: IpAddr, progress: Progress) -> Answer {
+        if self.parts.word.masks.any() {
+            return refuse("the site masks what it sends, and a recording cannot be masked");
+        }
         let (target, subnet) = match self.admit_or_say(address) {
             Ok(admitted) => admitted,
             Err(why) => return refuse(why),

@@ -10,6 +10,7 @@ pub mod command;
 mod grpc;
 pub mod mqtt;
 pub(crate) mod renewal;
+mod told;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use tonic::Code;
 use tracing::{debug, error, info, warn};
 
 use self::command::{CommandParts, Counter, Desk};
+pub use self::grpc::would_send;
 use self::grpc::{Link, Myself, PollError, Polled};
 use self::mqtt::{Incoming, LineState};
 use self::renewal::Renewal;
@@ -185,9 +187,10 @@ impl Uplink {
         let Some((parts, boss)) = self.commands.take() else {
             return;
         };
+        let masks = self.tools.word.masks.clone();
         let opened = self.tools.runtime.spawn(async move {
             let line = parts.carriage.open();
-            let desk = Desk::new(parts, boss, line.outcomes);
+            let desk = Desk::new(parts, boss, line.outcomes, masks);
             desk.open().await;
             (desk, line.commands, line.state)
         });
@@ -369,11 +372,14 @@ async fn try_exchange(
     };
     let alarm = renewal.alarm(&hub.keeper.current(), Timestamp::now());
     let myself = Myself {
+        word: &tools.word,
         totals,
         started_at: tools.started_at,
         start: (hub.keeper.boot(), hub.keeper.instance()),
         commands_connected: line.is_connected,
-        alarms: alarm.into_iter().chain(line.alarm).collect(),
+        alarms: (alarm.into_iter().chain(line.alarm))
+            .chain(tools.word.alarms.iter().cloned())
+            .collect(),
     };
     let polled = link.poll(&tools.spool, &myself).await?;
     Ok((link, polled))

@@ -1,19 +1,22 @@
 //! One agent over two simulated printers, its line of commands in the test's hand.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use actors::command::{Carriage, CommandParts, Journal, Line};
 use actors::keeper::{Counted, Keeper, KeyChoice, Papers, SigningRequest};
 use actors::mqtt::{Incoming, LineState, ReplyTo};
-use actors::parts::{HubLink, Parts, Settings, Subnet};
+use actors::parts::{HubLink, Parts, Settings, Subnet, Word};
 use actors::reach::credential::{Credential, Secret};
 use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::{Snmp, SnmpSettings};
 use actors::spool::{Spool, SpoolKey, SpoolLimits};
 use actors::{Backoff, Ended, Handle};
+use agent::config::AgentConfig;
+use agent::sealing::SealingKey;
+use agent::site::Program;
 use jiff::Timestamp;
 use printer::profile::Profiles;
 use prost::Message;
@@ -36,6 +39,13 @@ pub const AGENT: &str = "0123456789abcdef0123456789abcdef";
 
 /// Deliveries that may wait: a flood has 2,000.
 const LINE_MAX: usize = 4_000;
+
+/// What a site locks unless it says otherwise, and the schedule too.
+const LOCKED: &str =
+    "lock = [\"doors\", \"masks\", \"ranges\", \"web_access\", \"schedule.read_secs\"]\n";
+
+/// Nothing is locked.
+const UNLOCKED: &str = "lock = []\n";
 
 /// How long the agent may take to end.
 const END: Duration = Duration::from_secs(8);
@@ -60,14 +70,21 @@ impl Site {
     pub async fn new(rack: &simulator::Running) -> Self {
         let key = Ed25519KeyPair::from_seed_unchecked(&[61; 32]).expect("a key");
         let folder = tempfile::tempdir().expect("a folder");
-        Self::over(folder, Arc::new(key), rack, nowhere()).await
+        Self::over(folder, Arc::new(key), rack, (nowhere(), LOCKED)).await
+    }
+
+    /// An agent whose site locks nothing: its ceiling alone stands.
+    pub async fn unlocked(rack: &simulator::Running) -> Self {
+        let key = Ed25519KeyPair::from_seed_unchecked(&[61; 32]).expect("a key");
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::over(folder, Arc::new(key), rack, (nowhere(), UNLOCKED)).await
     }
 
     /// An agent of this hub.
     pub async fn of(rack: &simulator::Running, link: HubLink) -> Self {
         let key = Ed25519KeyPair::from_seed_unchecked(&[61; 32]).expect("a key");
         let folder = tempfile::tempdir().expect("a folder");
-        Self::over(folder, Arc::new(key), rack, link).await
+        Self::over(folder, Arc::new(key), rack, (link, LOCKED)).await
     }
 
     /// The agent's next life on the same disk.
@@ -75,14 +92,14 @@ impl Site {
         assert_eq!(self.life.drain(END).await, Ended::Drained);
         self.spool.close().await;
         drop((self.to_agent, self.from_agent));
-        Self::over(self.folder, self.key, rack, nowhere()).await
+        Self::over(self.folder, self.key, rack, (nowhere(), LOCKED)).await
     }
 
     async fn over(
         folder: TempDir,
         key: Arc<Ed25519KeyPair>,
         rack: &simulator::Running,
-        hub: HubLink,
+        (hub, lock): (HubLink, &str),
     ) -> Self {
         log();
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -104,7 +121,10 @@ impl Site {
             command_key: key.public_key().as_ref().to_vec(),
             journal,
         };
-        let life = actors::start(parts(rack, spool.clone(), (commands, hub))).await;
+        let program = program(folder.path(), lock);
+        let mut parts = parts(rack, spool.clone(), (commands, hub));
+        parts.site = Some(Arc::new(program));
+        let life = actors::start(parts).await;
         let site = Self {
             life: life.expect("a life"),
             spool,
@@ -183,6 +203,11 @@ impl Site {
         self.life.status().await.expect("alive").printers.known
     }
 
+    /// Whether the hub has configured anything.
+    pub fn is_configured_by_the_hub(&self) -> bool {
+        self.folder.path().join("hub.json").exists()
+    }
+
     /// The spool's epoch, the last number it gave, and how many reports wait.
     pub fn spool(&self) -> (u64, u64, u64) {
         let stats = self.spool.stats();
@@ -201,6 +226,17 @@ async fn journal(path: PathBuf) -> Journal {
         Journal::open(path.clone()).await.ok()
     })
     .await
+}
+
+/// The agent's own program, with what it lets a hub configure.
+fn program(state_dir: &Path, lock: &str) -> Program {
+    let text = format!(
+        "state_dir = {state_dir:?}\n{lock}[site]\nceiling = [\"127.61.0.0/28\"]\n\
+         [[ranges]]\nlabel = \"office\"\naddresses = [\"127.61.0.0/28\"]\nexclude = [\"{OUTSIDE}\"]\n"
+    );
+    let config = AgentConfig::parse("agent.toml", &text, []).expect("a configuration");
+    let key = SealingKey::new(Secret::new(vec![7; 32]), AGENT);
+    Program::new(config, Some(key))
 }
 
 /// A hub that nobody is, for an agent that is spoken with by commands alone.
@@ -248,6 +284,7 @@ fn parts(
         spool,
         profiles: Arc::new(Profiles::embedded().expect("profiles")),
         hub: Some(hub),
+        word: Word::default(),
         commands: Some(commands),
         site: None,
         started_at: Timestamp::now(),

@@ -129,7 +129,134 @@ pub fn all() -> Vec<Try> {
     all.extend(out_of_scope());
     all.extend(out_of_bounds());
     all.extend(without_a_door());
+    all.extend(locked());
     all
+}
+
+fn configure(change: impl Fn(&mut v1::Configure)) -> Order {
+    let mut configure = v1::Configure::default();
+    change(&mut configure);
+    Order::Configure(configure)
+}
+
+fn range(label: &str, addresses: &[&str]) -> v1::RemoteRange {
+    v1::RemoteRange {
+        label: label.to_owned(),
+        addresses: addresses.iter().map(|it| (*it).to_owned()).collect(),
+        ..v1::RemoteRange::default()
+    }
+}
+
+fn credential(name: &str, sealed: Vec<u8>) -> v1::SealedCredential {
+    v1::SealedCredential {
+        name: name.to_owned(),
+        version: "2c".to_owned(),
+        sealed,
+    }
+}
+
+/// A configuration with one range of these addresses.
+fn widened(name: &'static str, expected: &'static str, addresses: &'static [&'static str]) -> Try {
+    order(name, Expected::Refused(expected), move || {
+        configure(|it| it.ranges = vec![range("wide", addresses)])
+    })
+}
+
+/// What the site locks.
+fn locked() -> Vec<Try> {
+    let locks = "the site locks";
+    vec![
+        widened("ranges that are locked", locks, &["127.61.0.1"]),
+        widened("every address there is", locks, &["0.0.0.0/0"]),
+        order(
+            "a schedule that is locked",
+            Expected::Refused(locks),
+            || configure(|it| it.read_secs = Some(3_600)),
+        ),
+        order(
+            "what is free together with what is locked",
+            Expected::Refused(locks),
+            || {
+                configure(|it| {
+                    it.status_secs = Some(600);
+                    it.ranges = vec![range("office", &["127.61.0.1"])];
+                })
+            },
+        ),
+    ]
+}
+
+/// What lies beyond the ceiling of a site that locks nothing, and what cannot be.
+pub fn beyond_the_ceiling() -> Vec<Try> {
+    use Expected::Refused;
+    let beyond = "beyond the site's ceiling";
+    let sealed = |octets: Vec<u8>| {
+        move || configure(|it| it.credentials = vec![credential("office", octets.clone())])
+    };
+    vec![
+        widened("the subnet above the ceiling", beyond, &["127.61.0.0/24"]),
+        widened("a neighbor of the ceiling", beyond, &["127.61.0.16"]),
+        widened("everything", beyond, &["0.0.0.0/0"]),
+        widened("the cloud's metadata", beyond, &["169.254.169.254"]),
+        widened("ourselves", beyond, &["127.0.0.1"]),
+        widened(
+            "one within and one without",
+            beyond,
+            &["127.61.0.1", "10.0.0.1"],
+        ),
+        widened("an IPv6 world", beyond, &["2001:db8::/126"]),
+        widened("a name that leads outside", "host name", &["localhost"]),
+        widened("no addresses at all", "no address", &[]),
+        widened("a range that is a path", "", &["../../etc/passwd"]),
+        order(
+            "a schedule of every second of nothing",
+            Refused("a number from 1"),
+            || configure(|it| it.read_secs = Some(0)),
+        ),
+        order(
+            "a schedule of 136 years",
+            Refused("a number from 1"),
+            || configure(|it| it.discover_secs = Some(u32::MAX)),
+        ),
+        order("a label that is used twice", Refused("twice"), || {
+            let twice = range("office", &["127.61.0.1"]);
+            configure(|it| it.ranges = vec![twice.clone(), twice.clone()])
+        }),
+        order(
+            "a label of control characters",
+            Refused("control characters"),
+            || configure(|it| it.ranges = vec![range("a\u{1b}[2J\n", &["127.61.0.1"])]),
+        ),
+        order(
+            "a range with a credential that is not there",
+            Refused("no credential"),
+            || {
+                let mut range = range("office", &["127.61.0.1"]);
+                range.credentials = vec!["../../etc/shadow".to_owned()];
+                configure(|it| it.ranges = vec![range.clone()])
+            },
+        ),
+        order(
+            "a credential sealed to nobody",
+            Refused("credential"),
+            sealed(vec![9; 64]),
+        ),
+        order(
+            "a credential cut short",
+            Refused("credential"),
+            sealed(vec![9; 8]),
+        ),
+        order(
+            "a credential in the clear",
+            Refused("credential"),
+            sealed(b"public".to_vec()),
+        ),
+        order(
+            "a credential called by a path",
+            Refused("credential"),
+            || configure(|it| it.credentials = vec![credential("../key", vec![9; 64])]),
+        ),
+    ]
 }
 
 /// A try whose command is signed as it should be.

@@ -77,6 +77,7 @@ impl MqttCarriage {
             agent_id: agent_id.to_owned(),
             instance: hub.keeper.instance().to_owned(),
             dialers: Arc::new(dialers),
+            outbox: hub.outbox.clone(),
         };
         Some(Self { link, speaker })
     }

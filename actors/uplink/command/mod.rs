@@ -26,6 +26,7 @@ use self::journal::{Beginning, Begun};
 pub use self::journal::{Journal, JournalError};
 use self::outcome::{Outcome, State};
 use self::verify::{NotOurs, Opened};
+use crate::mask::Masks;
 use crate::messages::Execute;
 use crate::order::{Order, Progress};
 use crate::site::Unwilling;
@@ -63,6 +64,7 @@ pub(crate) struct Desk {
     parts: Arc<CommandParts>,
     boss: Addr<Supervisor>,
     outcomes: mpsc::Sender<(ReplyTo, Vec<u8>)>,
+    masks: Masks,
 }
 
 /// Who is let at the desk: a bound on what is in hand and on what comes in a minute.
@@ -115,16 +117,18 @@ impl Counter {
 }
 
 impl Desk {
-    /// A desk whose outcomes go to `outcomes`.
+    /// A desk whose outcomes go to `outcomes`, masked.
     pub(crate) fn new(
         parts: CommandParts,
         boss: Addr<Supervisor>,
         outcomes: mpsc::Sender<(ReplyTo, Vec<u8>)>,
+        masks: Masks,
     ) -> Self {
         Self {
             parts: Arc::new(parts),
             boss,
             outcomes,
+            masks,
         }
     }
 
@@ -232,7 +236,7 @@ impl Desk {
 
     /// Hands an outcome to the carriage. What does not fit is told at the hub's next question.
     fn tell(&self, reply: &ReplyTo, outcome: &Outcome) {
-        let letter = (reply.clone(), outcome.to_wire());
+        let letter = (reply.clone(), outcome.masked(&self.masks).to_wire());
         if self.outcomes.try_send(letter).is_err() {
             debug!(id = %outcome.id, "an outcome waits for the hub to ask again");
         }

@@ -6,6 +6,7 @@ use proto::v1;
 use serde::{Deserialize, Serialize};
 
 use super::verify::Verdict;
+use crate::mask::Masks;
 use crate::order::Ended;
 use crate::site::Unwilling;
 
@@ -67,6 +68,15 @@ impl Outcome {
             },
             Err(Unwilling::Refused(why)) => Self::new(id, State::Refused, &why, now),
             Err(Unwilling::Failed(why)) => Self::new(id, State::Failed, &why, now),
+        }
+    }
+
+    /// The outcome as it leaves the site.
+    pub(super) fn masked(&self, masks: &Masks) -> Self {
+        Self {
+            why: masks.words(&self.why),
+            result: masks.result(self.result.clone()),
+            ..self.clone()
         }
     }
 

@@ -9,6 +9,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::{Span, Timestamp};
+use printer::identity::shown_address;
 use printer::reading::Reading;
 use printer::summary::{LOW_PERCENT, is_low, lowest_supply};
 use printer::supply::{Level, Supply};
@@ -243,7 +244,7 @@ fn search_words(q: &str) -> Vec<String> {
 /// Whether a printer has every word somewhere in what it is known by.
 fn matches(row: &PrinterRow, words: &[String]) -> bool {
     let identity = &row.reading.identity;
-    let address = row.reading.address.map(|address| address.to_string());
+    let address = row.reading.address.map(shown_address);
     let known_by = [
         &identity.vendor,
         &identity.model,
@@ -370,10 +371,7 @@ impl Row {
             place: place(reading),
             mark: entry.mark.clone(),
             serial: identity.serial.clone().unwrap_or_default(),
-            address: reading
-                .address
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
+            address: reading.address.map(shown_address).unwrap_or_default(),
             pages: total(reading)
                 .map(|total| count(total.value))
                 .unwrap_or_default(),
