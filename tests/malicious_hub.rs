@@ -161,6 +161,11 @@ mod tests {
             );
             assert_eq!(site.devices().await, 2, "{lie:?}");
         }
+        assert!(
+            liar.polls() > 0,
+            "nobody listened to the lies:\n{}",
+            site.log()
+        );
         liar.says(Mood::Honest);
         until("the honest hub has every report", PATIENCE, || async {
             let (epoch, last, waiting) = site.spool();

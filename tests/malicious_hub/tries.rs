@@ -196,7 +196,7 @@ pub fn beyond_the_ceiling() -> Vec<Try> {
     vec![
         widened("the subnet above the ceiling", beyond, &["127.61.0.0/24"]),
         widened("a neighbor of the ceiling", beyond, &["127.61.0.16"]),
-        widened("everything", beyond, &["0.0.0.0/0"]),
+        widened("everything", "addresses", &["0.0.0.0/0"]),
         widened("the cloud's metadata", beyond, &["169.254.169.254"]),
         widened("ourselves", beyond, &["127.0.0.1"]),
         widened(
