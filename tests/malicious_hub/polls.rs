@@ -14,7 +14,10 @@ use agent::identity::Identity;
 use agent::identity::keeper::IdentityKeeper;
 use proto::v1;
 use proto::v1::uplink_server::{Uplink, UplinkServer};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Identity as TlsIdentity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
@@ -165,6 +168,14 @@ fn stranger() -> (String, String) {
     (certificate.pem(), key.serialize_pem())
 }
 
+/// The key of a request, certified by another authority than the agent's.
+fn by_a_stranger(request: &str) -> String {
+    let key = KeyPair::generate().expect("a key");
+    let issuer = Issuer::new(authority(), key);
+    let request = CertificateSigningRequestParams::from_pem(request).expect("a request");
+    request.signed_by(&issuer).expect("a certificate").pem()
+}
+
 fn serve(listener: TcpListener, tls: ServerTlsConfig, heard: Arc<Heard>) {
     listener.set_nonblocking(true).expect("a listener");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
@@ -186,17 +197,17 @@ struct Desk(Arc<Heard>);
 
 #[tonic::async_trait]
 impl Uplink for Desk {
-    /// One after the other: of another authority and key, nonsense, nothing.
+    /// One after the other: for another key, our key by another authority, nonsense.
     async fn renew(
         &self,
-        _: Request<v1::RenewRequest>,
+        request: Request<v1::RenewRequest>,
     ) -> Result<Response<v1::RenewReply>, Status> {
         let mut renewals = self.0.renewals.lock().expect("the renewals");
         *renewals += 1;
         let certificate = match *renewals % 3 {
             1 => self.0.stranger.lock().expect("the stranger").0.clone(),
-            2 => "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
-            _ => String::new(),
+            2 => by_a_stranger(&request.into_inner().signing_request),
+            _ => "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
         };
         Ok(Response::new(v1::RenewReply { certificate }))
     }
