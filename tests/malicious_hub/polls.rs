@@ -138,9 +138,10 @@ impl Liar {
         *self.heard.renewals.lock().expect("the renewals")
     }
 
-    /// What it has of an epoch when it is honest.
-    pub fn kept(&self) -> BTreeSet<(u64, u64)> {
-        self.heard.kept.lock().expect("the reports").clone()
+    /// The numbers of the reports that it has, of whatever epoch.
+    pub fn kept(&self) -> BTreeSet<u64> {
+        let kept = self.heard.kept.lock().expect("the reports");
+        kept.iter().map(|(_, sequence)| *sequence).collect()
     }
 
     /// Whether the agent's identity on disk is what it was.
@@ -253,37 +254,32 @@ impl Uplink for Desk {
 }
 
 impl Desk {
-    /// Keeps what comes, and asks for what is missing before it.
+    /// Keeps what comes. Of an epoch that it has not heard of it asks for everything once: what it
+    /// said before was a lie.
     fn honest(&self, request: &v1::PollRequest) -> v1::PollReply {
         let epoch = request.epoch;
         let mut kept = self.0.kept.lock().expect("the reports");
-        let whole = |kept: &BTreeSet<(u64, u64)>| {
-            let mut whole = 0;
-            while kept.contains(&(epoch, whole + 1)) {
-                whole += 1;
-            }
-            whole
-        };
-        let before = whole(&kept);
+        let is_new = !kept.iter().any(|(of, _)| *of == epoch);
         kept.extend(
             request
                 .reports
                 .iter()
                 .map(|report| (epoch, report.sequence)),
         );
-        let first = request.reports.first().map(|report| report.sequence);
-        let has_gap = first.is_some_and(|first| first > before + 1);
-        let is_new_here = first.is_none() && before == 0;
+        let mut of_epoch = kept
+            .range((epoch, 0)..=(epoch, u64::MAX))
+            .map(|(_, it)| *it);
+        let first = of_epoch.next().unwrap_or(0);
+        let last = of_epoch.fold(
+            first,
+            |last, next| if next == last + 1 { next } else { last },
+        );
         v1::PollReply {
             epoch,
-            acked: if has_gap { 0 } else { whole(&kept) },
+            acked: if is_new { 0 } else { last },
             next_poll_secs: 1,
             report_at_once: true,
-            resend_from: if has_gap || is_new_here {
-                before + 1
-            } else {
-                0
-            },
+            resend_from: u64::from(is_new),
         }
     }
 }
