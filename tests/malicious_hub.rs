@@ -171,11 +171,6 @@ mod tests {
             let (last, waiting) = site.spool();
             // The lie of a hub that has more than there is makes a new epoch; the count goes on.
             let kept = liar.kept();
-            eprintln!(
-                "DEBUG {last} {waiting} {kept:?} {} {}",
-                liar.polls(),
-                liar.renewals()
-            );
             let whole = (1..=last).all(|sequence| kept.contains(&sequence));
             (waiting == 0 && last > 0 && whole).then_some(())
         })
