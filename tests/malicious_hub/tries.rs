@@ -22,13 +22,16 @@ pub enum Expected {
     Expired,
 }
 
+/// Makes what is delivered to a site.
+type Make = Box<dyn Fn(&Site) -> Vec<u8> + Send + Sync>;
+
 /// One try.
 pub struct Try {
     /// What is tried.
     pub name: &'static str,
     /// What it must come to.
     pub expected: Expected,
-    make: Box<dyn Fn(&Site) -> Vec<u8> + Send + Sync>,
+    make: Make,
 }
 
 impl Try {
