@@ -38,13 +38,13 @@ pub fn credential(
     }
     type Public = <X25519HkdfSha256 as Kem>::PublicKey;
     let key = Public::from_bytes(sealing_key).map_err(|_| SealError::Key)?;
-    // The agent's id has a fixed length, so that the two cannot run into each other.
-    let aad = [agent.as_bytes(), name.as_bytes()].concat();
+    // As the agent opens it: no other agent can, and under no other name.
+    let aad = format!("{agent}\n{name}");
     let (encapsulated, ciphertext) = single_shot_seal::<
         ChaCha20Poly1305,
         HkdfSha256,
         X25519HkdfSha256,
-    >(&OpModeS::Base, &key, INFO, community, &aad)
+    >(&OpModeS::Base, &key, INFO, community, aad.as_bytes())
     .map_err(|_| SealError::Key)?;
     Ok([encapsulated.to_bytes().as_slice(), &ciphertext].concat())
 }
@@ -83,10 +83,10 @@ mod tests {
             sealed, again,
             "nobody sees that two communities are the same"
         );
-        let aad = format!("{agent}office");
+        let aad = format!("{agent}\noffice");
         assert_eq!(open(&secret, &sealed, aad.as_bytes()).unwrap(), b"hush");
         assert_eq!(
-            open(&secret, &sealed, format!("{agent}other").as_bytes()),
+            open(&secret, &sealed, format!("{agent}\nother").as_bytes()),
             None
         );
         assert_eq!(open(&stranger, &sealed, aad.as_bytes()), None);
