@@ -1,4 +1,4 @@
-//! SNMP to many devices at once, over one UDP socket an address family.
+//! SNMP to many devices at once, over a UDP socket that is connected to each.
 //!
 //! Used by everything that reads devices. A question is asked again when no answer came, under the
 //! same request-id, so that a late answer to the first try is an answer. Who asks one device asks
@@ -7,19 +7,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use snmp::{EncodeError, Message, Oid, Pdu, PduKind, VarBind};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use snmp::{EncodeError, Message, Oid, Pdu, PduKind, VarBind, Version};
+use tokio::net::UdpSocket;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::credential::Credential;
+use super::lines::{self, Lines};
 use super::pace::Pace;
-use super::pending::{Answer, Counters, Pending, Waiting};
 use super::scope::{Door, InScope, Scope};
 use super::session::{Budget, Session};
-use super::socket::Sockets;
+use super::socket::DATAGRAM_BYTES_MAX;
 use super::sweep::{self, Sweep, SweepOptions};
 
 /// How much longer each further try waits than the one before.
@@ -27,9 +28,6 @@ const WAIT_GROWTH: u32 = 2;
 
 /// Longest wait of one try: the slowest answer in our recordings took 3.1 s.
 const WAIT_MAX: Duration = Duration::from_secs(8);
-
-/// Questions registered but not yet in the table; more wait in line.
-const REGISTRATIONS_MAX: usize = 256;
 
 /// How to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,38 +116,50 @@ pub struct Snmp {
 #[derive(Debug)]
 struct Shared {
     settings: SnmpSettings,
-    sockets: Arc<Sockets>,
-    registrations: mpsc::Sender<Waiting>,
+    lines: Lines,
     permits: Semaphore,
     pace: Arc<Pace>,
-    counters: Arc<Counters>,
+    counters: Counters,
+}
+
+/// An answer and what it weighed.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) pdu: Pdu,
+    pub(super) size_bytes: usize,
+}
+
+/// What came and went, for whoever wants to know.
+#[derive(Debug, Default)]
+struct Counters {
+    packets_sent: AtomicU64,
+    retries: AtomicU64,
+    answers: AtomicU64,
+    strays: AtomicU64,
+    malformed: AtomicU64,
+    send_waits: AtomicU64,
+}
+
+impl Counters {
+    fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
 }
 
 impl Snmp {
-    /// Opens the sockets and starts the task that pairs answers with questions. Must be called on
-    /// a tokio runtime; the task ends with the last handle.
+    /// Makes ready to ask. Must be called on a tokio runtime, on which the sockets are watched.
     ///
     /// # Errors
-    /// When no UDP socket can be opened.
+    /// When no UDP socket can be opened at all.
     pub fn open(settings: SnmpSettings) -> io::Result<Self> {
-        let sockets = Arc::new(Sockets::open()?);
-        let counters = Arc::new(Counters::default());
-        let (registrations, registered) = mpsc::channel(REGISTRATIONS_MAX);
-        let (their_sockets, their_counters) = (sockets.clone(), counters.clone());
-        let pending = Pending::new(
-            their_sockets,
-            registered,
-            their_counters,
-            settings.in_flight_max,
-        );
-        tokio::spawn(pending.run());
+        // A machine that gives no socket is found out now and not at the first question.
+        drop(super::socket::Sockets::open()?);
         let shared = Shared {
             settings,
-            sockets,
-            registrations,
+            lines: Lines::new(),
             permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
             pace: Arc::new(Pace::new(settings.packets_per_second_max)),
-            counters,
+            counters: Counters::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -270,27 +280,26 @@ impl Snmp {
         let Ok(_permit) = self.shared.permits.acquire().await else {
             return Err(AskError::Closed);
         };
-        let (answer, mut answered) = oneshot::channel();
-        let waiting = Waiting {
-            request_id,
-            from: peer,
-            version: credential.version,
-            answer,
-        };
-        if self.shared.registrations.send(waiting).await.is_err() {
-            return Err(AskError::Closed);
-        }
+        let unsendable = |error| AskError::Unsendable { peer, error };
+        let line = self.shared.lines.take(peer).map_err(unsendable)?;
         let started = Instant::now();
         let mut wait = self.shared.settings.timeout;
         let tries = self.shared.settings.retries.saturating_add(1);
+        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         for attempt in 0..tries {
-            self.send(&bytes, peer, attempt).await?;
-            match tokio::time::timeout(wait, &mut answered).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(_)) => return Err(AskError::Closed),
+            self.send(&line, &bytes, attempt)
+                .await
+                .map_err(unsendable)?;
+            let heard = self.hear(&line, &mut buffer, (credential.version, request_id));
+            match tokio::time::timeout(wait, heard).await {
+                Ok(answer) => {
+                    self.shared.lines.keep(peer, line);
+                    return Ok(answer);
+                }
                 Err(_elapsed) => wait = wait.saturating_mul(WAIT_GROWTH).min(WAIT_MAX.max(wait)),
             }
         }
+        self.shared.lines.keep(peer, line);
         Err(AskError::Silent {
             peer,
             tries,
@@ -298,15 +307,45 @@ impl Snmp {
         })
     }
 
-    async fn send(&self, bytes: &[u8], peer: SocketAddr, attempt: u32) -> Result<(), AskError> {
+    async fn send(&self, line: &UdpSocket, bytes: &[u8], attempt: u32) -> io::Result<()> {
         let slot = self.shared.pace.reserve(1, Instant::now());
         tokio::time::sleep_until(slot).await;
-        let sent = self.shared.sockets.send(bytes, peer).await;
-        let sent = sent.map_err(|error| AskError::Unsendable { peer, error })?;
+        let sent = lines::send(line, bytes).await?;
         Counters::add(&self.shared.counters.packets_sent, 1);
         Counters::add(&self.shared.counters.retries, u64::from(attempt > 0));
         Counters::add(&self.shared.counters.send_waits, u64::from(sent.waits));
         Ok(())
+    }
+
+    /// Waits for the answer to one question: in the version that was spoken, under its request-id.
+    /// The community is not compared, since some devices answer with another one. What is left
+    /// over (late, twice) is counted and dropped; what others send, the system drops.
+    async fn hear(
+        &self,
+        line: &UdpSocket,
+        buffer: &mut [u8],
+        (version, request_id): (Version, i64),
+    ) -> Answer {
+        let counters = &self.shared.counters;
+        loop {
+            // An ICMP error is told once for each datagram: the device may answer all the same.
+            let Ok(size_bytes) = line.recv(buffer).await else {
+                continue;
+            };
+            let Ok(message) = snmp::decode(&buffer[..size_bytes]) else {
+                Counters::add(&counters.malformed, 1);
+                continue;
+            };
+            let is_it = message.version == version
+                && message.pdu.kind == PduKind::Response
+                && message.pdu.request_id == request_id;
+            if is_it {
+                Counters::add(&counters.answers, 1);
+                let pdu = message.pdu;
+                return Answer { pdu, size_bytes };
+            }
+            Counters::add(&counters.strays, 1);
+        }
     }
 }
 

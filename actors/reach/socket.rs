@@ -53,16 +53,7 @@ impl Sockets {
             (SocketAddr::V6(_), Some(v6)) => v6,
             (SocketAddr::V6(_), None) => return Err(io::ErrorKind::NetworkUnreachable.into()),
         };
-        for waits in 0..QUEUE_FULL_WAITS_MAX {
-            match socket.send_to(bytes, to).await {
-                Ok(_) => return Ok(Sent { waits }),
-                Err(error) if error.raw_os_error() == Some(ENOBUFS) => {
-                    tokio::time::sleep(QUEUE_FULL_WAIT).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Err(io::Error::from_raw_os_error(ENOBUFS))
+        unhurried(|| socket.send_to(bytes, to)).await
     }
 
     /// Waits until something came.
@@ -89,6 +80,32 @@ impl Sockets {
                 Err(_) => None,
             })
     }
+}
+
+/// Sends by `send`, waiting out a full queue.
+pub(super) async fn unhurried<F>(send: impl Fn() -> F) -> io::Result<Sent>
+where
+    F: Future<Output = io::Result<usize>>,
+{
+    for waits in 0..QUEUE_FULL_WAITS_MAX {
+        match send().await {
+            Ok(_) => return Ok(Sent { waits }),
+            Err(error) if error.raw_os_error() == Some(ENOBUFS) => {
+                tokio::time::sleep(QUEUE_FULL_WAIT).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::from_raw_os_error(ENOBUFS))
+}
+
+/// A socket that hears this peer and nobody else.
+pub(super) fn connected(local: SocketAddr, peer: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&local.into())?;
+    socket.connect(&peer.into())?;
+    UdpSocket::from_std(socket.into())
 }
 
 fn open(domain: Domain, local: SocketAddr) -> io::Result<UdpSocket> {

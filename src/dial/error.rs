@@ -141,6 +141,9 @@ pub enum TlsProblem {
     /// What it says is no TLS.
     #[error("what answers there does not speak TLS")]
     NoTls,
+    /// It speaks TLS, and not the protocol that was asked for (RFC 7301).
+    #[error("it does not speak the protocol that is wanted there")]
+    OtherProtocol,
     /// It does not take our certificate, or wants one.
     #[error("it refuses us: {0}")]
     Refused(io::Error),
@@ -229,6 +232,9 @@ impl TlsProblem {
                 ),
             ) => Self::OldVersion(error),
             Some(Error::InvalidMessage(_)) => Self::NoTls,
+            Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+                Self::OtherProtocol
+            }
             Some(Error::AlertReceived(_)) => Self::Refused(error),
             Some(_) | None => Self::Other(error),
         }

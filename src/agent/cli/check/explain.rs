@@ -137,7 +137,7 @@ fn tls(problem: &TlsProblem, host: &str, says: &str) -> Trouble {
             "the hub answers, and does not call itself by this name",
             "add the name to [uplink] names of the hub, or use the name that it has",
         ),
-        TlsProblem::OldVersion(_) | TlsProblem::NoTls => trouble(
+        TlsProblem::OldVersion(_) | TlsProblem::NoTls | TlsProblem::OtherProtocol => trouble(
             Cause::NoTls,
             "it is not the hub that answers, or a firewall that speaks for it",
             "compare host and port with the line that `platen-hub agent invite` prints",

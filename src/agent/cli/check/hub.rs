@@ -222,7 +222,7 @@ impl Asker {
             Trouble {
                 cause: Cause::Clock,
                 why: format!(
-                    "it is this machine's clock: {ours} here, {theirs} at the hub ({:+} s)",
+                    "the clocks differ: {ours} here, {theirs} at the hub ({:+} s)",
                     off.as_secs()
                 ),
                 next: "set it, and let it be kept: timedatectl set-ntp true".to_owned(),
@@ -307,6 +307,10 @@ impl Asker {
             Err(DialError::Refused { to: refused }) if refused == to.to_string() => {
                 return down("nothing listens there".to_owned());
             }
+            Err(DialError::Tls {
+                problem: TlsProblem::OtherProtocol,
+                ..
+            }) => return down("the hub answers, and not to WebSocket".to_owned()),
             Err(error) => {
                 let (trouble, _) = self.closer(Failed::Dial(error), to).await;
                 return Finding::failed(Area::Hub, subject, trouble);

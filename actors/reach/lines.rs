@@ -1,0 +1,73 @@
+//! UDP sockets that are each connected to one device.
+//!
+//! A connected socket hears its device and nobody else, and the system does not list it among
+//! those that listen. A few are kept between two questions, so that a device sees one port and a
+//! late answer finds its socket.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
+
+use super::socket::{self, Sent};
+
+/// Most sockets that are kept while nobody asks: more are opened anew when they are needed.
+const IDLE_MAX: usize = 64;
+
+/// The sockets that wait for their next question.
+#[derive(Debug)]
+pub(super) struct Lines {
+    idle: Mutex<HashMap<SocketAddr, UdpSocket>>,
+    /// Where the sockets are watched, whoever asks.
+    runtime: Handle,
+}
+
+impl Lines {
+    /// No socket yet. Must be called on the runtime that shall watch them.
+    pub(super) fn new() -> Self {
+        Self {
+            idle: Mutex::default(),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// A socket to this device, for one question at a time.
+    pub(super) fn take(&self, peer: SocketAddr) -> io::Result<UdpSocket> {
+        if let Some(line) = self.idle().remove(&peer) {
+            return Ok(line);
+        }
+        let _watched_there = self.runtime.enter();
+        let local = match peer {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        socket::connected(local, peer)
+    }
+
+    /// Keeps a socket for the next question, if there is room.
+    pub(super) fn keep(&self, peer: SocketAddr, line: UdpSocket) {
+        let mut idle = self.idle();
+        if idle.len() < IDLE_MAX {
+            idle.insert(peer, line);
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, UdpSocket>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends one datagram to the device of a socket.
+pub(super) async fn send(line: &UdpSocket, bytes: &[u8]) -> io::Result<Sent> {
+    // An ICMP error that an earlier datagram brought is told at the next send, once: it says
+    // nothing about this one.
+    match socket::unhurried(|| line.send(bytes)).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            socket::unhurried(|| line.send(bytes)).await
+        }
+        sent => sent,
+    }
+}
