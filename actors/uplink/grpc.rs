@@ -4,7 +4,7 @@
 //! proof of who we are. There is no way to switch any of that off.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dial::{Connector, Destination, DialError, Dialer, Trust, TrustError};
 use jiff::Timestamp;
@@ -34,6 +34,9 @@ use crate::wire;
 const REPORTS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Where a hub that refuses an old epoch says which is the newest that it knows.
 const NEWEST_EPOCH: &str = "platen-newest-epoch";
+/// Least time between two beginnings over: a hub that forgets again and again would else be polled
+/// as fast as the network goes.
+const REWIND_EVERY: Duration = Duration::from_secs(5);
 /// Longest reply that is read: it has five numbers.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
 /// How long the connection may take altogether; each step of it has a limit of its own (`dial`).
@@ -99,6 +102,8 @@ pub(super) struct Link {
     client: UplinkClient<Channel>,
     /// What the hub last asked for that the spool has no more.
     asked: u64,
+    /// When the spool last began to send again what it had handed over.
+    rewound_at: Option<Instant>,
     /// What we are to the hub on this connection.
     certificate_pem: String,
     /// Where everything that is sent is noted.
@@ -137,6 +142,7 @@ impl Link {
             url: hub.url.clone(),
             client,
             asked: 0,
+            rewound_at: None,
             outbox: hub.outbox.clone(),
             certificate_pem: papers.certificate_pem,
         })
@@ -248,6 +254,11 @@ impl Link {
             from => from,
         };
         if (1..=stats.acked.0).contains(&from) {
+            let is_soon = |at: Instant| at.elapsed() < REWIND_EVERY;
+            if self.rewound_at.is_some_and(is_soon) {
+                return Ok(false);
+            }
+            self.rewound_at = Some(Instant::now());
             spool.rewind(Sequence(from)).await?;
             return Ok(true);
         }

@@ -210,9 +210,10 @@ async fn a_fault_can_be_provoked_over_the_socket() {
 async fn a_spool_key_that_is_not_there_or_is_shared_ends_the_start_and_says_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("key");
-    let config = || AgentConfig {
-        spool_key_file: Some(key.clone()),
-        ..config(&folder.path().join("state"))
+    let config = || {
+        let mut config = config(&folder.path().join("state"));
+        config.spool_key_file = Some(key.clone());
+        config
     };
     let refused = async || {
         let error = try_run(config(), std::future::ready(())).await;
