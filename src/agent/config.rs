@@ -5,12 +5,12 @@
 
 mod layers;
 mod route;
+mod secret;
 mod show;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,8 +37,6 @@ const BUILT_IN_CREDENTIAL: &str = "public";
 const PERIOD_SECS_MAX: u64 = 7 * 86_400;
 /// The first reading of a found device comes within this share of the period, at most 10 s.
 const FIRST_READ_SHARE: u32 = 10;
-/// Longest file that is read for a secret, in bytes.
-const SECRET_BYTES_MAX: u64 = 4096;
 
 /// A configuration that can be run.
 #[derive(Debug, Clone)]
@@ -350,7 +348,7 @@ fn check_credentials(
         };
         let community = match (raw.community, raw.community_file) {
             (Some(community), None) => Secret::new(community.into_inner()),
-            (None, Some(file)) => secret_from(&file, places)?,
+            (None, Some(file)) => secret::secret_from(&file, places)?,
             (Some(_), Some(file)) => {
                 let what = format!("credential '{name}' has a community and a file for one");
                 return Err(places.error(&file, what, "keep one of them"));
@@ -363,44 +361,6 @@ fn check_credentials(
         all.insert(name, Credential { version, community });
     }
     Ok(all)
-}
-
-/// A secret from a file that nobody else can read.
-fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Secret, ConfigError> {
-    let path = file.as_ref();
-    let shown = path.display();
-    let unreadable = |error: std::io::Error| {
-        places.error(
-            file,
-            format!("{shown} cannot be read: {error}"),
-            "name a file that holds the secret alone and that this user can read",
-        )
-    };
-    let about = fs::metadata(path).map_err(unreadable)?;
-    let mode = about.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let what = format!("{shown} can be read by others (mode {mode:04o})");
-        return Err(places.error(file, what, format!("chmod 600 {shown}")));
-    }
-    if about.len() > SECRET_BYTES_MAX {
-        let what = format!("{shown} is too long for a secret");
-        return Err(places.error(file, what, format!("at most {SECRET_BYTES_MAX} bytes")));
-    }
-    let octets = fs::read(path).map_err(unreadable)?;
-    let end = octets
-        .iter()
-        .rposition(|octet| !matches!(octet, b'\n' | b'\r'));
-    let secret = octets
-        .get(..end.map_or(0, |end| end + 1))
-        .unwrap_or_default();
-    if secret.is_empty() {
-        return Err(places.error(
-            file,
-            format!("{shown} is empty"),
-            "write the secret into it",
-        ));
-    }
-    Ok(Secret::new(secret))
 }
 
 fn check_range(

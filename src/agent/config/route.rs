@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use dial::{NoProxy, Proxy, Route};
 use toml::Spanned;
 
-use super::{ConfigError, Places, RawHub, secret_from};
+use super::secret::secret_from;
+use super::{ConfigError, Places, RawHub};
 
 /// What `proxy` is where the environment's proxy is not to be used either.
 const NO_PROXY_AT_ALL: &str = "none";

@@ -1,5 +1,7 @@
 //! What is accepted, and how the rest is refused.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 fn parse(text: &str) -> Result<AgentConfig, ConfigError> {
