@@ -8,6 +8,7 @@ use actors::spool::{
     Alarm, Content, Importance, NewReport, Sequence, Spool, SpoolError, SpoolKey, SpoolLimits,
 };
 use jiff::Timestamp;
+use stories::{PATIENCE, World, until};
 use tempfile::TempDir;
 
 #[path = "power/disk.rs"]
@@ -72,6 +73,53 @@ async fn no_cut_takes_what_was_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_does_one_that_leaves_some_blocks_and_not_others() {
     cuts(Survives::SomeBlocks, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_an_alarm_at_the_hub_and_nothing_accepted_is_lost() {
+    let folder = TempDir::new().expect("a folder");
+    let Some(disk) = disk(folder.path()) else {
+        return;
+    };
+    let fleet = "seed = 7\nspeed = 600.0\n[[printers]]\n\
+                 recording = \"kyocera-taskalfa-4054ci\"\naddresses = [\"127.37.0.1\", \"127.37.0.2\"]\n";
+    let rack = stories::rack(fleet);
+    let mut world = World::new();
+    world.hub_runs().await;
+    world.agent_is_configured(&["127.37.0.1-2"], rack.port, "");
+    world.agent_is_enrolled();
+    let file = folder.path().join("spool.redb");
+    std::os::unix::fs::symlink(file, world.path("agent/spool.redb")).expect("a link");
+    world.agent_is_started();
+    until("two printers are stored", PATIENCE, || async {
+        (world.printers().len() == 2).then_some(())
+    })
+    .await;
+
+    disk.fill(true);
+    until("the hub shows the alarm", PATIENCE, || async {
+        let said = world.hub_says(&["agent", "ls"]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        said.contains("the spool's disk failed").then_some(())
+    })
+    .await;
+    let status = world.status().expect("the agent lives");
+    assert_eq!(
+        status["restarts"]["total"], 0,
+        "somebody died of it: {status}"
+    );
+    let stored = world.stored().await.len();
+    disk.fill(false);
+    until("reports come again", PATIENCE, || async {
+        (world.stored().await.len() > stored + 4).then_some(())
+    })
+    .await;
+    let spooled = world.settles(rack).await;
+    assert_eq!(
+        spooled,
+        world.stored().await,
+        "what was accepted is at the hub"
+    );
 }
 
 /// What the spool has accepted and not been told to forget.

@@ -121,6 +121,21 @@ pub struct StoredReading {
     pub body: String,
 }
 
+/// Every row that reports make, as one text each.
+const DUMP: &str = "
+    SELECT json_array('report', agent, epoch, sequence, device, kind, at_ms) AS line FROM reports
+    UNION ALL
+    SELECT json_array('reading', agent, epoch, sequence, device, at_ms, is_status, total, body)
+    FROM readings
+    UNION ALL
+    SELECT json_array('thinned', agent, epoch, sequence, device, reports, first_ms, last_ms)
+    FROM thinned
+    UNION ALL
+    SELECT json_array('device', agent, device, first_seen_ms, last_seen_ms, silent_since_ms,
+                      serial, address, body)
+    FROM devices
+    ORDER BY line";
+
 /// One report, as both ends know it: epoch, sequence, device, and when it was made in Unix
 /// milliseconds.
 pub type Mark = (u64, u64, String, i64);
@@ -552,6 +567,16 @@ impl World {
             (epoch, sequence, row.get("device"), row.get("at_ms"))
         };
         rows.iter().map(mark).collect()
+    }
+
+    /// Everything that the hub's store holds of reports and printers, row by row in one order: two
+    /// hubs that hold the same have the same dump. When it was kept is not in it.
+    ///
+    /// # Panics
+    /// When the store cannot be read.
+    pub async fn dump(&self) -> Vec<String> {
+        let rows = self.kept(DUMP).await;
+        rows.iter().map(|row| row.get("line")).collect()
     }
 
     /// Asks the hub's file behind the hub's back: a witness of its own.

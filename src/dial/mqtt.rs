@@ -265,7 +265,8 @@ impl Client {
             folder: options.folder.clone(),
             error,
         })?;
-        let (paho, arrivals) = Paho::new(&options, &socket.uri())?;
+        let socket = Arc::new(socket);
+        let (paho, arrivals) = Paho::new(&options, Arc::clone(&socket))?;
         let paho = Arc::new(paho);
         let (say, events) = mpsc::channel(EVENTS_MAX);
         let (stand, standing) = watch::channel(Standing::default());

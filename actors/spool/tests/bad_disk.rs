@@ -1,10 +1,14 @@
 //! A disk for tests: in memory, and bad in the ways that disks are.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
+
+use super::noise;
+
+/// What a disk writes in one piece.
+const BLOCK_BYTES: usize = 512;
 
 /// A disk in memory that can fail, lose power, and be spoiled.
 #[derive(Debug, Clone, Default)]
@@ -12,14 +16,35 @@ pub(super) struct Disk {
     written: Arc<Mutex<Vec<u8>>>,
     synced: Arc<Mutex<Vec<u8>>>,
     pub(super) failing: Arc<Mutex<Option<io::ErrorKind>>>,
-    pub(super) is_cut: Arc<AtomicBool>,
+    /// Changes until the power goes; none while it stays.
+    left: Arc<Mutex<Option<u8>>>,
 }
 
 impl Disk {
-    /// What was not synced is gone.
-    pub(super) fn cut_power(&self) {
-        *self.written.lock().unwrap() = self.synced.lock().unwrap().clone();
-        self.is_cut.store(false, Ordering::SeqCst);
+    /// After so many more changes the power goes.
+    pub(super) fn cut_after(&self, changes: u8) {
+        *self.left.lock().unwrap() = Some(changes);
+    }
+
+    /// The power comes back. What was not synced is gone, or, with a seed, survives in blocks of
+    /// 512 octets by chance.
+    pub(super) fn return_power(&self, seed: Option<u64>) {
+        let mut written = self.written.lock().unwrap();
+        let mut left = self.synced.lock().unwrap().clone();
+        if let Some(seed) = seed {
+            let blocks = written.len().div_ceil(BLOCK_BYTES);
+            left.resize(written.len(), 0);
+            let old = left.chunks_mut(BLOCK_BYTES);
+            let new = written.chunks(BLOCK_BYTES);
+            for ((old, new), dice) in old.zip(new).zip(noise(blocks, seed)) {
+                if dice % 2 == 0 {
+                    old.copy_from_slice(new);
+                }
+            }
+        }
+        written.clone_from(&left);
+        *self.synced.lock().unwrap() = left;
+        *self.left.lock().unwrap() = None;
     }
 
     /// Changes one octet of each place where these octets stand.
@@ -35,6 +60,11 @@ impl Disk {
     }
 
     fn check(&self) -> io::Result<()> {
+        match self.left.lock().unwrap().as_mut() {
+            Some(0) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         match *self.failing.lock().unwrap() {
             Some(kind) => Err(kind.into()),
             None => Ok(()),
@@ -65,9 +95,6 @@ impl StorageBackend for Disk {
 
     fn sync_data(&self) -> io::Result<()> {
         self.check()?;
-        if self.is_cut.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
         *self.synced.lock().unwrap() = self.written.lock().unwrap().clone();
         Ok(())
     }

@@ -23,8 +23,6 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 4] = [Self::Broken, Self::Full, Self::Short, Self::StaysFull];
-
     fn error(self) -> io::Error {
         const EIO: i32 = 5;
         const ENOSPC: i32 = 28;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -68,24 +67,46 @@ async fn a_full_disk_is_an_error_and_passes() {
     );
 }
 
+/// Power cuts of the test below. Where FUSE can be mounted, the stories cut a real file's power.
+const CUTS: u64 = 200;
+
 #[tokio::test]
-async fn a_power_cut_takes_nothing_that_was_promised() {
+async fn a_power_cut_takes_nothing_that_was_accepted() {
     let disk = Disk::default();
-    let mut promised: Vec<Vec<u8>> = Vec::new();
-    for cut in 0..20_u8 {
-        let spool = on_disk(&disk, SpoolLimits::default(), || 1).await;
-        assert_eq!(bodies(&spool).await, promised, "before cut {cut}");
-        for n in 0..3 {
-            let body = vec![cut, n];
-            spool.append(vec![keep(&body)]).await.unwrap();
-            promised.push(body);
+    let mut accepted: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    for cut in 0..CUTS {
+        let spool = on_disk(&disk, SpoolLimits::default(), || NOON_MS).await;
+        let found = spool.peek(usize::MAX, usize::MAX).await.unwrap();
+        for (place, body) in &accepted {
+            let here = found.iter().find(|it| it.sequence.0 == *place);
+            let content = here.map(|it| &it.content);
+            assert!(
+                content == Some(&Content::Report(body.clone())),
+                "{cut}: {place}"
+            );
         }
-        // From here on nothing reaches the disk for good, as if the power went before the sync.
-        disk.is_cut.store(true, Ordering::SeqCst);
-        let _ = spool.append(vec![keep(b"not promised")]).await;
+        assert!(found.iter().all(|it| it.content != Content::Damaged));
+        // The power goes before the change of that number, wherever in an append or an ack it is.
+        disk.cut_after(noise(1, cut)[0] % 60);
+        for n in 0.. {
+            let body = noise(300, cut * 1_000 + n);
+            let Ok(places) = spool.append(vec![keep(&body)]).await else {
+                break;
+            };
+            accepted.insert(places.start().0, body);
+            if n % 4 == 3 {
+                let up_to = Sequence(places.start().0 - 1);
+                accepted.retain(|place, _| *place > up_to.0);
+                if spool.ack(up_to).await.is_err() {
+                    break;
+                }
+            }
+        }
         spool.close().await;
-        disk.cut_power();
+        disk.return_power((cut % 2 == 0).then_some(cut));
     }
+    let spool = on_disk(&disk, SpoolLimits::default(), || NOON_MS).await;
+    assert!(spool.stats().last.0 > CUTS, "{:?}", spool.stats());
 }
 
 #[tokio::test]
@@ -173,7 +194,27 @@ impl Hour {
 }
 
 #[tokio::test]
-async fn whichever_write_fails_nothing_accepted_is_lost_and_an_alarm_rings() {
+async fn whichever_write_breaks_nothing_accepted_is_lost_and_an_alarm_rings() {
+    every_write_fails(Fault::Broken).await;
+}
+
+#[tokio::test]
+async fn whichever_write_finds_no_room_nothing_accepted_is_lost_and_an_alarm_rings() {
+    every_write_fails(Fault::Full).await;
+}
+
+#[tokio::test]
+async fn whichever_write_is_cut_short_nothing_accepted_is_lost_and_an_alarm_rings() {
+    every_write_fails(Fault::Short).await;
+}
+
+#[tokio::test]
+async fn from_whichever_write_on_the_disk_is_full_nothing_accepted_is_lost_and_an_alarm_rings() {
+    every_write_fails(Fault::StaysFull).await;
+}
+
+/// Lives the hour once for each of its writes, which fails.
+async fn every_write_fails(fault: Fault) {
     let fast = Path::new("/dev/shm");
     let folder = if fast.is_dir() {
         TempDir::new_in(fast).unwrap()
@@ -187,10 +228,7 @@ async fn whichever_write_fails_nothing_accepted_is_lost_and_an_alarm_rings() {
     let writes = good.writes();
     assert!(writes > 100, "{writes} writes");
     let mut felt = 0;
-    for (fault, at) in Fault::ALL
-        .into_iter()
-        .flat_map(|fault| (1..=writes).map(move |at| (fault, at)))
-    {
+    for at in 1..=writes {
         let path = folder.path().join("bad");
         let disk = BadDisk::new(fault, at);
         let seen = hour(&path, &disk).await;
@@ -231,9 +269,9 @@ async fn whichever_write_fails_nothing_accepted_is_lost_and_an_alarm_rings() {
             std::fs::remove_file(entry.unwrap().path()).unwrap();
         }
     }
-    let runs = writes * Fault::ALL.len() as u64;
-    assert!(felt * 10 > runs * 9, "{felt} of {runs} faults were felt");
-    println!(
-        "{writes} writes an hour, {runs} faults, {felt} of them felt, 0 accepted reports lost"
+    assert!(
+        felt * 10 > writes * 9,
+        "{felt} of {writes} faults were felt"
     );
+    println!("{fault:?}: each of {writes} writes failed once, {felt} were felt, nothing was lost");
 }

@@ -255,3 +255,17 @@ fn a_proxy_that_cannot_be_is_refused_and_its_password_never_shown() {
     assert!(!config.show().contains("hush") && config.show().contains("anna"));
     assert!(!format!("{config:?}").contains("hush"));
 }
+
+#[test]
+fn the_spools_key_may_be_a_file_of_its_own() {
+    let parse = |text: &str| AgentConfig::parse("agent.toml", text, []).expect("valid");
+    assert_eq!(parse("").spool_key_file, None);
+    let config = parse("[state]\nkey_file = \"/run/secrets/spool_key\"\n");
+    let file = Path::new("/run/secrets/spool_key");
+    assert_eq!(config.spool_key_file.as_deref(), Some(file));
+    assert!(
+        config
+            .show()
+            .contains("key_file = \"/run/secrets/spool_key\"")
+    );
+}

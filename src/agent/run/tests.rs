@@ -138,3 +138,32 @@ async fn a_fault_can_be_provoked_over_the_socket() {
     stop.send(()).expect("it runs");
     assert_eq!(agent.await.expect("it ends"), Exit::OK);
 }
+
+#[tokio::test]
+async fn a_spool_key_that_is_not_there_or_is_shared_ends_the_start_and_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("key");
+    let config = || AgentConfig {
+        spool_key_file: Some(key.clone()),
+        ..config(&folder.path().join("state"))
+    };
+    let refused = async || {
+        let error = try_run(config(), std::future::ready(())).await;
+        error.expect_err("no key, no spool")
+    };
+    let absent = refused().await;
+    assert_eq!(absent.exit, Exit::BAD_CONFIG);
+    assert!(absent.next.contains("openssl rand -hex 32"), "{absent:?}");
+    std::fs::write(&key, "0a".repeat(32)).expect("written");
+    let mode = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&key, mode).expect("changed");
+    };
+    mode(0o644);
+    assert!(refused().await.what.contains("can be read by others"));
+    mode(0o600);
+    let run = try_run(config(), std::future::ready(())).await;
+    assert!(run.is_ok(), "{run:?}");
+    let made = folder.path().join("state/spool.key");
+    assert!(!made.exists(), "the configured key is the only one");
+}

@@ -3,11 +3,14 @@
 //! The reconnection is ours and not paho's, because each attempt may need another certificate,
 //! password or proxy, and because the reason of a failure is known here and not there.
 
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use library::{AsyncReceiver, ConnectOptions, ConnectOptionsBuilder, Properties, PropertyCode};
 use paho_mqtt as library;
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -16,6 +19,7 @@ use tracing::debug;
 use super::paho::{CONNECT_TIMEOUT, Paho};
 use super::pipe::{self, Progress, Socket};
 use super::{Attempt, Event, Letter, Options, Standing, Version};
+use crate::Stream;
 
 /// Longest that the answer to a subscription may take.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -56,7 +60,7 @@ enum Ended {
 
 pub(super) struct Driver {
     options: Options,
-    socket: Socket,
+    socket: Arc<Socket>,
     paho: Arc<Paho>,
     arrivals: AsyncReceiver<library::Event>,
     say: mpsc::Sender<Event>,
@@ -67,7 +71,7 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(
-        (options, socket): (Options, Socket),
+        (options, socket): (Options, Arc<Socket>),
         (paho, arrivals): (Arc<Paho>, AsyncReceiver<library::Event>),
         (say, stand, orders): (
             mpsc::Sender<Event>,
@@ -142,14 +146,13 @@ impl Driver {
             return Ended::Closed;
         };
         let piped = match self.socket.accept().await {
-            Ok(stream) => {
-                let progress = Arc::clone(&self.progress);
-                let piped = tokio::spawn(pipe::carry(broker, stream, progress));
-                Some(Piped(piped))
-            }
+            Ok((stream, line)) => self.pipe(broker, stream, line),
             Err(_) => None,
         };
         let connected = timeout(CONNECT_TIMEOUT + LOSS_TIMEOUT, connecting).await;
+        if connected.is_ok() {
+            self.paho.note_answered();
+        }
         let refused = match connected {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(words(&error)),
@@ -159,7 +162,9 @@ impl Driver {
             return Ended::Failed(refused.unwrap_or_else(|| "paho did not connect".to_owned()));
         };
         if let Some(refused) = refused {
-            return Ended::Failed(piped.words().await.unwrap_or(refused));
+            let why = piped.words().await;
+            self.part(piped).await;
+            return Ended::Failed(why.unwrap_or(refused));
         }
         let ended = match self.subscribe().await {
             Ok(()) => self.stand(&attempt, &mut piped).await,
@@ -167,6 +172,24 @@ impl Driver {
         };
         self.part(piped).await;
         ended
+    }
+
+    /// Joins the broker and paho. `line` is the same end as `stream`.
+    fn pipe(
+        &self,
+        broker: Box<dyn Stream>,
+        stream: UnixStream,
+        line: StdUnixStream,
+    ) -> Option<Piped> {
+        let (ours, its) = (line.try_clone().ok()?, line.try_clone().ok()?);
+        self.paho.keep(line);
+        let progress = Arc::clone(&self.progress);
+        let task = tokio::spawn(async move {
+            let ended = pipe::carry(broker, stream, progress).await;
+            hang_up(&its);
+            ended
+        });
+        Some(Piped(task, ours))
     }
 
     /// Subscribes to every filter: a broker that restarted has forgotten them.
@@ -261,7 +284,7 @@ impl Driver {
         if self.paho.is_connected() {
             self.paho.disconnect().await;
         }
-        drop(piped);
+        piped.end();
         let ends = Instant::now() + LOSS_TIMEOUT;
         while self.paho.is_connected() && Instant::now() < ends {
             sleep(Duration::from_millis(10)).await;
@@ -359,10 +382,22 @@ fn lost(why: String, since: Instant) -> Ended {
     }
 }
 
-/// The task that carries the octets; it ends with this.
-struct Piped(JoinHandle<Result<(), String>>);
+/// Ends the connection that paho has made to us.
+fn hang_up(line: &StdUnixStream) {
+    // Ended already: as well.
+    let _ = line.shutdown(Shutdown::Both);
+}
+
+/// The task that carries the octets, and our end of paho's connection. The task ends with this,
+/// the connection only by [`Piped::end`]: where the whole program goes, paho may be at its first
+/// word.
+struct Piped(JoinHandle<Result<(), String>>, StdUnixStream);
 
 impl Piped {
+    fn end(self) {
+        hang_up(&self.1);
+    }
+
     /// Why it ended, where it was not in order.
     async fn words(&mut self) -> Option<String> {
         match timeout(LOSS_TIMEOUT, &mut self.0).await {

@@ -6,14 +6,22 @@
 //! process hangs. So a client is not dropped where it is used: it is buried, which means that
 //! another thread waits for what is under way and some time more, and drops it then. A client
 //! whose connection never says how it ended is not destroyed at all.
+//!
+//! paho also remembers a connection whose socket failed at once, or could not take the first
+//! packet, with its token, and completes that token again at the next trouble: freed memory. So
+//! the socket that it connects to, and the connection that was taken last, live as long as it.
 
-use std::sync::{Mutex, PoisonError};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use library::{AsyncClient, AsyncReceiver, ConnectOptions, ConnectToken, CreateOptionsBuilder};
+use library::{
+    AsyncClient, AsyncReceiver, ConnectOptions, ConnectToken, CreateOptions, CreateOptionsBuilder,
+};
 use paho_mqtt as library;
 
+use super::pipe::Socket;
 use super::{Options, StartError, Version};
 
 /// Events that paho may have ready before they are taken. What exceeds it, paho drops without a
@@ -38,18 +46,21 @@ pub(super) const DISCONNECTED: i32 = -3;
 /// A client of paho's that is buried when it is dropped.
 pub(super) struct Paho {
     client: Option<AsyncClient>,
-    /// The connection that was begun last.
+    /// The attempt to connect that has no answer yet.
     pending: Mutex<Option<ConnectToken>>,
+    /// What it connects to, and the other end of its last connection.
+    socket: Arc<Socket>,
+    line: Mutex<Option<UnixStream>>,
 }
 
 impl Paho {
-    /// Makes one that will connect to `uri`, and the stream of its events.
+    /// Makes one that will connect to `socket`, and the stream of its events.
     pub(super) fn new(
         options: &Options,
-        uri: &str,
+        socket: Arc<Socket>,
     ) -> Result<(Self, AsyncReceiver<library::Event>), StartError> {
         let create = CreateOptionsBuilder::new()
-            .server_uri(uri)
+            .server_uri(socket.uri())
             .client_id(&*options.client_id)
             .mqtt_version(match options.version {
                 Version::V311 => library::MQTT_VERSION_3_1_1,
@@ -57,12 +68,13 @@ impl Paho {
             })
             .persistence(None)
             .finalize();
-        let mut client =
-            AsyncClient::new(create).map_err(|error| StartError::Library(error.to_string()))?;
+        let mut client = make(create)?;
         let events = client.get_event_stream(READY_MAX);
         let paho = Self {
             client: Some(client),
             pending: Mutex::new(None),
+            socket,
+            line: Mutex::new(None),
         };
         Ok((paho, events))
     }
@@ -73,6 +85,18 @@ impl Paho {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         *pending = Some(token.clone());
         Some(token)
+    }
+
+    /// The attempt that was begun last is over: its token was answered.
+    pub(super) fn note_answered(&self) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        *pending = None;
+    }
+
+    /// Keeps the other end of the connection that paho has made open, until the next one.
+    pub(super) fn keep(&self, line: UnixStream) {
+        let mut kept = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(line);
     }
 
     /// What paho thinks of the connection. Not to be called in a callback.
@@ -106,6 +130,29 @@ impl Paho {
     }
 }
 
+/// Held while a client is made or destroyed: the library's own bookkeeping of clients is no match
+/// for two threads at once.
+static REGISTER: Mutex<()> = Mutex::new(());
+
+/// A client that never connects and is never destroyed: with the last client the library ends its
+/// threads and frees what it shares, and a client that is made meanwhile uses it freed.
+static ANCHOR: OnceLock<AsyncClient> = OnceLock::new();
+
+fn make(options: impl Into<CreateOptions>) -> Result<AsyncClient, StartError> {
+    let _register = REGISTER.lock().unwrap_or_else(PoisonError::into_inner);
+    let make = |options: CreateOptions| {
+        AsyncClient::new(options).map_err(|error| StartError::Library(error.to_string()))
+    };
+    if ANCHOR.get().is_none() {
+        let create = CreateOptionsBuilder::new()
+            .server_uri("unix:///")
+            .client_id("anchor");
+        // Set by nobody else: the register is held.
+        let _ = ANCHOR.set(make(create.persistence(None).finalize())?);
+    }
+    make(options.into())
+}
+
 impl Drop for Paho {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else {
@@ -116,10 +163,15 @@ impl Drop for Paho {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         let pending = pending.take();
+        let line = self.line.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let ends = (Arc::clone(&self.socket), line.take());
         let grave = thread::Builder::new().name("mqtt-grave".to_owned());
         // Without a thread the closure is dropped here, and the client with it, at once; a machine
         // that has no thread left has worse troubles.
-        let _ = grave.spawn(move || bury(client, pending));
+        let _ = grave.spawn(move || {
+            bury(client, pending);
+            drop(ends);
+        });
     }
 }
 
@@ -137,5 +189,6 @@ fn bury(client: AsyncClient, pending: Option<ConnectToken>) {
     // Ends nothing that has ended already.
     let _ = client.disconnect(None).wait_for(GOODBYE_TIMEOUT);
     thread::sleep(REST);
+    let _register = REGISTER.lock().unwrap_or_else(PoisonError::into_inner);
     drop(client);
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -77,14 +78,16 @@ impl Socket {
         format!("unix://{}/{FILE}", self.folder.display())
     }
 
-    /// Takes paho's connection.
-    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+    /// Takes paho's connection; the second is another handle of the same end.
+    pub(super) async fn accept(&self) -> io::Result<(UnixStream, StdUnixStream)> {
         let accepted = async {
             loop {
                 let (stream, _) = self.listener.accept().await?;
                 let pid = stream.peer_cred()?.pid().map(i32::cast_unsigned);
                 if pid == Some(std::process::id()) {
-                    return Ok(stream);
+                    let stream = stream.into_std()?;
+                    let line = stream.try_clone()?;
+                    return Ok((UnixStream::from_std(stream)?, line));
                 }
             }
         };
@@ -164,12 +167,16 @@ impl Progress {
 }
 
 /// Carries octets both ways until either side ends; why it ended, in words, where it was not in
-/// order.
+/// order. Nothing ends before paho has said its first word: it does not bear that.
 pub(super) async fn carry(
     broker: Box<dyn Stream>,
     paho: UnixStream,
     progress: Arc<Progress>,
 ) -> Result<(), String> {
+    // Gone: paho has hung up, and there is nobody to tell.
+    if paho.readable().await.is_err() {
+        return Ok(());
+    }
     let (from_broker, to_broker) = split(broker);
     let (from_paho, to_paho) = paho.into_split();
     tokio::select! {

@@ -155,8 +155,7 @@ fn letter(topic: &str, payload: &str) -> Letter {
     }
 }
 
-/// paho hangs the whole process when a client is dropped right after its connection stands: by
-/// the eleventh cycle, in the trials. Half of these are dropped just then, half are closed.
+/// paho hangs the whole process when a client is dropped right after one of its tokens completes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_come_and_go_by_hundreds() {
     let broker = Mosquitto::start("").await;
@@ -198,6 +197,35 @@ async fn clients_come_and_go_by_hundreds() {
 }
 
 /// paho does not subscribe again, and this broker has forgotten everything.
+/// The same where nothing is closed in order: whatever a client was just waiting for, its task is
+/// dropped. Without the graveyard this hangs within the first dozens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_are_cut_short_hang_nobody() {
+    let broker = Mosquitto::start("").await;
+    let options: Vec<_> = (0..300)
+        .map(|turn| broker.options(&format!("client-{turn}")))
+        .collect();
+    let cut = tokio::task::spawn_blocking(move || {
+        for (turn, options) in (0u64..).zip(options) {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let started = Client::start(options).unwrap();
+                sleep(Duration::from_micros(turn * 40)).await;
+                drop(started);
+            });
+            runtime.shutdown_background();
+        }
+    });
+    timeout(Duration::from_secs(60), cut)
+        .await
+        .expect("no client hangs")
+        .unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let (client, mut events) = broker.listener("last", "last").await;
+    client.publish("last", b"word".to_vec()).await.unwrap();
+    assert_eq!(message(&mut events).await, letter("last", "word"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_forgot_is_subscribed_to_again() {
     for version in [Version::V311, Version::V5] {
@@ -352,6 +380,36 @@ async fn a_broker_that_gives_our_place_to_another_is_understood() {
     assert!(is_taken_over, "{why}");
 }
 
+/// paho completes a token twice, in freed memory, where its first word could not be written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_hangs_up_at_once_is_borne() {
+    let broker = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        attempts: attempts(broker.local_addr().unwrap(), None),
+        version: Version::V5,
+        client_id: "c".to_owned(),
+        filters: vec![],
+        keep_alive: Duration::from_secs(10),
+        session_life: Duration::from_secs(600),
+        retry: (Duration::from_micros(1), Duration::from_micros(1)),
+        folder: folder.path().to_owned(),
+    };
+    let (_client, mut events) = Client::start(options).unwrap();
+    let rude = tokio::spawn(async move {
+        loop {
+            drop(broker.accept().await.unwrap());
+        }
+    });
+    for _ in 0..12 {
+        let lost = next(&mut events).await;
+        assert!(matches!(&lost, Event::Lost { stood: None, .. }), "{lost:?}");
+    }
+    rude.abort();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_away_is_said_in_words() {
     let mut broker = Mosquitto::start("").await;
@@ -434,5 +492,13 @@ async fn nobody_else_can_reach_the_socket() {
     let mode = std::fs::metadata(folder).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     client.close().await;
-    assert!(folders().is_empty(), "it goes with its client");
+    drop(client);
+    let gone = async {
+        while !folders().is_empty() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, gone)
+        .await
+        .expect("it goes with its client");
 }

@@ -430,6 +430,7 @@ mod tests {
 
     use super::super::tests::sample_reading;
     use super::*;
+    use crate::store::agents::AgentStatus;
 
     #[test]
     fn each_printer_is_counted_where_it_stands() {
@@ -502,6 +503,23 @@ mod tests {
             unheard.printers.as_str(),
         );
         assert_eq!(told, ("away", "silent 1 h", "1 printer"));
+    }
+
+    #[test]
+    fn an_alarm_of_an_agent_stands_in_its_row() {
+        let mut agent = agent("here", 0);
+        agent.status = Some(AgentStatus {
+            alarms: vec!["the disk is full".to_owned()],
+            ..AgentStatus::default()
+        });
+        let now = Now {
+            at: now(),
+            poll_every: Duration::from_secs(60),
+            agents: &[],
+        };
+        let mark = Mark::of_agent(&agent, now);
+        assert_eq!(mark.kind, Kind::Warning);
+        assert_eq!(mark.words, "the disk is full");
     }
 
     #[test]

@@ -100,6 +100,26 @@ async fn a_hub_that_was_restored_asks_again() {
 }
 
 #[tokio::test]
+async fn an_agent_whose_spool_cannot_be_opened_tells_how_it_is() {
+    let site = Site::start().await;
+    let agent = site.enroll("lyon").await;
+    site.poll(&agent, poll(9, vec![report(1)])).await.unwrap();
+
+    let mut hurt = poll(0, vec![]);
+    if let Some(status) = &mut hurt.status {
+        status.alarms = vec!["the disk is full".to_owned()];
+    }
+    let reply = site.poll(&agent, hurt).await.unwrap();
+
+    assert_eq!((reply.epoch, reply.acked, reply.resend_from), (0, 0, 0));
+    let agents = site.store.agents(&Tenant::DEFAULT).await.unwrap();
+    let status = agents[0].status.as_ref().unwrap();
+    assert_eq!(status.alarms, ["the disk is full"]);
+    let reply = site.poll(&agent, poll(9, vec![report(2)])).await.unwrap();
+    assert_eq!(reply.acked, 2, "its epoch goes on");
+}
+
+#[tokio::test]
 async fn a_poll_that_cannot_be_keeps_nothing() {
     let site = Site::start().await;
     let agent = site.enroll("lyon").await;
