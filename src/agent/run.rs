@@ -21,7 +21,7 @@ use crate::cli::enrolling::explain_disabled;
 use crate::cli::{CliError, Exit};
 use crate::config::{AgentConfig, RangeConfig};
 use crate::control::{self, About};
-use crate::identity::keeper::IdentityKeeper;
+use crate::identity::keeper::{Ending, IdentityKeeper};
 use crate::identity::refusals::Tally;
 use crate::identity::{self, Identity};
 
@@ -97,18 +97,21 @@ async fn live(
     keeper: Option<&IdentityKeeper>,
     shutdown: impl Future<Output = ()>,
 ) -> Exit {
-    let disabled = async {
+    let refused = async {
         match keeper {
-            Some(keeper) => keeper.disabled().await,
+            Some(keeper) => keeper.ended().await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
         () = shutdown => drained(life, Exit::OK).await,
-        () = disabled => {
-            error!("disabled after the hub's refusals; platen status says how to get out");
-            drained(life, Exit::REFUSED).await
-        }
+        ending = refused => match ending {
+            Ending::Disabled => {
+                error!("disabled after the hub's refusals; platen status says how to get out");
+                drained(life, Exit::REFUSED).await
+            }
+            Ending::EnrolledAnew => drained(life, Exit::FAILED).await,
+        },
         cause = life.ended() => {
             error!(%cause, "the supervisor died; start the agent again");
             Exit::FAILED

@@ -33,6 +33,7 @@ impl Running {
             public_port: None,
             poll_every: Duration::from_secs(30),
             report_at_once: true,
+            approval: false,
             portal_listen: "127.0.0.1:0".parse().unwrap(),
             log_level: "off".to_owned(),
             log_format: LogFormat::Text,

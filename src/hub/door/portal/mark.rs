@@ -135,7 +135,10 @@ impl Mark {
             (None, None, Some(at)) if is_silent(agent, now) => {
                 (Kind::Silent, format!("silent {}", age(at, now.at)))
             }
-            (None, None, Some(_)) => (Kind::Ok, "polls".to_owned()),
+            (None, None, Some(_)) => match agent.status.as_ref().and_then(|it| it.alarms.first()) {
+                Some(alarm) => (Kind::Warning, alarm.clone()),
+                None => (Kind::Ok, "polls".to_owned()),
+            },
         };
         Self { kind, words }
     }
