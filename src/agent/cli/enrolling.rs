@@ -158,7 +158,7 @@ fn explain(error: &EnrollError, args: &EnrollArgs) -> CliError {
         EnrollError::Refused { tally, reason, .. } if tally.is_disabled() => {
             let tally = Tally {
                 why: reason.clone(),
-                ..tally.clone()
+                ..Tally::clone(tally)
             };
             explain_disabled(&tally)
         }

@@ -163,7 +163,7 @@ pub fn status(sent: Option<v1::AgentStatus>) -> Checked<AgentStatus> {
         boot: sent.boot,
         instance: name(&at.field("instance"), sent.instance)?,
         commands_connected: sent.commands_connected,
-        alarms: rows(&at, "alarms", sent.alarms, |at, alarm| text(at, alarm))?,
+        alarms: rows(&at, "alarms", sent.alarms, text)?,
         configuration: name(&at.field("configuration"), sent.configuration)?,
     })
 }
