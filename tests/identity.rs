@@ -3,12 +3,13 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::keeper::{Keeper, KeyChoice};
 use agent::enroll::{EnrollError, Enrollment, OneTimeCode, enroll};
 use agent::identity::Identity;
-use agent::identity::keeper::IdentityKeeper;
+use agent::identity::keeper::{IdentityKeeper, renew_with_new_key};
 use agent::identity::refusals::{REFUSALS_MAX, Tally};
 use hub::ca::{Authority, CheckedRequest};
 use hub::store::invitations::{self, Answer};
@@ -382,5 +383,48 @@ async fn an_agent_that_was_off_for_a_month_comes_back_by_itself() {
         .and_then(|until| until.parse().ok())
         .expect("a time");
     assert!(until > Timestamp::now());
+    assert_eq!(world.agent_ends().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_restored_from_a_backup_sets_nobody_aside() {
+    let mut world = world_with_agent().await;
+    let begun = Timestamp::now();
+    world.agent_is_started();
+    is_heard(&world, begun).await;
+    assert_eq!(world.agent_ends().await, Some(0));
+    world.hub_is_killed();
+    copied(&world.path("hub"), &world.path("backup"));
+    world.hub_is_started();
+    world.hub_is_healthy().await;
+
+    // What the backup does not know: a start, another key, another start.
+    let state_dir = world.path("agent");
+    let identity = Identity::load(&state_dir)
+        .expect("readable")
+        .expect("enrolled");
+    let keeper = IdentityKeeper::new(&state_dir, identity.clone()).expect("kept");
+    let link = HubLink::new(identity.hub_url, identity.authority, Arc::new(keeper));
+    renew_with_new_key(&link, PATIENCE).await.expect("renewed");
+    let renewed = Identity::load(&state_dir)
+        .expect("readable")
+        .expect("enrolled");
+    assert_ne!(renewed.key, identity.key);
+    let begun = Timestamp::now();
+    world.agent_is_started();
+    is_heard(&world, begun).await;
+
+    world.hub_is_killed();
+    std::fs::remove_dir_all(world.path("hub")).expect("removed");
+    copied(&world.path("backup"), &world.path("hub"));
+    let restored = Timestamp::now();
+    world.hub_is_started();
+    world.hub_is_healthy().await;
+    is_heard(&world, restored).await;
+    let row = agent_row(&world);
+    assert_eq!(
+        (&row["quarantine"], &row["trouble"]),
+        (&Value::Null, &Value::Null)
+    );
     assert_eq!(world.agent_ends().await, Some(0));
 }

@@ -69,20 +69,20 @@ pub async fn run(args: EnrollArgs) -> Result<Exit, CliError> {
 /// Asks until somebody has decided, and tells a person what is waited for.
 async fn let_in(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
     let applicant = Applicant::new(order)?;
-    eprintln!(
-        "fingerprint of this agent's key: {}",
-        applicant.fingerprint()
-    );
     let mut waits = None;
     loop {
         let again = match (applicant.ask().await, waits) {
-            (Ok(Asked::Enrolled(identity)), _) => return Ok(*identity),
+            (Ok(Asked::Enrolled(identity)), _) => {
+                tell_fingerprint(&applicant);
+                return Ok(*identity);
+            }
             (Ok(Asked::Waits(again)), _) => again,
             // Whoever is waited for has not decided because the hub was away for a moment.
             (Err(EnrollError::Unreachable { .. } | EnrollError::Busy { .. }), Some(again)) => again,
             (Err(error), _) => return Err(error),
         };
         if waits.is_none() {
+            tell_fingerprint(&applicant);
             eprintln!(
                 "waiting for approval: at the hub, platen-hub agent pending shows the same \
                  fingerprint; then platen-hub agent approve NAME"
@@ -91,6 +91,12 @@ async fn let_in(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
         waits = Some(again);
         tokio::time::sleep(again).await;
     }
+}
+
+/// What the hub shows of our key too.
+fn tell_fingerprint(applicant: &Applicant<'_>) {
+    let fingerprint = applicant.fingerprint();
+    eprintln!("fingerprint of this agent's key: {fingerprint}");
 }
 
 /// What a person needs to know of a disabled agent, whoever says it.
