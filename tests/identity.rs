@@ -1,12 +1,14 @@
 //! Identity: enrolled with a person's word, renewed, refused, and never held by two unnoticed.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::keeper::{Keeper, KeyChoice};
+use actors::parts::HubLink;
 use agent::enroll::{EnrollError, Enrollment, OneTimeCode, enroll};
 use agent::identity::Identity;
 use agent::identity::keeper::{IdentityKeeper, renew_with_new_key};
@@ -74,6 +76,22 @@ fn enrolling(world: &World, line: &str, more: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("platen runs")
+}
+
+/// The fingerprint that an agent shows while it waits for approval.
+fn shown(waiting: &mut Child) -> String {
+    let said = BufReader::new(waiting.stderr.as_mut().expect("piped"));
+    let mut digits = None;
+    for line in said.lines() {
+        let line = line.expect("text");
+        if let Some(shown) = line.strip_prefix("fingerprint of this agent's key: ") {
+            digits = Some(shown.to_owned());
+        }
+        if line.starts_with("waiting for approval") {
+            return digits.expect("shown before");
+        }
+    }
+    panic!("it ended without waiting")
 }
 
 /// The fingerprint of the key that waits at the hub.
@@ -268,35 +286,26 @@ async fn a_person_compares_the_key_that_the_site_shows_and_lets_it_in() {
 
     // Whoever ends it while it waits, and runs the line again, comes with the same key.
     let mut ended = enrolling(&world, &line, &[]);
-    let shown_at_hub = pending(&world).await;
+    let digits = shown(&mut ended);
+    let at_hub = pending(&world).await;
+    assert_eq!(digits.replace(' ', ""), at_hub);
     ended.kill().expect("it runs");
-    let said = words(&ended.wait_with_output().expect("it ended"));
-    let digits = said
-        .lines()
-        .find_map(|line| line.strip_prefix("fingerprint of this agent's key: "));
-    assert_eq!(
-        digits.expect("shown").replace(' ', ""),
-        shown_at_hub,
-        "{said}"
-    );
-    let waiting = enrolling(&world, &line, &[]);
-    assert_eq!(pending(&world).await, shown_at_hub);
+    drop(ended.wait());
+    let mut waiting = enrolling(&world, &line, &[]);
+    assert_eq!(shown(&mut waiting), digits);
     let listed = done(&world.hub_says(&["agent", "pending"]));
     assert!(
-        listed.contains(digits.expect("shown")) && listed.contains("Lyon"),
+        listed.contains(&digits) && listed.contains("Lyon"),
         "{listed}"
     );
 
-    done(&world.hub_says(&["agent", "approve", &shown_at_hub]));
+    done(&world.hub_says(&["agent", "approve", &digits]));
     let said = done(&waiting.wait_with_output().expect("it ends"));
-    assert!(
-        said.contains("waiting for approval") && said.contains("Enrolled as story"),
-        "{said}"
-    );
+    assert!(said.contains("Enrolled as story"), "{said}");
     let row = agent_row(&world);
     assert_eq!(
         (&row["site"], &row["key"]),
-        (&"Lyon".into(), &shown_at_hub.into())
+        (&"Lyon".into(), &at_hub.into())
     );
 
     let line = world.hub_says(&["agent", "invite", "story", "--approve"]);
