@@ -4,6 +4,7 @@
 //! default and its reason stands in `config/agent.toml`. Secrets are never shown.
 
 mod layers;
+pub mod mqtt;
 mod show;
 
 use std::collections::BTreeMap;
@@ -54,6 +55,8 @@ pub struct AgentConfig {
     pub snmp: SnmpSettings,
     /// The SNMP port of the printers.
     pub snmp_port: u16,
+    /// How commands reach this agent.
+    pub mqtt: mqtt::MqttConfig,
     /// How much is logged, and in what form.
     pub log: LogConfig,
 }
@@ -193,6 +196,7 @@ pub(crate) struct Raw {
     credentials: BTreeMap<String, RawCredential>,
     schedule: RawSchedule,
     snmp: RawSnmp,
+    mqtt: mqtt::RawMqtt,
     log: RawLog,
 }
 
@@ -296,6 +300,7 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
             packets_per_second_max: pace,
         },
         snmp_port: u16::try_from(port).unwrap_or(u16::MAX),
+        mqtt: raw.mqtt.check(places)?,
         log: LogConfig {
             level: raw.log.level,
             format: raw.log.format,

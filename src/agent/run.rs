@@ -174,6 +174,14 @@ async fn parts(
     for range in &config.ranges {
         subnets.push(Arc::new(subnet(range, config.snmp_port).await?));
     }
+    let mqtt = match &identity {
+        None => None,
+        Some(identity) => {
+            let link = config.mqtt.link(&identity.hub_url, &config.state_dir);
+            let no_broker = |error| failed("there is no broker for commands", &error);
+            Some(link.map_err(no_broker)?)
+        }
+    };
     Ok(Parts {
         settings: config.settings,
         subnets,
@@ -185,7 +193,7 @@ async fn parts(
             authority_pem: identity.authority,
             certificate_pem: identity.certificate,
             key_pem: Secret::new(identity.key),
-            mqtt: None,
+            mqtt,
         }),
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),

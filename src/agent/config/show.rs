@@ -43,6 +43,7 @@ pub(super) fn show(config: &AgentConfig) -> String {
         ),
     ];
     all.insert("snmp".to_owned(), section(snmp));
+    all.insert("mqtt".to_owned(), config.mqtt.show().into());
     let log = [
         ("level", level(config).into()),
         ("format", format(config).into()),

@@ -43,7 +43,7 @@ fn the_sample_names_every_key_with_its_default() {
     assert_eq!(config.state_dir, Path::new(DEFAULT_STATE_DIR));
     let shown: toml::Table = toml::from_str(&config.show()).expect("show prints TOML");
     let written: toml::Table = toml::from_str(&uncommented).expect("TOML");
-    for section in ["hub", "schedule", "snmp", "log"] {
+    for section in ["hub", "schedule", "snmp", "mqtt", "log"] {
         assert_eq!(
             shown[section], written[section],
             "[{section}] of the sample"
