@@ -16,6 +16,7 @@ use crate::state::{self, Bound};
 use crate::store::Store;
 
 pub mod agents;
+pub mod broker;
 pub mod complaint;
 pub mod health;
 pub mod printers;
@@ -63,6 +64,9 @@ enum Verb {
     /// List and show printers
     #[command(subcommand)]
     Printer(printers::PrinterVerb),
+    /// Prepare a broker that somebody else runs
+    #[command(subcommand)]
+    Broker(broker::BrokerVerb),
     /// Ask the running hub whether it is well
     Health,
     /// Print or check the configuration
@@ -100,6 +104,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Complaint> {
         Verb::SetupLink => setup_link(&config).await,
         Verb::Agent(verb) => agents::run(verb, &config).await,
         Verb::Printer(verb) => printers::run(verb, &config).await,
+        Verb::Broker(verb) => broker::run(verb, &config),
         Verb::Health => health::health(&config).await,
         Verb::Config(ConfigVerb::Default | ConfigVerb::Validate) => Ok(say_valid(file.as_deref())),
     }
@@ -121,6 +126,9 @@ async fn setup_link(config: &HubConfig) -> Result<Exit, Complaint> {
         .await?;
     say(format!("http://{portal}/enter/{}", token.reveal()))?;
     eprintln!("opens the portal once, within 24 hours, in a browser on this machine");
+    if let Some(name) = config.portal_name() {
+        eprintln!("in a browser elsewhere, write https://{name} in place of http://{portal}");
+    }
     Ok(Exit::OK)
 }
 

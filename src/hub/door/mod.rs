@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod carrier;
 pub mod code;
+pub mod external;
 pub mod front;
 pub mod mqtt;
 pub mod opening;
