@@ -109,7 +109,7 @@ async fn try_everything(
         commands += 1;
         sleep(Duration::from_millis(100)).await;
     }
-    assert!(commands > 10, "there was something to hear");
+    assert!(commands > 0, "there was something to hear");
     let intruder = listening.await.expect("nothing was heard");
 
     let says = [

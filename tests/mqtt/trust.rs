@@ -19,15 +19,23 @@ use super::site::{Agent, Way, line_is};
 fn stranger() -> String {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.distinguished_name.push(DnType::CommonName, "nobody");
     let key = KeyPair::generate().expect("a key");
     params.self_signed(&key).expect("signed").pem()
 }
 
+/// The hub's own authority, out of its folder.
+fn authority(world: &World) -> Issuer<'static, KeyPair> {
+    let both = std::fs::read_to_string(world.path("hub/authority.pem")).expect("a hub ran");
+    let at = both.find("-----BEGIN CERTIFICATE").expect("a certificate");
+    let (key, certificate) = both.split_at(at);
+    let key = KeyPair::from_pem(key).expect("its key");
+    Issuer::from_ca_cert_pem(certificate, key).expect("its certificate")
+}
+
 /// A certificate by the hub's own authority that has ended: as `agent`'s, or for 127.0.0.1.
 fn ended(world: &World, name: &str, names: &[String]) -> (String, String) {
-    let authority = std::fs::read_to_string(world.path("hub/authority.pem")).expect("a hub ran");
-    let key = KeyPair::from_pem(&authority).expect("its key");
-    let issuer = Issuer::from_ca_cert_pem(&authority, key).expect("its certificate");
+    let issuer = authority(world);
     let mut params = CertificateParams::new(names).expect("names");
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![
@@ -144,9 +152,7 @@ async fn a_broker_that_is_not_to_be_believed_is_refused_in_words() {
 
 /// A certificate by the hub's own authority, for another name.
 fn current(world: &World, name: &str) -> (String, String) {
-    let authority = std::fs::read_to_string(world.path("hub/authority.pem")).expect("a hub ran");
-    let key = KeyPair::from_pem(&authority).expect("its key");
-    let issuer = Issuer::from_ca_cert_pem(&authority, key).expect("its certificate");
+    let issuer = authority(world);
     let params = CertificateParams::new([name.to_owned()]).expect("a name");
     let key = KeyPair::generate().expect("a key");
     let certificate = params.signed_by(&key, &issuer).expect("signed");
