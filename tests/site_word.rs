@@ -229,14 +229,14 @@ async fn a_hub_configures_what_the_site_leaves_to_it() {
             "{outcome}"
         );
     }
-    let shown = |more: &[&str]| {
+    let shown = |world: &World, more: &[&str]| {
         let config = world.path("agent.toml");
         let config = config.to_str().expect("a path of text");
         let said = world.platen(&[&["config", "show", "--config", config], more].concat());
         String::from_utf8(said.stdout).expect("text")
     };
     assert!(
-        shown(&[]).contains("read_secs = 2\n"),
+        shown(&world, &[]).contains("read_secs = 2\n"),
         "a part of a refused word counts"
     );
 
@@ -266,7 +266,7 @@ async fn a_hub_configures_what_the_site_leaves_to_it() {
     })
     .await;
     assert_eq!(world.agent().expect("the agent runs").pid(), pid);
-    let origins = shown(&["--origin"]);
+    let origins = shown(&world, &["--origin"]);
     for key in [
         "schedule.read_secs = 1 ",
         "ranges.0.addresses",
@@ -276,7 +276,10 @@ async fn a_hub_configures_what_the_site_leaves_to_it() {
         let line = line.unwrap_or_else(|| panic!("no {key} in {origins}"));
         assert!(line.ends_with(&format!("# hub command {id}")), "{line}");
     }
-    assert!(!shown(&[]).contains("public\"\n"), "a secret is shown");
+    assert!(
+        !shown(&world, &[]).contains("public\"\n"),
+        "a secret is shown"
+    );
 
     // The site has the last word, at each start.
     assert_eq!(world.agent_ends().await, Some(0));

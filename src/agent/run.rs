@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::command::{CommandParts, Journal, MqttCarriage, at_the_hub};
+use actors::command::{CommandParts, Journal, MqttCarriage};
 use actors::outbox::Outbox;
 use actors::parts::{HubLink, Parts, Subnet, Word};
 use actors::reach::range::AddressRange;
@@ -242,10 +242,11 @@ pub(crate) async fn parts(
 pub(crate) fn hub_link(config: &AgentConfig, keeper: Arc<IdentityKeeper>) -> HubLink {
     let identity = keeper.identity();
     let url = config.hub_url.clone().unwrap_or(identity.hub_url);
-    let mqtt = at_the_hub(&url, config.state_dir.clone());
+    let mqtt = config.mqtt.link(&url, &config.state_dir);
+    let mqtt = mqtt.map_err(|why| error!(%why, "there is no broker: no commands are taken"));
     HubLink {
         route: config.route.route.clone(),
-        mqtt,
+        mqtt: mqtt.ok(),
         ..HubLink::new(url, identity.authority, keeper)
     }
 }
