@@ -45,6 +45,7 @@ fn open(hub: &IotHub, token_life: Duration) -> (CommandLine, Receiver<Incoming>)
         agent_id: "f".repeat(32),
         instance: "0".repeat(32),
         dialers: std::sync::Arc::new(dialers),
+        outbox: actors::outbox::Outbox::default(),
     };
     CommandLine::open(&link, speaker).expect("a line")
 }

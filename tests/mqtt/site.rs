@@ -65,6 +65,7 @@ impl Agent {
             agent_id: self.id.clone(),
             instance: "0".repeat(32),
             dialers: Arc::new(move || Dialer::new(&trust).map_err(|error| error.to_string())),
+            outbox: actors::outbox::Outbox::default(),
         }
     }
 
