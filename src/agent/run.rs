@@ -23,7 +23,7 @@ use crate::config::{AgentConfig, RangeConfig};
 use crate::control::{self, About};
 use crate::identity::keeper::{Ending, IdentityKeeper};
 use crate::identity::refusals::Tally;
-use crate::identity::{self, Identity};
+use crate::identity::{self, Identity, IdentityError};
 
 /// How long everyone may take to finish when the agent is told to end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(8);
@@ -149,9 +149,15 @@ fn check_enabled(state_dir: &Path) -> Result<(), CliError> {
 /// Takes the identity over for this start, which is counted.
 fn keeper(state_dir: &Path, identity: Identity) -> Result<Arc<IdentityKeeper>, CliError> {
     let kept = IdentityKeeper::new(state_dir, identity);
-    kept.map(Arc::new).map_err(|error| {
-        CliError::new(Exit::BAD_CONFIG, error.to_string())
-            .try_next("look at the state folder; if the identity is lost: platen enroll --again")
+    kept.map(Arc::new).map_err(|error| match &error {
+        // A full disk has room again some day: whoever restarts us shall try.
+        IdentityError::Unusable { .. } => CliError::new(Exit::FAILED, error.to_string())
+            .because("the number of each start must be on disk before the hub is called")
+            .try_next("look at the disk of the state folder"),
+        IdentityError::Damaged { .. } | IdentityError::NoCertificate { .. } => {
+            CliError::new(Exit::BAD_CONFIG, error.to_string())
+                .try_next("enroll again: platen enroll --again URL CODE")
+        }
     })
 }
 
