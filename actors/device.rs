@@ -15,17 +15,19 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, ResponseActFuture,
     SpawnHandle, WrapFuture,
 };
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use printer::change;
 use printer::identity::{DeviceId, Fingerprint};
 use printer::reading::Reading;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use self::ask::{Depth, Heard};
 use crate::messages::{
-    Beat, Confirm, Confirmation, Contradicted, DeviceVitals, Drain, Missed, Proved, Pulse,
-    Relocate, Unmasked, Vitals, Work,
+    Beat, Confirm, Confirmation, Contradicted, DeviceVitals, Drain, Missed, Proved, Pulse, Read,
+    ReadNow, Relocate, Unmasked, Vitals, Work,
 };
 use crate::parts::Tools;
 use crate::reach::credential::Credential;
@@ -42,6 +44,8 @@ const FAILURES_TO_SILENCE: u32 = 2;
 const SILENCE_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 /// Unix time has no leap seconds.
 const SECONDS_PER_DAY: i64 = 86_400;
+/// Readings out of turn that one reading may answer: as many as commands can be in hand.
+const ASKERS_MAX: usize = 16;
 /// How long a confirmation may take, all retries included.
 const CONFIRM_DEADLINE: Duration = Duration::from_secs(40);
 
@@ -71,6 +75,9 @@ pub struct Device {
     work: Option<Work>,
     failures: u32,
     silence_told_at: Option<Timestamp>,
+    /// Who asked for a reading out of turn; answered by the first that begins after that.
+    asked: Vec<oneshot::Sender<ReadNow>>,
+    served: Vec<oneshot::Sender<ReadNow>>,
     vitals: DeviceVitals,
     is_draining: bool,
 }
@@ -95,6 +102,8 @@ impl Device {
             work: None,
             failures: 0,
             silence_told_at: None,
+            asked: Vec::new(),
+            served: Vec::new(),
             vitals: DeviceVitals::default(),
             is_draining: false,
         }
@@ -115,6 +124,7 @@ impl Device {
             Depth::Status => "status reading",
         };
         self.work = Some(Work::begin(name, self.tools.settings.read_deadline));
+        self.served.append(&mut self.asked);
         let Some(target) = self.seed.target else {
             self.weigh(Heard::Nothing, ctx);
             return;
@@ -197,6 +207,7 @@ impl Device {
                     }
                     Err(error) => {
                         warn!(device = %device.seed.id, %error, "the spool refused a reading");
+                        device.answer(ReadNow::NotKept);
                     }
                 }
                 device.finish(ctx);
@@ -219,6 +230,15 @@ impl Device {
             self.tell(proof, ctx);
         }
         self.last = Some(Last { survey, reading });
+        self.answer(ReadNow::Kept);
+    }
+
+    /// Tells whoever asked for this reading what came of it.
+    fn answer(&mut self, came_of_it: ReadNow) {
+        for asker in self.served.drain(..) {
+            // One who no longer waits has been answered by a timeout.
+            let _ = asker.send(came_of_it);
+        }
     }
 
     /// Counts a failed reading; the second in a row is silence, which is reported.
@@ -257,6 +277,7 @@ impl Device {
     /// Ends a piece of work, and sets the timer for the next.
     fn finish(&mut self, ctx: &mut Context<Self>) {
         self.work = None;
+        self.answer(ReadNow::Missed);
         if self.is_draining {
             ctx.stop();
             return;
@@ -268,7 +289,12 @@ impl Device {
         );
         let to_full = self.next_full.saturating_duration_since(Instant::now());
         let is_settled = self.last.is_some() && self.failures == 0;
-        self.wake_after(if is_settled { turn.min(to_full) } else { turn }, ctx);
+        let delay = match (self.asked.is_empty(), is_settled) {
+            (false, _) => Duration::ZERO,
+            (true, true) => turn.min(to_full),
+            (true, false) => turn,
+        };
+        self.wake_after(delay, ctx);
     }
 
     /// Sets the timer, in place of any that is set.
@@ -336,6 +362,25 @@ impl Handler<Relocate> for Device {
                 self.wake_after(Duration::ZERO, ctx);
             }
         }
+    }
+}
+
+impl Handler<Read> for Device {
+    type Result = ResponseActFuture<Self, ReadNow>;
+
+    /// A reading under way ends first: it may be of what moves only.
+    fn handle(&mut self, _: Read, ctx: &mut Self::Context) -> Self::Result {
+        let (answer, answered) = oneshot::channel();
+        if !self.is_draining && self.asked.len() < ASKERS_MAX {
+            self.asked.push(answer);
+            self.next_full = Instant::now();
+            if self.work.is_none() {
+                self.wake_after(Duration::ZERO, ctx);
+            }
+        }
+        Box::pin(wrap_future(
+            answered.map(|came_of_it| came_of_it.unwrap_or(ReadNow::Missed)),
+        ))
     }
 }
 

@@ -10,8 +10,12 @@ mod device;
 mod handle;
 pub mod keeper;
 mod lifeline;
+pub mod mask;
 pub mod messages;
+pub mod order;
+pub mod outbox;
 pub mod parts;
+pub mod private;
 #[cfg(feature = "provoke")]
 mod provoke;
 pub mod reach;
@@ -29,5 +33,7 @@ pub mod wire;
 
 pub use backoff::Backoff;
 pub use handle::{Ended, Gone, Handle, StartError, start};
+pub use uplink::command;
 pub use uplink::mqtt;
 pub use uplink::renewal::{RenewError, renew};
+pub use uplink::would_send;

@@ -13,6 +13,7 @@ use printer::identity::{DeviceId, Fingerprint};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::order::{Ended, Order, Progress};
 use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
 use crate::status::StatusSnapshot;
@@ -317,6 +318,38 @@ pub struct Unmasked {
     /// How it was seen, for the log.
     pub reason: String,
 }
+
+/// The Uplink to the Supervisor: have this carried out.
+#[derive(Debug, Message)]
+#[rtype(result = "Ended")]
+pub struct Execute {
+    /// What.
+    pub order: Order,
+    /// Where to say how far it is.
+    pub progress: Progress,
+}
+
+/// The Supervisor to a Device: read everything now, out of turn.
+#[derive(Debug, Message)]
+#[rtype(result = "ReadNow")]
+pub struct Read;
+
+/// What came of a [`Read`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadNow {
+    /// It was read, and the reading is on disk.
+    Kept,
+    /// It did not answer, or somebody else did.
+    Missed,
+    /// It answered, and the reading could not be kept.
+    NotKept,
+}
+
+/// The Supervisor to a Scanner: sweep now, out of turn. Answered when the sweep has ended, by how
+/// many were seen.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<u32, String>")]
+pub struct Sweep;
 
 /// The Supervisor to a child: finish what is in hand, begin nothing new, stop.
 #[derive(Debug, Message)]

@@ -11,10 +11,14 @@ use tokio::sync::Mutex;
 
 use crate::backoff::Backoff;
 use crate::keeper::Keeper;
+use crate::mask::Masks;
+use crate::outbox::Outbox;
 use crate::reach::credential::Credential;
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
+use crate::site::Site;
 use crate::spool::Spool;
+use crate::uplink::command::CommandParts;
 use crate::uplink::mqtt::MqttLink;
 
 /// Everything the actors need.
@@ -32,10 +36,27 @@ pub struct Parts {
     pub profiles: Arc<Profiles>,
     /// The hub, unless the agent stands alone.
     pub hub: Option<HubLink>,
+    /// What the site lets out, and what it has to say.
+    pub word: Word,
+    /// Whom to believe in commands, and what was done already; none takes no commands.
+    pub commands: Option<CommandParts>,
+    /// What the program does that the life cannot.
+    pub site: Option<Arc<dyn Site>>,
     /// When the agent was started.
     pub started_at: Timestamp,
     /// Where sweeps and polls run: handlers share one thread, which nothing may hold up.
     pub runtime: runtime::Handle,
+}
+
+/// What the site lets out, and what it has to say about itself.
+#[derive(Debug, Clone, Default)]
+pub struct Word {
+    /// Applied to everything that leaves.
+    pub masks: Masks,
+    /// The id of the hub's configuration that is in effect; empty for none.
+    pub configuration: String,
+    /// What is wrong at the site, in words, most important first.
+    pub alarms: Vec<String>,
 }
 
 /// One configured subnet.
@@ -66,6 +87,8 @@ pub struct HubLink {
     pub route: dial::Route,
     /// Where commands come from; `None`: no commands.
     pub mqtt: Option<MqttLink>,
+    /// Where everything that is sent is noted.
+    pub outbox: Outbox,
 }
 
 impl HubLink {
@@ -79,6 +102,7 @@ impl HubLink {
             renewing: Arc::default(),
             route: dial::Route::direct(),
             mqtt: None,
+            outbox: Outbox::default(),
         }
     }
 }
@@ -144,6 +168,7 @@ pub(crate) struct Tools {
     pub(crate) snmp: Snmp,
     pub(crate) spool: Spool,
     pub(crate) profiles: Arc<Profiles>,
+    pub(crate) word: Word,
     pub(crate) started_at: Timestamp,
     pub(crate) runtime: runtime::Handle,
 }
@@ -155,6 +180,7 @@ impl Parts {
             snmp: self.snmp.clone(),
             spool: self.spool.clone(),
             profiles: self.profiles.clone(),
+            word: self.word.clone(),
             started_at: self.started_at,
             runtime: self.runtime.clone(),
         }

@@ -10,17 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, ResponseFuture,
+    SpawnHandle, WrapFuture,
 };
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use printer::identity::Fingerprint;
 use printer::question;
 use printer::walk::Walk;
+use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use crate::backoff::{chance, jittered};
-use crate::messages::{Beat, Drain, Found, Pulse, ScannerVitals, Sighted, Swept, Vitals, Work};
+use crate::messages::{
+    Beat, Drain, Found, Pulse, ScannerVitals, Sighted, Sweep, Swept, Vitals, Work,
+};
 use crate::parts::{Subnet, Tools};
 use crate::reach::sweep::{Answered, SweepError, SweepOptions};
 use crate::supervisor::Supervisor;
@@ -33,6 +37,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const IDENTIFIED_AT_ONCE_MAX: usize = 16;
 /// What a sweep may take longer than its packets need at the configured pace: twice, and this.
 const SWEEP_SLACK: Duration = Duration::from_secs(600);
+/// Sweeps out of turn that one sweep may answer: as many as commands can be in hand.
+const ASKERS_MAX: usize = 16;
 
 /// The actor of one subnet.
 pub struct Scanner {
@@ -40,6 +46,9 @@ pub struct Scanner {
     tools: Tools,
     boss: Addr<Supervisor>,
     work: Option<Work>,
+    timer: Option<SpawnHandle>,
+    /// Who waits for the end of a sweep.
+    asked: Vec<oneshot::Sender<Result<u32, String>>>,
     vitals: ScannerVitals,
     is_draining: bool,
 }
@@ -52,6 +61,8 @@ impl Scanner {
             tools,
             boss,
             work: None,
+            timer: None,
+            asked: Vec::new(),
             vitals,
             is_draining: false,
         }
@@ -59,6 +70,7 @@ impl Scanner {
 
     /// Begins a sweep.
     fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.timer = None;
         self.work = Some(Work::begin("sweep", self.deadline()));
         self.vitals.next_at = None;
         let sweep = sweep(self.subnet.clone(), self.tools.clone(), self.boss.clone());
@@ -76,6 +88,10 @@ impl Scanner {
             ctx.stop();
             return;
         }
+        for asker in self.asked.drain(..) {
+            // One who no longer waits has been answered by a timeout.
+            let _ = asker.send(seen.as_ref().copied().map_err(ToString::to_string));
+        }
         let label = &self.subnet.label;
         match seen {
             Ok(seen) => {
@@ -87,7 +103,7 @@ impl Scanner {
         }
         let delay = jittered(self.tools.settings.discover_every, chance());
         self.vitals.next_at = Timestamp::now().checked_add(delay).ok();
-        ctx.run_later(delay, |scanner, ctx| scanner.sweep(ctx));
+        self.timer = Some(ctx.run_later(delay, |scanner, ctx| scanner.sweep(ctx)));
     }
 
     /// How long a sweep of this subnet may take.
@@ -121,6 +137,26 @@ impl Handler<Beat> for Scanner {
             work: self.work,
             vitals: Vitals::Scanner(self.vitals.clone()),
         }
+    }
+}
+
+impl Handler<Sweep> for Scanner {
+    type Result = ResponseFuture<Result<u32, String>>;
+
+    /// A sweep under way is the one that was asked for.
+    fn handle(&mut self, _: Sweep, ctx: &mut Self::Context) -> Self::Result {
+        let (answer, answered) = oneshot::channel();
+        if !self.is_draining && self.asked.len() < ASKERS_MAX {
+            self.asked.push(answer);
+            if let Some(timer) = self.timer.take() {
+                ctx.cancel_future(timer);
+                self.sweep(ctx);
+            }
+        }
+        Box::pin(async move {
+            let cut_short = |_| Err("the sweep was cut short".to_owned());
+            answered.await.unwrap_or_else(cut_short)
+        })
     }
 }
 

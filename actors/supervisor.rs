@@ -7,6 +7,7 @@
 //! ends, and whoever runs the process starts it again; all that matters is in the spool.
 
 mod moves;
+mod orders;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -21,7 +22,7 @@ use actix::{
 };
 use jiff::Timestamp;
 use printer::identity::DeviceId;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -61,6 +62,8 @@ pub struct Supervisor {
     totals: watch::Sender<Totals>,
     heart: Heart,
     turn: u32,
+    /// One permit: one walk at a time.
+    walking: Arc<Semaphore>,
     is_draining: bool,
 }
 
@@ -83,6 +86,7 @@ impl Supervisor {
             totals: watch::Sender::default(),
             heart,
             turn: 0,
+            walking: Arc::new(Semaphore::new(1)),
             is_draining: false,
         }
     }
@@ -141,7 +145,9 @@ impl Supervisor {
                 let Some(hub) = self.parts.hub.clone() else {
                     return;
                 };
-                let uplink = Uplink::new(hub, self.parts.tools(), self.totals.subscribe());
+                let commands = self.parts.commands.clone().map(|parts| (parts, boss));
+                let tools = self.parts.tools();
+                let uplink = Uplink::new(hub, tools, self.totals.subscribe(), commands);
                 self.bear(id, uplink, Address::Uplink, ctx);
             }
         }

@@ -12,6 +12,9 @@ use jiff::Timestamp;
 #[path = "browser/chrome.rs"]
 mod chrome;
 #[cfg(test)]
+#[path = "browser/ordered.rs"]
+mod ordered;
+#[cfg(test)]
 #[path = "browser/running.rs"]
 mod running;
 #[cfg(test)]
@@ -95,6 +98,45 @@ async fn a_hostile_printer_changes_nothing_but_its_name() {
         let foreign = "return document.querySelectorAll('script,[onerror],img:not([alt])').length";
         assert_eq!(browser.number(foreign).await, 0, "{address}");
         nothing_scrolls_sideways(&browser, PHONE).await;
+    }
+    everything_came_from(&browser, &hub.address("/")).await;
+    browser.close().await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_orders_something_and_sees_it_end() {
+    if !chrome::is_wanted() {
+        return;
+    }
+    let hub = Running::start().await;
+    sample::fill(&hub.store, Timestamp::now()).await;
+    let agent = ordered::agent(&hub.store).await;
+    let done = ordered::fill(&hub.store, &agent).await;
+    let browser = Browser::start().await;
+    browser.look(DESK, "light").await;
+    hub.enter(&browser).await;
+    let page = hub.address(&format!("/agents/{agent}"));
+    browser.open(&page).await;
+    ordered::the_agent_says_what_it_should(&browser).await;
+    let given = ordered::a_form_is_sent(&browser).await;
+    ordered::it_is_shown_until_it_ends(&hub.store, &browser, &given).await;
+    let ended = hub.address(&format!("/agents/{agent}/commands/{done}"));
+    for (name, address) in [("agent", &page), ("command", &ended)] {
+        for (look, width, scheme) in [
+            ("light", DESK, "light"),
+            ("dark", DESK, "dark"),
+            ("phone", PHONE, "light"),
+            ("narrow", NARROWEST, "light"),
+        ] {
+            browser.look(width, scheme).await;
+            browser.open(address).await;
+            nothing_scrolls_sideways(&browser, width).await;
+            if let Some(folder) = std::env::var_os("PLATEN_PICTURES") {
+                let file = PathBuf::from(folder).join(format!("{name}-{look}.png"));
+                browser.picture(&file).await;
+            }
+        }
     }
     everything_came_from(&browser, &hub.address("/")).await;
     browser.close().await;

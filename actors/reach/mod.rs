@@ -1,4 +1,4 @@
-//! The only ways to a device: SNMP over UDP, and nothing else in this stage.
+//! The only ways to a device: SNMP over UDP, and ICMP echo.
 //!
 //! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
 //! address and door. No other room of the agent opens a socket to a device.
@@ -6,10 +6,12 @@
 pub mod credential;
 mod follow;
 pub mod icmp;
+pub mod inspect;
 mod lines;
 mod pace;
 mod probe;
 pub mod range;
+pub mod record;
 pub mod resolve;
 pub mod scope;
 pub mod session;

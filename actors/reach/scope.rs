@@ -6,6 +6,7 @@
 //! everything else, so the hub cannot widen a range. Names are resolved beforehand, by
 //! [`super::resolve`]. This file opens nothing.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::range::AddressRange;
@@ -19,14 +20,26 @@ pub enum Door {
         /// The port, 161 on nearly every device.
         port: u16,
     },
+    /// ICMP echo.
+    Icmp,
 }
 
 impl Door {
-    /// The port behind the door.
+    /// The port behind the door; ICMP has none, which is 0.
     #[must_use]
     pub fn port(self) -> u16 {
         match self {
             Self::Snmp { port } => port,
+            Self::Icmp => 0,
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Snmp { port } => write!(f, "port {port}"),
+            Self::Icmp => f.write_str("ICMP"),
         }
     }
 }
@@ -58,12 +71,12 @@ pub enum OutOfScope {
     #[error("{0} is not the address of one device")]
     NoDevice(IpAddr),
     /// The site has not opened this door.
-    #[error("port {port} of {address} is not open to us by the configuration")]
+    #[error("{door} of {address} is not open to us by the configuration")]
     DoorClosed {
         /// The address.
         address: IpAddr,
-        /// The port that was asked for.
-        port: u16,
+        /// The door that was asked for.
+        door: Door,
     },
 }
 
@@ -127,10 +140,7 @@ impl Scope {
     pub fn admit(&self, address: IpAddr, door: Door) -> Result<InScope, OutOfScope> {
         let address = address.to_canonical();
         if !self.doors.contains(&door) {
-            return Err(OutOfScope::DoorClosed {
-                address,
-                port: door.port(),
-            });
+            return Err(OutOfScope::DoorClosed { address, door });
         }
         if self.spans.iter().any(|span| span.contains(address)) {
             return Ok(InScope {
@@ -144,6 +154,37 @@ impl Scope {
             return Err(OutOfScope::Excluded(address));
         }
         Err(OutOfScope::NotConfigured(address))
+    }
+
+    /// The first address in scope that is not in another one.
+    #[must_use]
+    pub fn beyond(&self, other: &Self) -> Option<IpAddr> {
+        let outside = self.spans.iter().find_map(|span| {
+            let holes = other.spans.iter();
+            let left = holes.fold(vec![*span], |left, hole| {
+                left.into_iter().flat_map(|it| it.without(*hole)).collect()
+            });
+            left.first().copied()
+        });
+        outside?.addresses().next()
+    }
+
+    /// The scope without the addresses that no outsider may choose: loopback, link-local (where
+    /// cloud machines keep their secrets), unless one of `named` lies in them whole.
+    #[must_use]
+    pub fn without_own_machine(mut self, named: &[AddressRange]) -> Self {
+        for hole in own_machine() {
+            let is_within = |span: Span| span.without(hole).next().is_none();
+            let is_named = named.iter().filter_map(AddressRange::whole).any(is_within);
+            if !is_named {
+                self.spans = self
+                    .spans
+                    .into_iter()
+                    .flat_map(|span| span.without(hole))
+                    .collect();
+            }
+        }
+        self
     }
 
     /// Every address in scope once, ascending, IPv4 first.
@@ -201,6 +242,25 @@ fn no_devices() -> [Span; 5] {
         Span::one(IpAddr::V4(Ipv4Addr::BROADCAST)),
         Span::one(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         v6([0xff00, 0, 0, 0, 0, 0, 0, 0], [0xffff; 8]),
+    ]
+}
+
+/// Addresses of this very machine and its link (RFC 1122 §3.2.1.3, RFC 3927, RFC 4291 §2.5).
+fn own_machine() -> [Span; 4] {
+    let v4 = |first: [u8; 4], last: [u8; 4]| {
+        Span::between(IpAddr::V4(first.into()), IpAddr::V4(last.into()))
+    };
+    let link = [
+        0xfebf, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff,
+    ];
+    [
+        v4([127, 0, 0, 0], [127, 255, 255, 255]),
+        v4([169, 254, 0, 0], [169, 254, 255, 255]),
+        Span::one(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        Span::between(
+            IpAddr::V6([0xfe80, 0, 0, 0, 0, 0, 0, 0].into()),
+            IpAddr::V6(Ipv6Addr::from(link)),
+        ),
     ]
 }
 
@@ -268,7 +328,7 @@ mod tests {
         let scope = scope_of(&["10.0.0.1"], &[]);
         let closed = OutOfScope::DoorClosed {
             address: ip("10.0.0.1"),
-            port: 9100,
+            door: Door::Snmp { port: 9100 },
         };
         assert_eq!(
             scope.admit(ip("10.0.0.1"), Door::Snmp { port: 9100 }),
@@ -294,6 +354,44 @@ mod tests {
         );
         let unresolved = ScopeError::Unresolved("printer.example".into());
         assert_eq!(Scope::new(&[address], &[name], &[SNMP]), Err(unresolved));
+    }
+
+    #[test]
+    fn what_is_beyond_another_scope_is_found() {
+        let wide = scope_of(&["10.0.0.0/24", "10.0.1.0/24", "2001:db8::/120"], &[]);
+        for (ranges, excludes, beyond) in [
+            (vec!["10.0.0.0/24"], vec![], None),
+            (vec!["10.0.0.1-254", "10.0.1.9"], vec![], None),
+            (vec!["2001:db8::7"], vec![], None),
+            (vec!["10.0.0.1-10.0.1.5"], vec![], Some("10.0.0.255")),
+            (
+                vec!["10.0.0.250-10.0.1.5"],
+                vec!["10.0.0.255-10.0.1.0"],
+                None,
+            ),
+            (vec!["10.0.0.0/8"], vec![], Some("10.0.0.255")),
+            (vec!["10.0.1.9", "192.168.1.1"], vec![], Some("192.168.1.1")),
+            (vec!["::1"], vec![], Some("::1")),
+        ] {
+            let found = scope_of(&ranges, &excludes).beyond(&wide);
+            assert_eq!(found, beyond.map(ip), "{ranges:?}");
+        }
+    }
+
+    #[test]
+    fn an_own_machine_is_in_scope_only_by_name() {
+        for (named, asked, is_in) in [
+            ("126.255.0.0-127.0.0.9", "127.0.0.1", false),
+            ("126.255.0.0-127.0.0.9", "126.255.0.1", true),
+            ("127.0.0.0/8", "127.0.0.1", true),
+            ("127.7.0.0/16", "127.7.0.1", true),
+            ("169.0.0.0/8", "169.254.169.254", false),
+            ("169.254.7.0/24", "169.254.7.1", true),
+        ] {
+            let range: AddressRange = named.parse().unwrap();
+            let scope = scope_of(&[named], &[]).without_own_machine(&[range]);
+            assert_eq!(scope.admit(ip(asked), SNMP).is_ok(), is_in, "{named}");
+        }
     }
 
     fn scope_of(ranges: &[&str], excludes: &[&str]) -> Scope {

@@ -4,20 +4,24 @@
 //! proof of who we are. There is no way to switch any of that off.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dial::{Connector, Destination, DialError, Dialer, Trust, TrustError};
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::uplink_client::UplinkClient;
 use rustls::CertificateError;
+use serde_json::Value;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tracing::{error, warn};
 
+use super::told;
 use crate::keeper::Papers;
-use crate::parts::HubLink;
+use crate::mask::Masks;
+use crate::outbox::{Kind, Outbox};
+use crate::parts::{HubLink, Word};
 use crate::report::Report;
 use crate::spool::{
     Alarm, Content, PEEK_REPORTS_MAX, Sequence, Spool, SpoolError, SpoolStats, Spooled,
@@ -30,6 +34,9 @@ use crate::wire;
 const REPORTS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Where a hub that refuses an old epoch says which is the newest that it knows.
 const NEWEST_EPOCH: &str = "platen-newest-epoch";
+/// Least time between two beginnings over: a hub that forgets again and again would else be polled
+/// as fast as the network goes.
+const REWIND_EVERY: Duration = Duration::from_secs(5);
 /// Longest reply that is read: it has five numbers.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
 /// How long the connection may take altogether; each step of it has a limit of its own (`dial`).
@@ -95,8 +102,12 @@ pub(super) struct Link {
     client: UplinkClient<Channel>,
     /// What the hub last asked for that the spool has no more.
     asked: u64,
+    /// When the spool last began to send again what it had handed over.
+    rewound_at: Option<Instant>,
     /// What we are to the hub on this connection.
     certificate_pem: String,
+    /// Where everything that is sent is noted.
+    outbox: Outbox,
 }
 
 impl Link {
@@ -131,6 +142,8 @@ impl Link {
             url: hub.url.clone(),
             client,
             asked: 0,
+            rewound_at: None,
+            outbox: hub.outbox.clone(),
             certificate_pem: papers.certificate_pem,
         })
     }
@@ -146,6 +159,9 @@ impl Link {
             signing_request,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
+        self.outbox
+            .note(Kind::Renewal, told::renewal(&request))
+            .await;
         let renewed = self.client.renew(request).await;
         let renewed = renewed.map_err(|status| refused(&self.url, &status))?;
         Ok(renewed.into_inner().certificate)
@@ -170,12 +186,8 @@ impl Link {
                 Vec::new()
             });
             let (sent, last) = (batch.len(), batch.last().map(|spooled| spooled.sequence));
-            let stats = spool.stats();
-            let request = v1::PollRequest {
-                epoch: stats.epoch,
-                status: Some(agent_status(&stats, myself, spool.alarms(Timestamp::now()))),
-                reports: batch.into_iter().filter_map(translate).collect(),
-            };
+            let request = request(spool, batch, myself);
+            self.outbox.note(Kind::Poll, told::poll(&request)).await;
             let reply = match self.send(request).await {
                 Ok(reply) => reply,
                 Err(refusal) => {
@@ -242,6 +254,11 @@ impl Link {
             from => from,
         };
         if (1..=stats.acked.0).contains(&from) {
+            let is_soon = |at: Instant| at.elapsed() < REWIND_EVERY;
+            if self.rewound_at.is_some_and(is_soon) {
+                return Ok(false);
+            }
+            self.rewound_at = Some(Instant::now());
             spool.rewind(Sequence(from)).await?;
             return Ok(true);
         }
@@ -253,6 +270,56 @@ impl Link {
         let is_gap = reply.resend_from > stats.acked.0 && reply.resend_from != self.asked;
         self.asked = reply.resend_from;
         Ok((took_all || is_gap) && spool.stats().waiting > 0)
+    }
+}
+
+/// A poll with these reports, masked.
+fn request(spool: &Spool, batch: Vec<Spooled>, myself: &Myself<'_>) -> v1::PollRequest {
+    let stats = spool.stats();
+    let of_spool = spool.alarms(Timestamp::now());
+    let masks = &myself.word.masks;
+    let reports = batch.into_iter();
+    v1::PollRequest {
+        epoch: stats.epoch,
+        status: Some(agent_status(&stats, myself, of_spool)),
+        reports: reports
+            .filter_map(|spooled| translate(spooled, stats.epoch, masks))
+            .collect(),
+    }
+}
+
+/// Every poll that would hand over what waits in a spool, as the outbox would note it; the first
+/// one also where nothing waits. Nothing is sent; the spool forgets what was shown.
+///
+/// # Errors
+/// [`SpoolError`].
+pub async fn would_send(
+    spool: &Spool,
+    word: &Word,
+    totals: Totals,
+    started_at: Timestamp,
+) -> Result<Vec<Value>, SpoolError> {
+    let myself = Myself {
+        word,
+        totals,
+        started_at,
+        start: (0, ""),
+        commands_connected: false,
+        alarms: word.alarms.clone(),
+    };
+    let mut polls = Vec::new();
+    loop {
+        let batch = spool.peek(PEEK_REPORTS_MAX, REPORTS_BYTES_MAX).await?;
+        let last = batch.last().map(|spooled| spooled.sequence);
+        if last.is_none() && !polls.is_empty() {
+            return Ok(polls);
+        }
+        let request = request(spool, batch, &myself);
+        polls.push(told::poll(&request));
+        match last {
+            Some(last) => spool.ack(last).await?,
+            None => return Ok(polls),
+        }
     }
 }
 
@@ -287,8 +354,8 @@ impl PollError {
     }
 }
 
-/// A record in the hub's language; none if it cannot be read, which leaves a gap.
-fn translate(spooled: Spooled) -> Option<v1::Report> {
+/// A record in the hub's language, masked; none if it cannot be read, which leaves a gap.
+fn translate(spooled: Spooled, epoch: u64, masks: &Masks) -> Option<v1::Report> {
     let Spooled {
         sequence,
         device,
@@ -317,18 +384,23 @@ fn translate(spooled: Spooled) -> Option<v1::Report> {
             last: at,
         },
     };
+    let report = masks.report(epoch, sequence, report);
     Some(wire::to_proto(sequence.0, &report))
 }
 
 /// What the agent tells of itself with a poll.
 #[derive(Debug)]
 pub(super) struct Myself<'a> {
+    /// What it lets out.
+    pub(super) word: &'a Word,
     /// Its printers and restarts.
     pub(super) totals: Totals,
     /// When it was started.
     pub(super) started_at: Timestamp,
     /// Which start this is, and its random name.
     pub(super) start: (u64, &'a str),
+    /// Whether commands can come.
+    pub(super) commands_connected: bool,
     /// What is wrong, most important first.
     pub(super) alarms: Vec<String>,
 }
@@ -346,12 +418,18 @@ fn refused(url: &str, status: &Status) -> PollError {
 
 fn agent_status(stats: &SpoolStats, myself: &Myself<'_>, of_spool: Vec<Alarm>) -> v1::AgentStatus {
     let Myself {
+        word,
         totals,
         started_at,
         start: (boot, instance),
+        commands_connected,
         alarms,
     } = myself;
+    let of_spool = of_spool.iter().map(Alarm::to_string);
+    let alarms = of_spool.chain(alarms.iter().cloned());
     v1::AgentStatus {
+        configuration: word.configuration.clone(),
+        alarms: alarms.map(|alarm| word.masks.words(&alarm)).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: started_at.as_millisecond(),
         spool_reports: stats.waiting,
@@ -360,12 +438,8 @@ fn agent_status(stats: &SpoolStats, myself: &Myself<'_>, of_spool: Vec<Alarm>) -
         devices_silent: totals.silent,
         restarts: totals.restarts,
         boot: *boot,
+        commands_connected: *commands_connected,
         instance: (*instance).to_owned(),
-        alarms: of_spool
-            .iter()
-            .map(ToString::to_string)
-            .chain(alarms.iter().cloned())
-            .collect(),
         ..v1::AgentStatus::default()
     }
 }

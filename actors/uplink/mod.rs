@@ -2,18 +2,21 @@
 //!
 //! A poll at every turn, at once when something new is in the spool and the hub asked for that,
 //! and one after the other while more waits. What fails is tried again ever more slowly; the
-//! spool keeps everything meanwhile. Before a poll the certificate is renewed if it is time. It
-//! starts nobody and orders nobody about in this stage.
+//! spool keeps everything meanwhile. Before a poll the certificate is renewed if it is time. Beside
+//! that it hears commands: each is a task of its own on the runtime ([`command`]), which asks the
+//! Supervisor; polls and commands never wait for each other.
 
+pub mod command;
 mod grpc;
 pub mod mqtt;
 pub(crate) mod renewal;
+mod told;
 
 use std::time::Duration;
 
 use actix::fut::wrap_stream;
 use actix::{
-    Actor, ActorContext, ActorFutureExt, ActorStreamExt, AsyncContext, Context, Handler,
+    Actor, ActorContext, ActorFutureExt, ActorStreamExt, Addr, AsyncContext, Context, Handler,
     SpawnHandle, WrapFuture,
 };
 use futures_util::stream;
@@ -24,13 +27,17 @@ use tokio::time::Instant;
 use tonic::Code;
 use tracing::{debug, error, info, warn};
 
+use self::command::{CommandParts, Counter, Desk};
+pub use self::grpc::would_send;
 use self::grpc::{Link, Myself, PollError, Polled};
+use self::mqtt::{Incoming, LineState};
 use self::renewal::Renewal;
 use crate::backoff::{chance, jittered};
 use crate::keeper::Counted;
 use crate::messages::{Beat, Drain, Pulse, UplinkVitals, Vitals, Work};
 use crate::parts::{HubLink, Tools};
 use crate::status::Totals;
+use crate::supervisor::Supervisor;
 
 /// How long news gathers before it is sent at once: one sweep's findings go in one poll.
 const NEWS_DEBOUNCE: Duration = Duration::from_millis(200);
@@ -55,11 +62,21 @@ pub struct Uplink {
     timer: Option<(SpawnHandle, Instant)>,
     work: Option<Work>,
     vitals: UplinkVitals,
+    /// Whom to believe in commands, and who carries them out; none takes no commands.
+    commands: Option<(CommandParts, Addr<Supervisor>)>,
+    counter: Counter,
+    /// How the line of commands stands, once it was opened.
+    line: Option<watch::Receiver<LineState>>,
     is_draining: bool,
 }
 
 impl Uplink {
-    pub(crate) fn new(hub: HubLink, tools: Tools, totals: watch::Receiver<Totals>) -> Self {
+    pub(crate) fn new(
+        hub: HubLink,
+        tools: Tools,
+        totals: watch::Receiver<Totals>,
+        commands: Option<(CommandParts, Addr<Supervisor>)>,
+    ) -> Self {
         Self {
             hub,
             totals,
@@ -73,6 +90,9 @@ impl Uplink {
             timer: None,
             work: None,
             vitals: UplinkVitals::default(),
+            commands,
+            counter: Counter::default(),
+            line: None,
             is_draining: false,
         }
     }
@@ -92,7 +112,7 @@ impl Uplink {
             self.link.clone(),
             self.renewal.clone(),
             self.tools.clone(),
-            *self.totals.borrow(),
+            (*self.totals.borrow(), self.line_state()),
         );
         // TLS and compression belong on the runtime, not on the actors' thread.
         let task = OnRuntime(self.tools.runtime.spawn(exchange));
@@ -162,6 +182,46 @@ impl Uplink {
         }
     }
 
+    /// Opens the desk of commands, and hears what comes from then on.
+    fn open_desk(&mut self, ctx: &mut Context<Self>) {
+        let Some((parts, boss)) = self.commands.take() else {
+            return;
+        };
+        let masks = self.tools.word.masks.clone();
+        let opened = self.tools.runtime.spawn(async move {
+            let line = parts.carriage.open();
+            let desk = Desk::new(parts, boss, line.outcomes, masks);
+            desk.open().await;
+            (desk, line.commands, line.state)
+        });
+        let opened = OnRuntime(opened).joined().into_actor(self);
+        ctx.spawn(opened.map(|(desk, commands, state), uplink, ctx| {
+            uplink.line = Some(state);
+            let commands = stream::unfold(commands, async |mut commands| {
+                Some((commands.recv().await?, commands))
+            });
+            let heard = wrap_stream::<_, Self>(commands);
+            let heard = heard.map(move |incoming, uplink, ctx| uplink.hear(&desk, incoming, ctx));
+            ctx.spawn(heard.finish());
+        }));
+    }
+
+    /// How the line of commands stands now.
+    fn line_state(&self) -> LineState {
+        let line = self.line.as_ref();
+        line.map_or_else(LineState::default, |line| line.borrow().clone())
+    }
+
+    /// Gives one delivery to the desk, unless too much is in hand.
+    fn hear(&mut self, desk: &Desk, incoming: Incoming, ctx: &mut Context<Self>) {
+        if self.is_draining || !self.counter.admit(Instant::now()) {
+            return;
+        }
+        let task = OnRuntime(self.tools.runtime.spawn(desk.clone().take(incoming)));
+        let taken = task.joined().into_actor(self);
+        ctx.spawn(taken.map(|(), uplink, _| uplink.counter.leave()));
+    }
+
     /// Sets the timer, unless it goes off sooner than that already.
     fn wake_after(&mut self, delay: Duration, ctx: &mut Context<Self>) {
         let at = Instant::now() + delay;
@@ -187,6 +247,7 @@ impl Actor for Uplink {
         });
         let heard = wrap_stream::<_, Self>(news).map(|(), uplink, ctx| uplink.hear_news(ctx));
         ctx.spawn(heard.finish());
+        self.open_desk(ctx);
         self.poll(ctx);
     }
 }
@@ -258,9 +319,9 @@ async fn exchange(
     link: Option<Link>,
     mut renewal: Renewal,
     tools: Tools,
-    totals: Totals,
+    told: (Totals, LineState),
 ) -> Exchanged {
-    let polled = try_exchange(&hub, link, &mut renewal, &tools, totals).await;
+    let polled = try_exchange(&hub, link, &mut renewal, &tools, told).await;
     let keeper = hub.keeper.clone();
     match &polled {
         Ok(_) => {
@@ -300,7 +361,7 @@ async fn try_exchange(
     link: Option<Link>,
     renewal: &mut Renewal,
     tools: &Tools,
-    totals: Totals,
+    (totals, line): (Totals, LineState),
 ) -> Result<(Link, Polled), PollError> {
     let settings = tools.settings;
     let deadline = settings.poll_deadline;
@@ -311,10 +372,14 @@ async fn try_exchange(
     };
     let alarm = renewal.alarm(&hub.keeper.current(), Timestamp::now());
     let myself = Myself {
+        word: &tools.word,
         totals,
         started_at: tools.started_at,
         start: (hub.keeper.boot(), hub.keeper.instance()),
-        alarms: alarm.into_iter().collect(),
+        commands_connected: line.is_connected,
+        alarms: (alarm.into_iter().chain(line.alarm))
+            .chain(tools.word.alarms.iter().cloned())
+            .collect(),
     };
     let polled = link.poll(&tools.spool, &myself).await?;
     Ok((link, polled))

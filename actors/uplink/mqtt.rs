@@ -23,6 +23,8 @@ use self::azure::Azure;
 use self::dialect::{Dialect, Heard};
 use self::flap::Flaps;
 use self::plain::Plain;
+use super::told;
+use crate::outbox::{Kind, Outbox};
 use crate::reach::credential::Secret;
 
 mod azure;
@@ -100,6 +102,8 @@ pub struct Speaker {
     /// Makes the dialer of the next connection, with the certificate as it is then; or says in
     /// words why there is none.
     pub dialers: Arc<dyn Fn() -> Result<Dialer, String> + Send + Sync>,
+    /// Where everything that is said is noted.
+    pub outbox: Outbox,
 }
 
 impl fmt::Debug for Speaker {
@@ -137,6 +141,7 @@ pub struct CommandLine {
     client: Client,
     dialect: Arc<dyn Dialect>,
     state: watch::Receiver<LineState>,
+    outbox: Outbox,
 }
 
 impl CommandLine {
@@ -169,12 +174,15 @@ impl CommandLine {
             said,
             incoming,
             flaps: Flaps::default(),
+            instance: speaker.instance.clone(),
+            outbox: speaker.outbox.clone(),
         };
         tokio::spawn(listener.listen(events));
         let line = Self {
             client,
             dialect,
             state,
+            outbox: speaker.outbox,
         };
         Ok((line, received))
     }
@@ -191,6 +199,8 @@ impl CommandLine {
     /// # Errors
     /// [`PublishError`]; it may have arrived all the same, and may be sent again.
     pub async fn answer(&self, reply: &ReplyTo, outcome: &[u8]) -> Result<(), PublishError> {
+        let noted = told::outcome(outcome);
+        self.outbox.note(Kind::Outcome, noted).await;
         for letter in self.dialect.answer(reply, outcome) {
             self.client.publish(&letter.topic, letter.payload).await?;
         }
@@ -264,13 +274,15 @@ struct Listener {
     said: watch::Sender<LineState>,
     incoming: mpsc::Sender<Incoming>,
     flaps: Flaps,
+    instance: String,
+    outbox: Outbox,
 }
 
 impl Listener {
     async fn listen(mut self, mut events: mpsc::Receiver<Event>) {
         while let Some(event) = events.recv().await {
             match event {
-                Event::Connected => self.greet(),
+                Event::Connected => self.greet().await,
                 Event::Lost {
                     why,
                     stood,
@@ -289,13 +301,15 @@ impl Listener {
         }
     }
 
-    fn greet(&mut self) {
+    async fn greet(&mut self) {
         info!("the command line stands");
         self.flaps.note_connected(Instant::now());
         self.tell(Standing {
             is_connected: true,
             trouble: None,
         });
+        let noted = told::presence(&self.instance);
+        self.outbox.note(Kind::Presence, noted).await;
         self.send(self.dialect.greet(Timestamp::now()));
     }
 

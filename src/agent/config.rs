@@ -1,12 +1,16 @@
 //! The agent's configuration: refused with file, line and column, or valid; nothing between.
 //!
-//! Defaults, then a TOML file, then the environment (`PLATEN_SECTION__KEY`). Every key with its
-//! default and its reason stands in `config/agent.toml`. Secrets are never shown.
+//! Defaults, then a TOML file, then those of the folder beside it, then the environment
+//! (`PLATEN_SECTION__KEY`), then flags. Every key with its default and its reason stands in
+//! `config/agent.toml`. What the hub configures comes on top, in `remote.rs`. Secrets are never
+//! shown.
 
+mod files;
 mod layers;
 mod route;
 mod secret;
 mod show;
+pub mod word;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +26,7 @@ use serde::Deserialize;
 use snmp::Version;
 use toml::Spanned;
 
+use self::word::SiteWord;
 pub use route::RouteConfig;
 
 /// The commented sample: every key, its default and its reason.
@@ -32,12 +37,11 @@ pub const DEFAULT_PATH: &str = "/etc/platen/agent.toml";
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/platen";
 
 /// The credential that is there without being configured: what printers leave the factory with.
-const BUILT_IN_CREDENTIAL: &str = "public";
+pub(crate) const BUILT_IN_CREDENTIAL: &str = "public";
 /// Longest period that can be set: a week. Longer, and a printer's month has no readings.
-const PERIOD_SECS_MAX: u64 = 7 * 86_400;
+pub(crate) const PERIOD_SECS_MAX: u64 = 7 * 86_400;
 /// The first reading of a found device comes within this share of the period, at most 10 s.
-const FIRST_READ_SHARE: u32 = 10;
-
+pub(crate) const FIRST_READ_SHARE: u32 = 10;
 /// A configuration that can be run.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
@@ -59,8 +63,14 @@ pub struct AgentConfig {
     pub snmp: SnmpSettings,
     /// The SNMP port of the printers.
     pub snmp_port: u16,
+    /// Every credential by its name, also those that no range names.
+    pub credentials: BTreeMap<String, Credential>,
     /// How much is logged, and in what form.
     pub log: LogConfig,
+    /// What the site keeps to itself: no hub can change it.
+    pub word: SiteWord,
+    /// Where each value comes from.
+    origins: layers::Origins,
 }
 
 /// One subnet.
@@ -140,7 +150,8 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl AgentConfig {
-    /// Reads the configuration from a file and an environment.
+    /// Reads the configuration from a file, the `.toml` files in the folder beside it
+    /// (`agent.d` beside `agent.toml`) by their names, an environment, and flags (`KEY=VALUE`).
     ///
     /// Without a path the usual file is read if it exists, else there are only defaults.
     ///
@@ -149,14 +160,16 @@ impl AgentConfig {
     pub fn load(
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[String],
     ) -> Result<Self, ConfigError> {
         let usual = Path::new(DEFAULT_PATH);
         let (path, text) = match path {
             None if !usual.exists() => (usual, String::new()),
-            None => (usual, read(usual)?),
-            Some(path) => (path, read(path)?),
+            None => (usual, files::read(usual)?),
+            Some(path) => (path, files::read(path)?),
         };
-        Self::parse(&path.display().to_string(), &text, environment)
+        let files = files::layers(path, text)?;
+        Self::layered(&files, environment, flags)
     }
 
     /// Reads the configuration from a text; `origin` names it in errors.
@@ -168,8 +181,17 @@ impl AgentConfig {
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
+        let (origin, text) = (origin.to_owned(), text.to_owned());
+        Self::layered(&[layers::Layer { origin, text }], environment, &[])
+    }
+
+    fn layered(
+        files: &[layers::Layer],
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[String],
+    ) -> Result<Self, ConfigError> {
         let environment: Vec<(String, String)> = environment.into_iter().collect();
-        let (raw, places) = layers::read(origin, text, environment.clone())?;
+        let (raw, places) = layers::read(files, environment.clone(), flags)?;
         let route = route::check(&raw.hub, &environment, &places)?;
         Ok(Self {
             route,
@@ -182,14 +204,13 @@ impl AgentConfig {
     pub fn show(&self) -> String {
         show::show(self)
     }
-}
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    fs::read_to_string(path).map_err(|error| ConfigError {
-        place: path.display().to_string(),
-        what: format!("cannot be read: {error}"),
-        hint: "`platen config default > FILE` makes one to begin with".to_owned(),
-    })
+    /// Every value that is in effect with where it comes from, a line each. `by_hub` names where
+    /// those come from that the hub changed, by their section or key.
+    #[must_use]
+    pub fn show_origins(&self, by_hub: &BTreeMap<String, String>) -> String {
+        show::origins(self, by_hub)
+    }
 }
 
 /// The file as it is written.
@@ -205,6 +226,10 @@ pub(crate) struct Raw {
     schedule: RawSchedule,
     snmp: RawSnmp,
     log: RawLog,
+    lock: Option<Vec<Spanned<String>>>,
+    site: word::RawSite,
+    masks: word::RawMasks,
+    outbox: word::RawOutbox,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -319,6 +344,9 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
             packets_per_second_max: pace,
         },
         snmp_port: u16::try_from(port).unwrap_or(u16::MAX),
+        credentials,
+        word: word::check((raw.lock, raw.site), raw.masks, raw.outbox, places)?,
+        origins: places.origins().clone(),
         log: LogConfig {
             level: raw.log.level,
             format: raw.log.format,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Handle;
+use actors::site::Site;
 use actors::status::StatusSnapshot;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -18,14 +19,16 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use crate::site::Program;
+
 /// The socket in the state folder.
 const SOCKET: &str = "control.sock";
 /// Mode of the socket: the agent's user alone.
 const SOCKET_MODE: u32 = 0o600;
 /// Longest question, in bytes: an order with a label in it.
 const QUESTION_BYTES_MAX: u64 = 4096;
-/// Longest answer, in bytes: a hundred listed printers and restarts.
-const ANSWER_BYTES_MAX: u64 = 256 * 1024;
+/// Longest answer, in bytes: a bundle of diagnostics as a text in JSON.
+const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest that a question and its answer may take.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Conversations at once; more wait in the socket's own queue.
@@ -59,6 +62,8 @@ pub struct Status {
 pub enum Question {
     /// How is everyone?
     Status {},
+    /// What would help those who help?
+    Diagnostics {},
     /// Make an actor fail: in builds for tests only.
     #[cfg(feature = "provoke")]
     Provoke {
@@ -75,6 +80,8 @@ pub enum Question {
 pub enum Answer {
     /// To [`Question::Status`].
     Status(Box<Status>),
+    /// To [`Question::Diagnostics`]: the bundle.
+    Diagnostics(Box<serde_json::Value>),
     /// The order was carried out.
     Done {},
     /// Why there is no better answer.
@@ -117,7 +124,11 @@ impl Drop for Control {
 
 /// Listens in the state folder, which this process must have locked. An agent whose socket cannot
 /// be made works all the same, so that is only logged.
-pub fn listen(state_dir: &Path, about: About, life: Arc<Handle>) -> Option<Control> {
+pub fn listen(
+    state_dir: &Path,
+    about: About,
+    (life, program): (Arc<Handle>, Program),
+) -> Option<Control> {
     let path = state_dir.join(SOCKET);
     // The lock is ours, so a socket that is there is left over from an agent that was killed.
     let _ = fs::remove_file(&path);
@@ -127,7 +138,7 @@ pub fn listen(state_dir: &Path, about: About, life: Arc<Handle>) -> Option<Contr
     });
     match bound {
         Ok(listener) => {
-            let task = tokio::spawn(serve(listener, about, life));
+            let task = tokio::spawn(serve(listener, about, (life, program)));
             Some(Control { task, path })
         }
         Err(error) => {
@@ -137,7 +148,7 @@ pub fn listen(state_dir: &Path, about: About, life: Arc<Handle>) -> Option<Contr
     }
 }
 
-async fn serve(listener: UnixListener, about: About, life: Arc<Handle>) {
+async fn serve(listener: UnixListener, about: About, behind: (Arc<Handle>, Program)) {
     let permits = Arc::new(Semaphore::new(CONVERSATIONS_MAX));
     loop {
         // The semaphore is never closed.
@@ -146,9 +157,10 @@ async fn serve(listener: UnixListener, about: About, life: Arc<Handle>) {
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (about, life) = (about.clone(), life.clone());
+                let (about, behind) = (about.clone(), behind.clone());
                 tokio::spawn(async move {
-                    let conversed = timeout(EXCHANGE_TIMEOUT, converse(stream, about, &life)).await;
+                    let conversed =
+                        timeout(EXCHANGE_TIMEOUT, converse(stream, about, &behind)).await;
                     if !matches!(conversed, Ok(Ok(()))) {
                         debug!("a conversation on the control socket broke off");
                     }
@@ -165,14 +177,18 @@ async fn serve(listener: UnixListener, about: About, life: Arc<Handle>) {
 }
 
 /// One question, one answer.
-async fn converse(stream: UnixStream, about: About, life: &Handle) -> io::Result<()> {
+async fn converse(
+    stream: UnixStream,
+    about: About,
+    (life, program): &(Arc<Handle>, Program),
+) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(QUESTION_BYTES_MAX))
         .read_line(&mut line)
         .await?;
     let answer = match serde_json::from_str::<Question>(&line) {
-        Ok(question) => answer(question, about, life).await,
+        Ok(question) => answer(question, about, (life, program)).await,
         Err(error) => Answer::Error(format!("this is no question: {error}")),
     };
     let mut text = serde_json::to_string(&answer)?;
@@ -180,7 +196,17 @@ async fn converse(stream: UnixStream, about: About, life: &Handle) -> io::Result
     write.write_all(text.as_bytes()).await
 }
 
-async fn answer(question: Question, about: About, life: &Handle) -> Answer {
+async fn diagnostics(program: &Program) -> Answer {
+    let bundle = program.diagnostics().await.map_err(|why| why.to_string());
+    let bundle =
+        bundle.and_then(|it| serde_json::from_slice(&it).map_err(|error| error.to_string()));
+    match bundle {
+        Ok(bundle) => Answer::Diagnostics(Box::new(bundle)),
+        Err(why) => Answer::Error(why),
+    }
+}
+
+async fn answer(question: Question, about: About, (life, program): (&Handle, &Program)) -> Answer {
     match question {
         Question::Status {} => match life.status().await {
             Ok(snapshot) => Answer::Status(Box::new(Status {
@@ -189,6 +215,7 @@ async fn answer(question: Question, about: About, life: &Handle) -> Answer {
             })),
             Err(error) => Answer::Error(error.to_string()),
         },
+        Question::Diagnostics {} => diagnostics(program).await,
         #[cfg(feature = "provoke")]
         Question::Provoke { child, fault } => match life.provoke(child.clone(), fault).await {
             Ok(true) => Answer::Done {},
@@ -238,6 +265,8 @@ async fn exchange(stream: UnixStream, question: &Question) -> io::Result<String>
 pub async fn status(state_dir: &Path) -> Result<Status, ControlError> {
     match ask(state_dir, &Question::Status {}).await? {
         Answer::Status(status) => Ok(*status),
-        Answer::Done {} | Answer::Error(_) => Err(ControlError::Silent(state_dir.to_owned())),
+        Answer::Diagnostics(_) | Answer::Done {} | Answer::Error(_) => {
+            Err(ControlError::Silent(state_dir.to_owned()))
+        }
     }
 }

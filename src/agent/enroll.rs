@@ -11,14 +11,17 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use actors::outbox;
 use dial::{Connector, Destination, DialError, Dialer, Route, TlsProblem};
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::enrollment_client::EnrollmentClient;
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
+use tracing::warn;
 
 use self::keys::Keys;
 use self::pin::Pin;
@@ -336,8 +339,30 @@ async fn ask(
     let connected = timeout(limit, connect(url, order)).await;
     let channel = connected.map_err(silent)??;
     let mut client = EnrollmentClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
+    note(url, order.state_dir, &request);
     let reply = timeout(limit, client.enroll(request)).await;
     Ok(reply.map_err(silent)?.map(tonic::Response::into_inner))
+}
+
+/// Notes for `platen outbox` what is sent; the code stays secret.
+fn note(url: &str, state_dir: &Path, request: &v1::EnrollRequest) {
+    // Every field by its name: a new one stops the build here.
+    let v1::EnrollRequest {
+        code: _,
+        signing_request,
+        agent_version,
+        sealing_key,
+    } = request;
+    let message = json!({
+        "hub": url,
+        "code": "***",
+        "signing_request": signing_request,
+        "agent_version": agent_version,
+        "sealing_key": hex(sealing_key),
+    });
+    if let Err(error) = outbox::note_once(state_dir, outbox::Kind::Enrollment, message) {
+        warn!(%error, "the log of sent messages misses this enrollment");
+    }
 }
 
 async fn connect(url: &str, order: &Enrollment<'_>) -> Result<Channel, EnrollError> {

@@ -14,7 +14,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use actors::reach::credential::Secret;
 use serde::{Deserialize, Serialize};
+
+use crate::sealing::SealingKey;
 
 /// The file in the state folder.
 const FILE: &str = "identity.json";
@@ -108,6 +111,17 @@ fn said(error: &io::Error) -> String {
 }
 
 impl Identity {
+    /// What opens the secrets that the hub sealed to this agent; none for one that was enrolled
+    /// without a key for that.
+    #[must_use]
+    pub fn opener(&self) -> Option<SealingKey> {
+        let private = self.sealing_key().ok()?;
+        Some(SealingKey::new(
+            Secret::new(private.to_vec()),
+            self.agent_id.as_str(),
+        ))
+    }
+
     /// Reads the identity; none if this agent was never enrolled.
     ///
     /// # Errors

@@ -6,10 +6,15 @@ pub mod channels;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod diag;
 pub mod enroll;
 pub mod identity;
 pub mod ports;
+pub mod recent;
+pub mod remote;
 mod run;
+pub mod sealing;
+pub mod site;
 
 pub use cli::Exit;
 pub use run::{run, try_run};

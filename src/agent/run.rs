@@ -6,29 +6,35 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::parts::{HubLink, Parts, Subnet};
+use actors::command::{CommandParts, Journal, MqttCarriage, at_the_hub};
+use actors::outbox::Outbox;
+use actors::parts::{HubLink, Parts, Subnet, Word};
 use actors::reach::range::AddressRange;
 use actors::reach::resolve::Resolver;
 use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::Snmp;
 use actors::spool::{Spool, SpoolKey, SpoolLimits};
-use actors::{Ended, Handle};
 use jiff::Timestamp;
 use printer::profile::Profiles;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::cli::enrolling::explain_disabled;
 use crate::cli::{CliError, Exit};
 use crate::config::{AgentConfig, RangeConfig};
-use crate::control::{self, About};
+use crate::control::About;
 use crate::identity::keeper::IdentityKeeper;
 use crate::identity::refusals::Tally;
 use crate::identity::{self, Identity};
+use crate::site::Program;
+
+pub(crate) mod lives;
 
 /// How long everyone may take to finish when the agent is told to end.
-const DRAIN_LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(8);
 /// The spool's file in the state folder.
-const SPOOL_FILE: &str = "spool.redb";
+pub(crate) const SPOOL_FILE: &str = "spool.redb";
+/// What was done of the hub's commands, in the state folder.
+const JOURNAL_FILE: &str = "commands.redb";
 /// Held locked while an agent runs on the state folder.
 const LOCK_FILE: &str = "lock";
 
@@ -78,56 +84,31 @@ pub async fn try_run(
             .as_ref()
             .map(|identity| identity.agent_name.clone()),
     };
+    let program = Program::new(config.clone(), identity.as_ref().and_then(Identity::opener));
     let keeper = identity.map(|identity| keeper(&config.state_dir, identity));
     let keeper = keeper.transpose()?;
-    let parts = parts(&config, keeper.clone(), spool.clone()).await?;
-    let failed = |error: &dyn std::fmt::Display| CliError::new(Exit::FAILED, error.to_string());
-    let life = actors::start(parts).await.map_err(|error| failed(&error))?;
-    let life = Arc::new(life);
-    let control = control::listen(&config.state_dir, about, life.clone());
-    let exit = live(&life, keeper.as_deref(), shutdown).await;
-    drop(control);
-    spool.close().await;
-    Ok(exit)
-}
-
-/// Waits for the end, from outside or by itself.
-async fn live(
-    life: &Handle,
-    keeper: Option<&IdentityKeeper>,
-    shutdown: impl Future<Output = ()>,
-) -> Exit {
-    let disabled = async {
-        match keeper {
-            Some(keeper) => keeper.disabled().await,
-            None => std::future::pending().await,
-        }
+    let means = Means {
+        journal: journal(&config, keeper.as_deref()).await?,
+        keeper,
+        spool: spool.clone(),
+        outbox: lives::outbox(&config),
     };
-    tokio::select! {
-        () = shutdown => drained(life, Exit::OK).await,
-        () = disabled => {
-            error!("disabled after the hub's refusals; platen status says how to get out");
-            drained(life, Exit::REFUSED).await
-        }
-        cause = life.ended() => {
-            error!(%cause, "the supervisor died; start the agent again");
-            Exit::FAILED
-        }
-    }
+    let exit = lives::run(&program, &means, about, shutdown).await;
+    spool.close().await;
+    exit
 }
 
-/// Lets everyone finish; `exit` if they do.
-async fn drained(life: &Handle, exit: Exit) -> Exit {
-    match life.drain(DRAIN_LIMIT).await {
-        Ended::Drained => {
-            info!("drained; what was not sent waits in the spool");
-            exit
-        }
-        Ended::Died(cause) => {
-            error!(%cause, "the supervisor died while it drained");
-            Exit::FAILED
-        }
-    }
+/// What outlasts a life: the next one has it too.
+#[derive(Debug, Clone)]
+pub(crate) struct Means {
+    /// Who we are to the hub; none for an agent that stands alone.
+    pub(crate) keeper: Option<Arc<IdentityKeeper>>,
+    /// What was done of the hub's commands; none takes none.
+    pub(crate) journal: Option<Journal>,
+    /// Where reports wait.
+    pub(crate) spool: Spool,
+    /// Where everything that is sent is noted.
+    pub(crate) outbox: Outbox,
 }
 
 /// An agent that the hub has refused too often does not run until it is enrolled anew.
@@ -217,10 +198,10 @@ fn identity_of(config: &AgentConfig) -> Result<Option<Identity>, CliError> {
 }
 
 /// Opens everything the actors need.
-async fn parts(
+pub(crate) async fn parts(
     config: &AgentConfig,
-    keeper: Option<Arc<IdentityKeeper>>,
-    spool: Spool,
+    means: &Means,
+    word: Word,
 ) -> Result<Parts, CliError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         CliError::new(Exit::FAILED, what).because(error.to_string())
@@ -236,23 +217,71 @@ async fn parts(
     for range in &config.ranges {
         subnets.push(Arc::new(subnet(range, config.snmp_port).await?));
     }
-    let route = config.route.route.clone();
+    let keeper = means.keeper.clone();
+    let hub = keeper.map(|keeper| HubLink {
+        outbox: means.outbox.clone(),
+        ..hub_link(config, keeper)
+    });
+    let commands = hub.as_ref().and_then(|hub| commands(hub, means));
     Ok(Parts {
         settings: config.settings,
         subnets,
         snmp,
-        spool,
+        spool: means.spool.clone(),
         profiles: Arc::new(profiles),
-        hub: keeper.map(|keeper| {
-            let identity = keeper.identity();
-            let url = config.hub_url.clone().unwrap_or(identity.hub_url);
-            HubLink {
-                route,
-                ..HubLink::new(url, identity.authority, keeper)
-            }
-        }),
+        hub,
+        commands,
+        site: None,
+        word,
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
+    })
+}
+
+/// Where the hub is, by the configuration or else by the enrollment, and how commands come.
+pub(crate) fn hub_link(config: &AgentConfig, keeper: Arc<IdentityKeeper>) -> HubLink {
+    let identity = keeper.identity();
+    let url = config.hub_url.clone().unwrap_or(identity.hub_url);
+    let mqtt = at_the_hub(&url, config.state_dir.clone());
+    HubLink {
+        route: config.route.route.clone(),
+        mqtt,
+        ..HubLink::new(url, identity.authority, keeper)
+    }
+}
+
+/// What was done of the hub's commands; none for an agent that was enrolled before there were any.
+async fn journal(
+    config: &AgentConfig,
+    keeper: Option<&IdentityKeeper>,
+) -> Result<Option<Journal>, CliError> {
+    let Some(keeper) = keeper else {
+        return Ok(None);
+    };
+    if let Err(error) = keeper.identity().command_key() {
+        warn!(%error, "no commands are taken");
+        return Ok(None);
+    }
+    let journal = Journal::open(config.state_dir.join(JOURNAL_FILE)).await;
+    journal.map(Some).map_err(|error| {
+        CliError::new(Exit::FAILED, error.to_string())
+            .because("without it a command could be done twice")
+            .try_next(format!(
+                "look at the disk of the state folder; if {JOURNAL_FILE} is damaged, remove it: \
+                 it holds no reading"
+            ))
+    })
+}
+
+/// Whom to believe in commands, and how they come.
+fn commands(hub: &HubLink, means: &Means) -> Option<CommandParts> {
+    let identity = means.keeper.as_ref()?.identity();
+    let carriage = MqttCarriage::of(hub, &identity.agent_id)?;
+    Some(CommandParts {
+        carriage: Arc::new(carriage),
+        command_key: identity.command_key().ok()?.to_vec(),
+        agent_id: identity.agent_id,
+        journal: means.journal.clone()?,
     })
 }
 
@@ -261,7 +290,7 @@ pub(crate) async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, Cli
     let addresses = resolved(&range.addresses, &range.label).await?;
     let exclude = resolved(&range.exclude, &range.label).await?;
     let door = Door::Snmp { port };
-    let scope = Scope::new(&addresses, &exclude, &[door])
+    let scope = Scope::new(&addresses, &exclude, &[door, Door::Icmp])
         .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
     let credentials = range.credentials.iter().map(|(_, it)| it.clone()).collect();
     Ok(Subnet {

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,7 +19,8 @@ use crate::ca::{Authority, CaError};
 use crate::command_key::{CommandKey, CommandKeyError};
 use crate::config::HubConfig;
 use crate::door::broker::BrokerError;
-use crate::door::carrier::{self, CarrierError, Which};
+use crate::door::carrier::{self, Carrier, CarrierError, Which};
+use crate::door::command::Desk;
 use crate::door::front::Names;
 use crate::door::opening::{self, Listeners, Rooms};
 use crate::door::portal::{self, PortalState};
@@ -33,6 +35,7 @@ pub mod command_key;
 pub mod config;
 pub mod door;
 pub mod meter;
+pub mod permission;
 pub mod state;
 pub mod store;
 
@@ -97,6 +100,8 @@ pub struct Hub {
     broker: Which,
     bound: Bound,
     poll_every: Duration,
+    key: Arc<CommandKey>,
+    state_dir: PathBuf,
     _lock: Lock,
 }
 
@@ -119,7 +124,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     let lock = state::lock(&config.state_dir)?;
     let authority = Authority::open(&config.state_dir, now)?;
     let settings = opening::settings(config, &authority, now)?;
-    let command_key = CommandKey::open(&config.state_dir)?;
+    let key = Arc::new(CommandKey::open(&config.state_dir)?);
     let store = Store::open(&config.store_url, &config.state_dir).await?;
     let (listeners, bound) = Listeners::bind(config).await?;
     let broker = carrier::which(config).await?;
@@ -128,7 +133,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         store: store.clone(),
         tenant: Tenant::DEFAULT,
         authority,
-        command_key: command_key.public(),
+        command_key: key.public(),
         poll_every: config.poll_every,
         report_at_once: config.report_at_once,
     });
@@ -141,6 +146,8 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         broker,
         bound,
         poll_every: config.poll_every,
+        key,
+        state_dir: config.state_dir.clone(),
         _lock: lock,
     })
 }
@@ -174,6 +181,7 @@ impl Hub {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
             poll_every: self.poll_every,
+            key: self.key,
         };
         let rooms = Rooms {
             uplink: self.uplink.routes(),
@@ -182,11 +190,15 @@ impl Hub {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
         };
+        let (carrier, arrivals) = Carrier::open(&self.broker, self.state_dir)?;
+        let desk = Desk::new(self.store.clone(), Tenant::DEFAULT, Arc::new(carrier));
+        let desk = tokio::spawn(desk.work(arrivals, told(stopped.clone())));
         let doors = opening::serve(self.listeners, self.settings, self.names, rooms, stopped);
         tokio::pin!(doors);
         info!(uplink = %self.bound.uplink, portal = %self.bound.portal, "the hub is open");
         tokio::select! {
             ended = &mut doors => {
+                desk.abort();
                 self.store.close().await;
                 ended?;
                 return Ok(());
@@ -199,7 +211,14 @@ impl Hub {
             Ok(ended) => ended?,
             Err(_) => warn!("connections that did not end were cut"),
         }
+        desk.abort();
         self.store.close().await;
         Ok(())
     }
+}
+
+/// Ends when the hub is told to stop.
+async fn told(mut stopped: watch::Receiver<bool>) {
+    // An error means that the teller is gone, which is telling too.
+    let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
 }

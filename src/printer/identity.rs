@@ -1,7 +1,7 @@
 //! Identity: who a printer is, and how it is known again, whatever its address.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -11,6 +11,9 @@ use crate::{identify, mib};
 
 /// Fewest characters of a serial number that can tell devices apart.
 const SERIAL_CHARS_MIN: usize = 4;
+
+/// The first 64 bits of every masked address: `100::/64` (RFC 6666).
+const MASKED_PREFIX: u128 = 0x0100 << 112;
 
 /// Octets of a device id: half of a SHA-256.
 const DEVICE_ID_OCTETS: usize = 16;
@@ -174,6 +177,32 @@ impl fmt::Display for DeviceId {
     }
 }
 
+/// The address that stands for one which a site keeps to itself: of the discard prefix (RFC 6666),
+/// where no device ever is.
+#[must_use]
+pub fn masked_address(pseudonym: u64) -> IpAddr {
+    Ipv6Addr::from(MASKED_PREFIX | u128::from(pseudonym)).into()
+}
+
+/// The pseudonym that an address is, if a site masked it.
+#[must_use]
+pub fn address_pseudonym(address: IpAddr) -> Option<u64> {
+    let IpAddr::V6(address) = address else {
+        return None;
+    };
+    let pseudonym = u64::try_from(u128::from(address) ^ MASKED_PREFIX);
+    pseudonym.ok()
+}
+
+/// An address for a person: a masked one as `addr-3f9a2c8100d1e2f3`.
+#[must_use]
+pub fn shown_address(address: IpAddr) -> String {
+    match address_pseudonym(address) {
+        Some(pseudonym) => format!("addr-{pseudonym:016x}"),
+        None => address.to_string(),
+    }
+}
+
 /// Whether a serial number can be one: blanked, empty and all-alike ones are shared by many.
 #[must_use]
 pub fn is_plausible_serial(serial: &str) -> bool {
@@ -255,5 +284,15 @@ mod tests {
         );
         let id = DeviceId::derive(&known, here);
         assert_eq!(DeviceId::parse(id.as_str()), Some(id));
+    }
+
+    #[test]
+    fn a_masked_address_is_told_from_every_other() {
+        let masked = masked_address(0x3f9a_2c81_00d1_e2f3);
+        assert_eq!(masked.to_string(), "100::3f9a:2c81:d1:e2f3");
+        assert_eq!(shown_address(masked), "addr-3f9a2c8100d1e2f3");
+        for text in ["10.0.0.7", "100:0:0:1::1", "::1", "2001:db8::100"] {
+            assert_eq!(shown_address(text.parse().unwrap()), text);
+        }
     }
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use hub::config::{DoorsConfig, HubConfig, LogFormat};
+use hub::permission::Rights;
 use hub::store::{Store, Tenant};
 use jiff::Timestamp;
 use printer::identity::DeviceId;
@@ -68,7 +69,11 @@ impl Running {
     pub(crate) async fn enter(&self, browser: &Browser) {
         let link = self
             .store
-            .portal_link_create(&Tenant::DEFAULT, Timestamp::now())
+            .portal_link_create(
+                &Tenant::DEFAULT,
+                ("anna", &Rights::usual()),
+                Timestamp::now(),
+            )
             .await
             .unwrap();
         let link = self.address(&format!("/enter/{}", link.reveal()));

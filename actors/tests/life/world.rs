@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actors::Backoff;
 use actors::Handle;
-use actors::parts::{HubLink, Parts, Settings, Subnet};
+use actors::parts::{HubLink, Parts, Settings, Subnet, Word};
 use actors::reach::credential::Credential;
 use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::{Snmp, SnmpSettings};
@@ -72,6 +72,9 @@ impl World {
             spool: spool.clone(),
             profiles: Arc::new(Profiles::embedded().expect("profiles")),
             hub,
+            word: Word::default(),
+            commands: None,
+            site: None,
             started_at: Timestamp::now(),
             runtime: tokio::runtime::Handle::current(),
         };

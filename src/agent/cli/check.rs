@@ -47,7 +47,7 @@ pub struct CheckArgs {
 /// # Errors
 /// [`CliError`] when the configuration is not valid.
 pub async fn run(args: CheckArgs) -> Result<Exit, CliError> {
-    let config = args.config.load()?;
+    let config = args.config.in_effect()?.config;
     let identity = Identity::load(&config.state_dir);
     let mut findings = Vec::new();
     let clock = hub(&config, identity, args.timeout, &mut findings).await;

@@ -19,9 +19,19 @@ pub enum ConfigVerb {
     /// Print a configuration to begin with: every key, its default and its reason
     Default,
     /// Print the configuration that is in effect, without secrets
-    Show(ConfigArgs),
+    Show(ShowArgs),
     /// Say whether the configuration is valid
     Validate(ConfigArgs),
+}
+
+/// Arguments of `platen config show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Tell for each value where it comes from
+    #[arg(long)]
+    origin: bool,
 }
 
 /// Arguments of `platen ports`.
@@ -47,7 +57,13 @@ pub struct PortsArgs {
 pub fn config(verb: ConfigVerb) -> Result<Exit, CliError> {
     match verb {
         ConfigVerb::Default => print(SAMPLE),
-        ConfigVerb::Show(args) => print(&args.load()?.show()),
+        ConfigVerb::Show(args) => {
+            let effect = args.config.in_effect()?;
+            if args.origin {
+                return print(&effect.config.show_origins(&effect.by_hub));
+            }
+            print(&effect.config.show())
+        }
         ConfigVerb::Validate(args) => {
             let config = args.load()?;
             print(&match config.ranges.len() {
@@ -64,7 +80,7 @@ pub fn config(verb: ConfigVerb) -> Result<Exit, CliError> {
 /// # Errors
 /// [`CliError`] when it is not valid.
 pub fn ports(args: &PortsArgs) -> Result<Exit, CliError> {
-    let config = args.config.load()?;
+    let config = args.config.in_effect()?.config;
     // Without an identity that can be read, the configuration's own word for the hub counts.
     let enrolled = Identity::load(&config.state_dir).ok().flatten();
     let enrolled = enrolled.map(|identity| identity.hub_url);

@@ -3,12 +3,16 @@
 mod asking;
 pub mod check;
 pub mod configuring;
+pub mod diag;
 pub mod discover;
+mod dry_run;
 pub mod enrolling;
 mod found;
+pub mod outbox;
 pub mod read;
 mod recording;
 pub mod running;
+mod sent;
 mod show;
 pub mod status;
 pub mod table;
@@ -46,11 +50,15 @@ enum Verb {
     /// Read one printer, or a recording of one
     Read(read::ReadArgs),
     /// Run the agent as a service, until SIGTERM
-    Run(running::ConfigArgs),
+    Run(running::RunArgs),
     /// Make this agent known to a hub, with a one-time code
     Enroll(enrolling::EnrollArgs),
     /// Show how the running agent is: hub, printers, queue, restarts
     Status(status::StatusArgs),
+    /// Print what left this network: every message to the hub, after the masks
+    Outbox(outbox::OutboxArgs),
+    /// Write one file for those who help: versions, status, log; no secrets
+    Diag(diag::DiagArgs),
     /// Say whether hub, proxy, clock, disk and printers are within reach, and why not
     Check(check::CheckArgs),
     /// Exit with 0 if the running agent answers, for health checks
@@ -166,6 +174,8 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Run(args) => running::run(args).await,
         Verb::Enroll(args) => enrolling::run(args).await,
         Verb::Status(args) => status::run(args).await,
+        Verb::Outbox(args) => outbox::run(&args),
+        Verb::Diag(args) => diag::run(args).await,
         Verb::Check(args) => check::run(args).await,
         Verb::Health(args) => status::health(args).await,
         Verb::Config(verb) => configuring::config(verb),

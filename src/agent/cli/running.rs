@@ -8,9 +8,14 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use super::{CliError, Exit};
+use super::{CliError, Exit, dry_run};
 use crate::config::{AgentConfig, Level, LogConfig, LogFormat};
+use crate::identity::Identity;
+use crate::recent::Recent;
+use crate::remote::InEffect;
 
 /// Where a verb finds the configuration.
 #[derive(Debug, Clone, Args)]
@@ -18,6 +23,9 @@ pub struct ConfigArgs {
     /// The configuration; without it /etc/platen/agent.toml, if there is one
     #[arg(long, short, value_name = "FILE", env = "PLATEN_CONFIG")]
     config: Option<PathBuf>,
+    /// Set a key for this run, over file and environment: --set schedule.read_secs=900
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
 }
 
 impl ConfigArgs {
@@ -30,19 +38,53 @@ impl ConfigArgs {
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
-        AgentConfig::load(self.config.as_deref(), environment).map_err(|error| {
+        AgentConfig::load(self.config.as_deref(), environment, &self.set).map_err(|error| {
             CliError::new(Exit::BAD_CONFIG, format!("{}: {}", error.place, error.what))
                 .try_next(error.hint)
         })
     }
+
+    /// Reads the configuration, and what the hub made of it.
+    ///
+    /// # Errors
+    /// As [`ConfigArgs::load`].
+    pub fn in_effect(&self) -> Result<InEffect, CliError> {
+        let config = self.load()?;
+        // Without an identity that can be read, what is sealed to it stays closed.
+        let identity = Identity::load(&config.state_dir).ok().flatten();
+        let key = identity.as_ref().and_then(Identity::opener);
+        let effect = InEffect::load(&config, key.as_ref());
+        for refusal in &effect.refusals {
+            eprintln!("a part of the hub's configuration does not count: {refusal}");
+        }
+        Ok(effect)
+    }
+}
+
+/// Arguments of `platen run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Discover and read once, print what would be sent to the hub, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print it as JSON, a message a line
+    #[arg(long, requires = "dry_run")]
+    json: bool,
 }
 
 /// Runs the agent until it is told to end.
 ///
 /// # Errors
 /// [`CliError`] when it does not come up.
-pub async fn run(args: ConfigArgs) -> Result<Exit, CliError> {
-    let config = args.load()?;
+pub async fn run(args: RunArgs) -> Result<Exit, CliError> {
+    if args.dry_run {
+        let effect = args.config.in_effect()?;
+        log(effect.config.log);
+        return dry_run::run(effect, args.json).await;
+    }
+    let config = args.config.load()?;
     log(config.log);
     let deaf = |error: std::io::Error| {
         CliError::new(Exit::FAILED, "no signal can be heard").because(error.to_string())
@@ -69,8 +111,7 @@ fn log(config: LogConfig) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let is_terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal);
     let is_text = match config.format {
@@ -78,11 +119,12 @@ fn log(config: LogConfig) {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
+    let all = tracing_subscriber::registry().with(filter).with(Recent);
     // Refused only if a log was set up before, as a test does; that one is as good.
     let _ = if is_text {
-        builder.try_init()
+        all.with(lines).try_init()
     } else {
-        builder.json().try_init()
+        all.with(lines.json()).try_init()
     };
     panic::set_hook(Box::new(|panic| {
         let place = panic

@@ -81,7 +81,18 @@ pub fn cell(text: &str) -> String {
 /// # Errors
 /// When the value cannot be serialized, which the types here can.
 pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string_pretty(value)?;
+    Ok(safe(&serde_json::to_string_pretty(value)?))
+}
+
+/// As [`json`], on one line.
+///
+/// # Errors
+/// As [`json`].
+pub fn json_line(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(safe(&serde_json::to_string(value)?))
+}
+
+fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if c != '\n' && steers(c) {
@@ -93,7 +104,7 @@ pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
             safe.push(c);
         }
     }
-    Ok(safe)
+    safe
 }
 
 /// A number in groups of three: `412 907`.

@@ -1,7 +1,13 @@
-//! The file and the environment over it, read into one shape; and where each value stands.
+//! The layers of the configuration, read into one shape: files, the environment, flags; and where
+//! each value stands.
+//!
+//! A later layer's value takes the place of an earlier one's. Sections are put together key by
+//! key; a list is one value and is replaced whole.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
+use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
 use super::{ConfigError, Raw};
@@ -15,13 +21,114 @@ const NEAR_MIN: f64 = 0.7;
 /// Most entries that the environment can add to a list: a variable's number is not a size.
 const LIST_MAX: usize = 64;
 
+/// One file of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layer {
+    /// Its path, for errors.
+    pub(super) origin: String,
+    /// What it says.
+    pub(super) text: String,
+}
+
+/// The keys on the way to a value; a number for an entry of a list.
+pub(super) type KeyPath = Vec<String>;
+
+/// Where each value comes from. What is not in it has its default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Origins(BTreeMap<KeyPath, String>);
+
+impl Origins {
+    /// Where a value comes from: `file:line:column`, a variable, a flag.
+    pub(super) fn of(&self, path: &[String]) -> Option<&str> {
+        // An entry of a list that was set whole comes from where the list does.
+        (1..=path.len())
+            .rev()
+            .find_map(|length| self.0.get(path.get(..length)?))
+            .map(String::as_str)
+    }
+
+    /// Takes a value and everything in it for set by one variable or flag.
+    fn set(&mut self, path: &[String], origin: &str) {
+        self.0.retain(|other, _| !other.starts_with(path));
+        self.0.insert(path.to_vec(), origin.to_owned());
+    }
+
+    /// Notes the values of a file.
+    fn note(&mut self, layer: &Layer) {
+        let (lists, others): (Vec<_>, Vec<_>) = values(&layer.text)
+            .into_iter()
+            .partition(|value| value.is_list);
+        for list in lists {
+            // A list is replaced whole: what was in the one before is no more.
+            self.0.retain(|other, _| !other.starts_with(&list.path));
+            self.0.insert(list.path, stands(layer, list.span));
+        }
+        for value in others {
+            self.0.insert(value.path, stands(layer, value.span));
+        }
+    }
+}
+
+fn stands(layer: &Layer, span: Range<usize>) -> String {
+    place(&layer.origin, &layer.text, Some(span))
+}
+
+/// A value of a text that is no section.
+struct Stated {
+    path: KeyPath,
+    span: Range<usize>,
+    is_list: bool,
+}
+
+/// Every value of a text. A text that cannot be parsed was refused before.
+fn values(text: &str) -> Vec<Stated> {
+    let mut values = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        walk_table(table.get_ref(), &mut Vec::new(), &mut values);
+    }
+    values
+}
+
+fn walk_table(table: &DeTable<'_>, path: &mut KeyPath, values: &mut Vec<Stated>) {
+    for (key, value) in table {
+        path.push(key.get_ref().to_string());
+        walk(value, path, values);
+        path.pop();
+    }
+}
+
+fn walk(value: &Spanned<DeValue<'_>>, path: &mut KeyPath, values: &mut Vec<Stated>) {
+    let stated = |path: &KeyPath, is_list| Stated {
+        path: path.clone(),
+        span: value.span(),
+        is_list,
+    };
+    match value.get_ref() {
+        DeValue::Table(table) => walk_table(table, path, values),
+        DeValue::Array(entries) => {
+            values.push(stated(path, true));
+            for (index, entry) in entries.iter().enumerate() {
+                path.push(index.to_string());
+                walk(entry, path, values);
+                path.pop();
+            }
+        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => values.push(stated(path, false)),
+    }
+}
+
 /// Where values stand.
 #[derive(Debug)]
 pub(crate) struct Places {
-    origin: String,
-    /// Empty when the environment changed something: positions mean nothing then.
+    /// All layers in one text, which nobody wrote.
     text: String,
-    variables: Vec<String>,
+    origins: Origins,
+    /// The files, and what was put over them.
+    layers: Vec<String>,
 }
 
 impl Places {
@@ -32,13 +139,10 @@ impl Places {
         what: String,
         hint: impl Into<String>,
     ) -> ConfigError {
-        let place = if self.text.is_empty() {
-            self.layered()
-        } else {
-            place(&self.origin, &self.text, Some(value.span()))
-        };
+        let origin = self.path(value.span());
+        let origin = origin.and_then(|path| self.origins.of(&path).map(str::to_owned));
         ConfigError {
-            place,
+            place: origin.unwrap_or_else(|| self.layered()),
             what,
             hint: hint.into(),
         }
@@ -53,47 +157,93 @@ impl Places {
         }
     }
 
+    /// Where each value comes from.
+    pub(super) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// The way to what stands at a place of the joint text.
+    fn path(&self, span: Range<usize>) -> Option<KeyPath> {
+        let mut values = values(&self.text).into_iter();
+        values
+            .find(|value| value.span == span)
+            .map(|value| value.path)
+    }
+
     fn layered(&self) -> String {
-        if self.variables.is_empty() {
-            return self.origin.clone();
+        match self.layers.split_first() {
+            None => String::new(),
+            Some((first, [])) => first.clone(),
+            Some((first, rest)) => format!("{first} with {}", rest.join(", ")),
         }
-        format!("{} with {}", self.origin, self.variables.join(", "))
     }
 }
 
-/// Reads the file, and the environment over it.
+/// Reads the files, the environment over them, and the flags (`KEY=VALUE`) over that.
 pub(super) fn read(
-    origin: &str,
-    text: &str,
+    files: &[Layer],
     environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[String],
 ) -> Result<(Raw, Places), ConfigError> {
-    let mut raw: Raw = toml::from_str(text).map_err(|error| explain(origin, text, &error))?;
+    let mut table = Table::new();
+    let mut origins = Origins::default();
+    let mut layers = Vec::new();
+    for layer in files {
+        let explained = |error| explain(&layer.origin, &layer.text, &error);
+        // Alone first: here the places are those that a person wrote.
+        toml::from_str::<Raw>(&layer.text).map_err(explained)?;
+        let over: Table = toml::from_str(&layer.text).map_err(explained)?;
+        merge(&mut table, over);
+        origins.note(layer);
+        layers.push(layer.origin.clone());
+    }
     let mut variables: Vec<(String, String)> = environment
         .into_iter()
         .filter(|(name, _)| is_ours(name))
         .collect();
-    if variables.is_empty() {
-        let places = Places {
-            origin: origin.to_owned(),
-            text: text.to_owned(),
-            variables: Vec::new(),
-        };
-        return Ok((raw, places));
-    }
     variables.sort();
-    let mut table: Table = toml::from_str(text).map_err(|error| explain(origin, text, &error))?;
     for (name, value) in &variables {
-        (raw, table) = overlay(&table, name, value)?;
+        let key = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
+        let path: KeyPath = key.split(SEPARATOR).map(str::to_owned).collect();
+        table = overlay(&table, name, &path, value)?;
+        origins.set(&path, name);
+        layers.push(name.clone());
     }
-    let variables = variables.into_iter().map(|(name, _)| name).collect();
-    Ok((
-        raw,
-        Places {
-            origin: origin.to_owned(),
-            text: String::new(),
-            variables,
-        },
-    ))
+    for flag in flags {
+        let Some((key, value)) = flag.split_once('=') else {
+            return Err(ConfigError {
+                place: format!("--set {flag}"),
+                what: "is no KEY=VALUE".to_owned(),
+                hint: "write --set schedule.read_secs=1800".to_owned(),
+            });
+        };
+        let path: KeyPath = key.trim().split('.').map(str::to_owned).collect();
+        let name = format!("--set {}", key.trim());
+        table = overlay(&table, &name, &path, value)?;
+        origins.set(&path, &name);
+        layers.push(name);
+    }
+    let text = toml::to_string(&table).unwrap_or_default();
+    let places = Places {
+        text,
+        origins,
+        layers,
+    };
+    let raw = toml::from_str(&places.text)
+        .map_err(|error| explain(&places.layered(), &places.text, &error))?;
+    Ok((raw, places))
+}
+
+/// Puts a file's values over those of the files before it.
+fn merge(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
 }
 
 /// Whether a variable is a key of ours. The hub's own begin with `PLATEN_HUB_`.
@@ -103,13 +253,12 @@ fn is_ours(name: &str) -> bool {
     };
     let section = key.split(SEPARATOR).next().unwrap_or_default();
     let is_hubs = section.starts_with("HUB_");
-    !is_hubs && (key.contains(SEPARATOR) || ["NAME", "STATE_DIR"].contains(&key))
+    !is_hubs && (key.contains(SEPARATOR) || ["NAME", "STATE_DIR", "LOCK"].contains(&key))
 }
 
-/// Sets one variable's key. The value is read as TOML, and as a plain text where that fails.
-fn overlay(table: &Table, name: &str, value: &str) -> Result<(Raw, Table), ConfigError> {
-    let key = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
-    let path: Vec<&str> = key.split(SEPARATOR).collect();
+/// Sets one key. The value is read as TOML, and as a plain text where that fails.
+fn overlay(table: &Table, name: &str, path: &[String], value: &str) -> Result<Table, ConfigError> {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let as_toml = toml::from_str::<Table>(&format!("value = {value}"))
         .ok()
         .and_then(|mut table| table.remove("value"));
@@ -122,13 +271,13 @@ fn overlay(table: &Table, name: &str, value: &str) -> Result<(Raw, Table), Confi
         }
         let text = toml::to_string(&root).unwrap_or_default();
         match (toml::from_str::<Raw>(&text), root) {
-            (Ok(raw), Value::Table(table)) => return Ok((raw, table)),
+            (Ok(_), Value::Table(table)) => return Ok(table),
             (Err(error), _) => refused = refused.or(Some(explain(name, &text, &error))),
             (Ok(_), _) => break,
         }
     }
     let what = "sets no key of the configuration".to_owned();
-    let hint = "write PLATEN_SECTION__KEY".to_owned();
+    let hint = "write PLATEN_SECTION__KEY, or --set section.key=VALUE".to_owned();
     let refused = refused.unwrap_or(ConfigError {
         place: String::new(),
         what,
@@ -139,7 +288,6 @@ fn overlay(table: &Table, name: &str, value: &str) -> Result<(Raw, Table), Confi
         ..refused
     })
 }
-
 /// Puts a value at a path, making sections on the way; false where the path leads nowhere.
 fn set(at: &mut Value, path: &[&str], value: Value) -> bool {
     let Some((first, rest)) = path.split_first() else {

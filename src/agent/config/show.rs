@@ -1,12 +1,93 @@
-//! The configuration as it is in effect, as TOML. Secrets are not in it.
+//! The configuration as it is in effect, as TOML, or a line a value with its origin. Secrets are
+//! not in it.
+
+use std::collections::BTreeMap;
 
 use snmp::Version;
 use toml::{Table, Value};
 
-use super::{AgentConfig, Level, LogFormat, RangeConfig};
+use super::{AgentConfig, BUILT_IN_CREDENTIAL, Level, LogFormat, RangeConfig};
+
+/// Widest column of values that an origin stands behind: beyond it, lines are not aligned.
+const ORIGIN_COLUMN_MAX: usize = 60;
 
 /// Writes the configuration down; communities as `***`.
 pub(super) fn show(config: &AgentConfig) -> String {
+    // Only tables, texts and numbers: there is nothing that TOML could not say.
+    toml::to_string(&table(config)).unwrap_or_default()
+}
+
+/// Every value with where it comes from, aligned.
+pub(super) fn origins(config: &AgentConfig, by_hub: &BTreeMap<String, String>) -> String {
+    let mut lines = Vec::new();
+    flatten(&Value::Table(table(config)), &mut Vec::new(), &mut lines);
+    let rows: Vec<(String, String)> = lines
+        .into_iter()
+        .map(|(path, value)| {
+            let key = path.join(".");
+            let section = path.first().map(String::as_str).unwrap_or_default();
+            let credential = path.iter().take(2).cloned().collect::<Vec<_>>().join(".");
+            let origin = [key.as_str(), &credential, section]
+                .iter()
+                .find_map(|key| by_hub.get(*key))
+                .cloned()
+                .unwrap_or_else(|| origin(config, &path));
+            (format!("{key} = {value}"), origin)
+        })
+        .collect();
+    let width = rows.iter().map(|(text, _)| text.chars().count()).max();
+    let width = width.unwrap_or_default().min(ORIGIN_COLUMN_MAX);
+    rows.iter()
+        .map(|(text, origin)| format!("{text:width$}  # {origin}\n"))
+        .collect()
+}
+
+/// Where a value comes from that the hub did not change.
+fn origin(config: &AgentConfig, path: &[String]) -> String {
+    let known = |path: &[String]| config.origins.of(path).map(str::to_owned);
+    let by_file = || {
+        // A community may come out of a file.
+        let (last, way) = path.split_last()?;
+        known(&[way, &[format!("{last}_file")]].concat())
+    };
+    known(path)
+        .or_else(by_file)
+        .map(|place| match place.rsplit_once(':') {
+            // The line is enough to find it.
+            Some((line, column)) if column.parse::<usize>().is_ok() => line.to_owned(),
+            Some(_) | None => place,
+        })
+        .unwrap_or_else(|| "default".to_owned())
+}
+
+/// The values of a table that are no sections, each as TOML writes it.
+fn flatten(value: &Value, path: &mut Vec<String>, lines: &mut Vec<(Vec<String>, String)>) {
+    let is_table = |value: &Value| matches!(value, Value::Table(_));
+    match value {
+        Value::Table(table) => {
+            for (key, value) in table {
+                path.push(key.clone());
+                flatten(value, path, lines);
+                path.pop();
+            }
+        }
+        Value::Array(entries) if entries.iter().any(is_table) => {
+            for (index, entry) in entries.iter().enumerate() {
+                path.push(index.to_string());
+                flatten(entry, path, lines);
+                path.pop();
+            }
+        }
+        Value::Array(_)
+        | Value::String(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_) => lines.push((path.clone(), value.to_string())),
+    }
+}
+
+fn table(config: &AgentConfig) -> Table {
     let mut all = Table::new();
     all.insert("name".to_owned(), config.name.clone().into());
     all.insert(
@@ -53,8 +134,33 @@ pub(super) fn show(config: &AgentConfig) -> String {
         ("format", format(config).into()),
     ];
     all.insert("log".to_owned(), section(log));
-    // Only tables, texts and numbers: there is nothing that TOML could not say.
-    toml::to_string(&all).unwrap_or_default()
+    word(config, &mut all);
+    all
+}
+
+/// What the site keeps to itself.
+fn word(config: &AgentConfig, all: &mut Table) {
+    let word = &config.word;
+    let lock: Vec<String> = word.lock.iter().cloned().collect();
+    all.insert("lock".to_owned(), lock.into());
+    if let Some(ceiling) = &word.ceiling {
+        let ceiling: Vec<String> = ceiling.iter().map(ToString::to_string).collect();
+        all.insert("site".to_owned(), section([("ceiling", ceiling.into())]));
+    }
+    let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX).into();
+    let masks = [
+        ("addresses", word.masks.addresses.into()),
+        ("host_names", word.masks.host_names.into()),
+        ("locations", word.masks.locations.into()),
+        ("serial_tails", number(word.masks.serial_tails)),
+    ];
+    all.insert("masks".to_owned(), section(masks));
+    let mib = i64::try_from(word.outbox.bytes_max / (1024 * 1024)).unwrap_or(i64::MAX);
+    let outbox = [
+        ("days", i64::from(word.outbox.days).into()),
+        ("size_mib", mib.into()),
+    ];
+    all.insert("outbox".to_owned(), section(outbox));
 }
 
 /// How to get to the hub, as written.
@@ -94,8 +200,16 @@ fn range(range: &RangeConfig) -> Value {
 }
 
 fn credentials(config: &AgentConfig) -> Table {
-    let named = config.ranges.iter().flat_map(|range| &range.credentials);
-    named
+    let named = |name: &String| {
+        let mut ranges = config.ranges.iter();
+        ranges.any(|range| range.credentials.iter().any(|(other, _)| other == name))
+    };
+    let shown = config
+        .credentials
+        .iter()
+        // The built-in one is shown where it is used.
+        .filter(|(name, _)| *name != BUILT_IN_CREDENTIAL || named(name));
+    shown
         .map(|(name, credential)| {
             let version = match credential.version {
                 Version::V1 => "1",

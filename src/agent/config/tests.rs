@@ -53,7 +53,7 @@ fn the_sample_names_every_key_with_its_default() {
     assert_eq!(config.state_dir, Path::new(DEFAULT_STATE_DIR));
     let shown: toml::Table = toml::from_str(&config.show()).expect("show prints TOML");
     let written: toml::Table = toml::from_str(&uncommented).expect("TOML");
-    for section in ["hub", "schedule", "snmp", "log"] {
+    for section in ["lock", "hub", "schedule", "snmp", "masks", "outbox", "log"] {
         assert_eq!(
             shown[section], written[section],
             "[{section}] of the sample"
@@ -190,6 +190,172 @@ fn a_secret_that_others_can_read_is_refused() {
     let open = fs::Permissions::from_mode(0o644);
     fs::set_permissions(file.path(), open).expect("chmod");
     assert!(refusal(&text).contains("can be read by others (mode 0644); chmod 600"));
+}
+
+/// A file and what lies beside it, in a folder of their own.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+    folder
+}
+
+fn load(
+    folder: &tempfile::TempDir,
+    variables: &[(&str, &str)],
+    flags: &[&str],
+) -> Result<AgentConfig, ConfigError> {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+    let path = folder.path().join("agent.toml");
+    AgentConfig::load(Some(&path), variables.iter().map(own), &flags)
+}
+
+const LAYERED: [(&str, &str); 4] = [
+    (
+        "agent.toml",
+        "name = \"file\"\n[schedule]\nread_secs = 1\nstatus_secs = 1\n\
+         discover_secs = 1\n[snmp]\nretries = 1\n[[ranges]]\naddresses = [\"10.0.0.1\"]\n",
+    ),
+    (
+        "agent.d/10-site.toml",
+        "[schedule]\nstatus_secs = 2\ndiscover_secs = 2\n[snmp]\nretries = 2\n",
+    ),
+    (
+        "agent.d/20-more.toml",
+        "[snmp]\nretries = 3\n[[ranges]]\nlabel = \"more\"\naddresses = [\"10.0.0.2\"]\n",
+    ),
+    ("agent.d/notes.txt", "no configuration"),
+];
+
+#[test]
+fn a_later_layer_counts_over_an_earlier_one() {
+    let folder = folder(&LAYERED);
+    let variables = [
+        ("PLATEN_SCHEDULE__DISCOVER_SECS", "4"),
+        ("PLATEN_NAME", "variable"),
+    ];
+    let config = load(&folder, &variables, &["name=flag"]).expect("valid");
+    let secs = |period: Duration| period.as_secs();
+    let settings = config.settings;
+    assert_eq!(secs(settings.read_every), 1, "of the file");
+    assert_eq!(secs(settings.status_every), 2, "of the folder");
+    assert_eq!(secs(settings.discover_every), 4, "of the environment");
+    assert_eq!(config.snmp.retries, 3, "of the later file in the folder");
+    assert_eq!(config.name, "flag");
+    let labels: Vec<_> = config.ranges.iter().map(|range| &range.label).collect();
+    assert_eq!(labels, ["more"], "a list is replaced whole");
+}
+
+#[test]
+fn every_value_is_told_with_its_origin() {
+    let folder = folder(&LAYERED);
+    let variables = [("PLATEN_SCHEDULE__DISCOVER_SECS", "4")];
+    let config = load(&folder, &variables, &["name=flag"]).expect("valid");
+    let by_hub = BTreeMap::from([(
+        "schedule.status_secs".to_owned(),
+        "hub command c1".to_owned(),
+    )]);
+    let shown = config.show_origins(&by_hub);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for (key, origin) in [
+        ("name = \"flag\"", "--set name".to_owned()),
+        (
+            "schedule.read_secs = 1",
+            format!("{}:3", path("agent.toml")),
+        ),
+        ("schedule.status_secs = 2", "hub command c1".to_owned()),
+        (
+            "schedule.discover_secs = 4",
+            "PLATEN_SCHEDULE__DISCOVER_SECS".to_owned(),
+        ),
+        (
+            "snmp.retries = 3",
+            format!("{}:2", path("agent.d/20-more.toml")),
+        ),
+        ("snmp.timeout_ms = 2000", "default".to_owned()),
+        (
+            "ranges.0.label = \"more\"",
+            format!("{}:4", path("agent.d/20-more.toml")),
+        ),
+        (
+            "ranges.0.credentials = [\"public\"]",
+            format!("{}:3", path("agent.d/20-more.toml")),
+        ),
+        ("masks.addresses = false", "default".to_owned()),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(key));
+        let line = line.unwrap_or_else(|| panic!("no {key} in {shown}"));
+        assert!(line.ends_with(&format!("  # {origin}")), "{line}: {origin}");
+    }
+}
+
+#[test]
+fn a_mistake_is_told_where_it_was_made() {
+    let mistaken = |name, text| {
+        let mut files = LAYERED.to_vec();
+        files.push((name, text));
+        let folder = folder(&files);
+        let said = load(&folder, &[], &[]).map(|_| ()).expect_err("refused");
+        said.to_string()
+            .replace(&folder.path().display().to_string(), "")
+    };
+    assert_eq!(
+        mistaken("agent.d/30.toml", "[snmp]\nretrys = 1\n"),
+        "/agent.d/30.toml:2:1: there is no key 'retrys'; did you mean 'retries'?"
+    );
+    assert_eq!(
+        mistaken("agent.d/30.toml", "[snmp]\nretries = 99\n"),
+        "/agent.d/30.toml:2:11: 99 cannot stand here; write a number from 0 to 10"
+    );
+    let beyond = with(&[("PLATEN_SNMP__RETRIES", "99")], "[snmp]\nretries = 1\n");
+    assert_eq!(
+        beyond.map(|_| ()).expect_err("refused").to_string(),
+        "PLATEN_SNMP__RETRIES: 99 cannot stand here; write a number from 0 to 10"
+    );
+    let folder = folder(&LAYERED);
+    for (flag, says) in [
+        (
+            "snmp.retries=99",
+            "--set snmp.retries: 99 cannot stand here",
+        ),
+        ("snmp.retry=9", "--set snmp.retry: there is no key 'retry'"),
+        ("snmp", "--set snmp: is no KEY=VALUE"),
+    ] {
+        let said = load(&folder, &[], &[flag])
+            .map(|_| ())
+            .expect_err("refused");
+        assert!(said.to_string().starts_with(says), "{said}");
+    }
+}
+
+#[test]
+fn a_lock_names_what_there_is_to_lock() {
+    let locks = |text: &str| parse(text).expect("valid").word;
+    assert!(locks("").locks("ranges") && locks("").locks("masks"));
+    assert!(!locks("").locks("schedule.read_secs"));
+    assert!(locks("lock = [\"schedule\"]").locks("schedule.read_secs"));
+    assert!(!locks("lock = [\"schedule.read_secs\"]").locks("schedule.status_secs"));
+    assert!(!locks("lock = []").locks("ranges"));
+    assert_eq!(
+        refusal("lock = [\"ranges\", \"range\"]\n"),
+        "agent.toml:1:19: there is nothing to lock by the name 'range'; did you mean 'ranges'?"
+    );
+}
+
+#[test]
+fn a_ceiling_is_of_addresses() {
+    let word = parse("[site]\nceiling = [\"10.0.0.0/8\"]\n")
+        .expect("valid")
+        .word;
+    assert_eq!(word.ceiling.expect("a ceiling").len(), 1);
+    assert!(
+        refusal("[site]\nceiling = [\"printer.example.org\"]\n")
+            .starts_with("agent.toml:2:12: 'printer.example.org' is a host name")
+    );
 }
 
 #[test]

@@ -102,6 +102,73 @@ async fn a_state_folder_that_is_no_folder_is_a_bad_configuration() {
     assert_eq!(refused.expect_err("refused").exit, Exit::BAD_CONFIG);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_hub_configures_comes_into_effect_in_the_same_process() {
+    use actors::site::{Site, Unwilling, Wanted, WantedRange};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!(
+        "lock = []\nstate_dir = \"{}\"\n[[ranges]]\nlabel = \"site's\"\n\
+         addresses = [\"127.99.0.0/24\"]\n",
+        folder.path().display()
+    );
+    let config = AgentConfig::parse("agent.toml", &text, []).expect("valid");
+    let program = Program::new(config, None);
+    let key = SpoolKey::of_folder(folder.path()).expect("a key");
+    let spool = Spool::open(folder.path().join(SPOOL_FILE), key, SpoolLimits::default());
+    let spool = spool.await.expect("a spool");
+    let about = About {
+        name: "lyon-1".to_owned(),
+        version: "0".to_owned(),
+        enrolled_as: None,
+    };
+    let (stop, stopped) = oneshot::channel();
+    let living = {
+        let (program, spool) = (program.clone(), spool.clone());
+        tokio::spawn(async move {
+            let shutdown = async { stopped.await.unwrap_or_default() };
+            let means = Means {
+                keeper: None,
+                journal: None,
+                spool,
+                outbox: Outbox::default(),
+            };
+            lives::run(&program, &means, about, shutdown).await
+        })
+    };
+    let labels = |status: &control::Status| -> Vec<String> {
+        let subnets = status.snapshot.subnets.iter();
+        subnets.map(|subnet| subnet.label.clone()).collect()
+    };
+    assert_eq!(labels(&answering(folder.path()).await), ["site's"]);
+    let wanted = |addresses: &str| Wanted {
+        id: "c1".to_owned(),
+        ranges: vec![WantedRange {
+            label: "hub's".to_owned(),
+            addresses: vec![addresses.to_owned()],
+            ..WantedRange::default()
+        }],
+        ..Wanted::default()
+    };
+    let refused = program.configure(wanted("127.98.0.1")).await;
+    assert!(matches!(refused, Err(Unwilling::Refused(_))), "{refused:?}");
+    assert!(!folder.path().join("hub.json").exists(), "nothing is kept");
+    program
+        .configure(wanted("127.99.0.7"))
+        .await
+        .expect("taken");
+    let deadline = Instant::now() + PATIENCE;
+    while labels(&answering(folder.path()).await) != ["hub's"] {
+        assert!(Instant::now() < deadline, "it does not come into effect");
+    }
+    let bundle = program.diagnostics().await.expect("a bundle");
+    let bundle: serde_json::Value = serde_json::from_slice(&bundle).expect("JSON");
+    assert_eq!(bundle["hub_configuration"]["id"], "c1");
+    stop.send(()).expect("it runs");
+    assert_eq!(living.await.expect("it ends").expect("drained"), Exit::OK);
+    spool.close().await;
+}
+
 #[cfg(feature = "provoke")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_can_be_provoked_over_the_socket() {
@@ -143,9 +210,10 @@ async fn a_fault_can_be_provoked_over_the_socket() {
 async fn a_spool_key_that_is_not_there_or_is_shared_ends_the_start_and_says_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("key");
-    let config = || AgentConfig {
-        spool_key_file: Some(key.clone()),
-        ..config(&folder.path().join("state"))
+    let config = || {
+        let mut config = config(&folder.path().join("state"));
+        config.spool_key_file = Some(key.clone());
+        config
     };
     let refused = async || {
         let error = try_run(config(), std::future::ready(())).await;

@@ -78,7 +78,7 @@ pub enum AgentVerb {
     },
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if text.is_empty() || text.len() > NAME_LEN_MAX || !text.bytes().all(is_sign) {
         return Err(format!(

@@ -24,6 +24,8 @@ impl Exit {
     pub const NOTHING: Self = Self(3);
     /// The hub cannot be reached.
     pub const HUB_AWAY: Self = Self(69);
+    /// Refused: doing it again does not help.
+    pub const REFUSED: Self = Self(77);
     /// The configuration is bad: restarting does not help.
     pub const BAD_CONFIG: Self = Self(78);
 }

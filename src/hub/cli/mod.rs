@@ -12,11 +12,13 @@ use clap::{Parser, Subcommand};
 use crate::ca::Authority;
 use crate::cli::complaint::{Complaint, Exit};
 use crate::config::{ENV_PREFIX, HubConfig, SAMPLE};
+use crate::permission::{Right, Rights};
 use crate::state::{self, Bound};
 use crate::store::Store;
 
 pub mod agents;
 pub mod approvals;
+pub mod cmd;
 pub mod complaint;
 pub mod health;
 pub mod printers;
@@ -36,9 +38,10 @@ Examples:
   platen-hub setup-link                   opens the portal, on this machine
   platen-hub agent invite lyon-1          the line to run at a site
   platen-hub printer ls --json            every printer, for a program
+  platen-hub cmd ping lyon-1 10.0.4.17 --reason 'does it answer?'
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found, 69 hub away,
-78 wrong configuration. More: docs/reference/cli.md";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found or expired,
+69 hub away, 77 refused, 78 wrong configuration. More: docs/reference/cli.md";
 
 /// The hub: keeps what the agents report, and shows it
 #[derive(Debug, Parser)]
@@ -57,13 +60,26 @@ enum Verb {
     /// Run the hub until it is told to stop (SIGTERM, Ctrl-C)
     Serve,
     /// Print a link that opens the portal once, within 24 hours
-    SetupLink,
+    SetupLink {
+        /// Whom it is for: stands beside every command they give
+        #[arg(long = "for", value_name = "NAME", default_value = "portal",
+              value_parser = agents::name)]
+        name: String,
+        /// What they may order, with commas between: read, probe, record, handle,
+        /// web, configure, identity, update [default: all but the last three]
+        #[arg(long, value_name = "WORDS", value_delimiter = ',',
+              value_parser = Right::parse)]
+        may: Option<Vec<Right>>,
+    },
     /// Invite, approve, list, release and revoke agents
     #[command(subcommand)]
     Agent(agents::AgentVerb),
     /// List and show printers
     #[command(subcommand)]
     Printer(printers::PrinterVerb),
+    /// Order something of an agent, and see what comes of it
+    #[command(subcommand)]
+    Cmd(cmd::CmdVerb),
     /// Ask the running hub whether it is well
     Health,
     /// Print or check the configuration
@@ -98,9 +114,10 @@ pub async fn run(cli: Cli) -> Result<Exit, Complaint> {
     let config = HubConfig::load(file.as_deref(), environment)?;
     match cli.verb {
         Verb::Serve => serve::serve(config).await,
-        Verb::SetupLink => setup_link(&config).await,
+        Verb::SetupLink { name, may } => setup_link(&config, &name, may).await,
         Verb::Agent(verb) => agents::run(verb, &config).await,
         Verb::Printer(verb) => printers::run(verb, &config).await,
+        Verb::Cmd(verb) => cmd::run(verb, &config).await,
         Verb::Health => health::health(&config).await,
         Verb::Config(ConfigVerb::Default | ConfigVerb::Validate) => Ok(say_valid(file.as_deref())),
     }
@@ -114,11 +131,20 @@ fn say_valid(file: Option<&Path>) -> Exit {
     Exit::OK
 }
 
-async fn setup_link(config: &HubConfig) -> Result<Exit, Complaint> {
+async fn setup_link(
+    config: &HubConfig,
+    name: &str,
+    may: Option<Vec<Right>>,
+) -> Result<Exit, Complaint> {
+    let rights = may.map_or_else(Rights::usual, Rights::of);
     let (store, _) = open(config).await?;
     let portal = bound(config)?.portal;
     let token = store
-        .portal_link_create(&crate::store::Tenant::DEFAULT, jiff::Timestamp::now())
+        .portal_link_create(
+            &crate::store::Tenant::DEFAULT,
+            (name, &rights),
+            jiff::Timestamp::now(),
+        )
         .await?;
     say(format!("http://{portal}/enter/{}", token.reveal()))?;
     eprintln!("opens the portal once, within 24 hours, in a browser on this machine");

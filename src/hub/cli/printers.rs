@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use printer::identity::shown_address;
 use printer::meter::MeterName;
 use printer::reading::Reading;
 use printer::summary;
@@ -77,10 +78,9 @@ fn find<'a>(fleet: &'a [PrinterRow], wanted: &str) -> Result<&'a PrinterRow, Com
                 .serial
                 .as_deref()
                 .is_some_and(|serial| plain(serial) == wanted)
-            || row
-                .reading
-                .address
-                .is_some_and(|address| address.to_string() == wanted)
+            || row.reading.address.is_some_and(|address| {
+                shown_address(address) == wanted || address.to_string() == wanted
+            })
     };
     let mut found: Vec<&PrinterRow> = fleet.iter().filter(is_it).collect();
     found.sort_by_key(|row| std::cmp::Reverse(row.last_seen));
@@ -129,10 +129,7 @@ fn list(fleet: &[PrinterRow]) -> String {
         table.add_row([
             title(&row.reading),
             plain(row.reading.identity.serial.as_deref().unwrap_or_default()),
-            row.reading
-                .address
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
+            row.reading.address.map(shown_address).unwrap_or_default(),
             plain(&row.agent_name),
             status(row),
             pages(&row.reading)
@@ -160,10 +157,7 @@ fn show(row: &PrinterRow) -> String {
     );
     line(
         "address",
-        row.reading
-            .address
-            .map(|address| address.to_string())
-            .unwrap_or_default(),
+        row.reading.address.map(shown_address).unwrap_or_default(),
     );
     line("mac", plain(identity.mac.as_deref().unwrap_or_default()));
     line("firmware", plain(&identity.firmware.join(", ")));

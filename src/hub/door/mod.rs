@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod carrier;
 pub mod code;
+pub mod command;
 mod enrolling;
 pub mod front;
 pub mod mqtt;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
+use crate::permission::Rights;
 use crate::store::{
-    Store, StoreError, Tenant, hash_hex, in_transaction, millis, on_pool, random_hex,
+    Store, StoreError, Tenant, hash_hex, in_transaction, millis, on_pool, random_hex, timestamp,
 };
 
 /// How long a link from `platen-hub setup-link` waits for its one use.
@@ -38,30 +39,52 @@ impl Token {
     }
 }
 
+/// What a session is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Until when.
+    pub until: Timestamp,
+    /// Whom its link was made for.
+    pub name: String,
+    /// What for.
+    pub rights: Rights,
+}
+
 #[derive(FromRow)]
-struct ExpiresRow {
+struct HolderRow {
+    name: String,
+    rights: String,
+}
+
+#[derive(FromRow)]
+struct SessionRow {
     expires_ms: i64,
+    name: String,
+    rights: String,
 }
 
 impl Store {
-    /// Makes a link that opens the portal once, within [`LINK_LIFE`].
+    /// Makes a link that opens the portal once, within [`LINK_LIFE`], for whoever it is given to.
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn portal_link_create(
         &self,
         tenant: &Tenant,
+        (name, rights): (&str, &Rights),
         now: Timestamp,
     ) -> Result<Token, StoreError> {
         let token = random_hex()?;
         on_pool!(self, pool => sqlx::query(
-            "INSERT INTO portal_links (tenant, token_hash, made_ms, expires_ms)
-             VALUES ($1, $2, $3, $4)",
+            "INSERT INTO portal_links (tenant, token_hash, made_ms, expires_ms, name, rights)
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(tenant.as_str())
         .bind(hash_hex(token.as_bytes()))
         .bind(millis(now))
         .bind(millis(now + LINK_LIFE))
+        .bind(name)
+        .bind(rights.to_string())
         .execute(pool).await.map(|_| ())?);
         Ok(Token(token))
     }
@@ -81,35 +104,39 @@ impl Store {
         }
         let session = random_hex()?;
         let is_used = in_transaction!(self, tx => {
-            let used = sqlx::query(
+            let holder: Option<HolderRow> = sqlx::query_as(
                 "UPDATE portal_links SET used_ms = $3
-                 WHERE tenant = $1 AND token_hash = $2 AND used_ms IS NULL AND expires_ms > $3",
+                 WHERE tenant = $1 AND token_hash = $2 AND used_ms IS NULL AND expires_ms > $3
+                 RETURNING name, rights",
             )
             .bind(tenant.as_str())
             .bind(hash_hex(token.as_bytes()))
             .bind(millis(now))
-            .execute(&mut *tx).await?.rows_affected() == 1;
-            if used {
+            .fetch_optional(&mut *tx).await?;
+            if let Some(holder) = &holder {
                 sqlx::query("DELETE FROM portal_sessions WHERE tenant = $1 AND expires_ms <= $2")
                     .bind(tenant.as_str())
                     .bind(millis(now))
                     .execute(&mut *tx).await?;
                 sqlx::query(
-                    "INSERT INTO portal_sessions (tenant, token_hash, made_ms, expires_ms)
-                     VALUES ($1, $2, $3, $4)",
+                    "INSERT INTO portal_sessions (tenant, token_hash, made_ms, expires_ms, name,
+                                                  rights)
+                     VALUES ($1, $2, $3, $4, $5, $6)",
                 )
                 .bind(tenant.as_str())
                 .bind(hash_hex(session.as_bytes()))
                 .bind(millis(now))
                 .bind(millis(now + SESSION_LIFE))
+                .bind(&holder.name)
+                .bind(&holder.rights)
                 .execute(&mut *tx).await?;
             }
-            used
+            holder.is_some()
         });
         Ok(is_used.then_some(Token(session)))
     }
 
-    /// Says until when a session lasts, or `None` if there is no such session, or none any more.
+    /// Says what a session is good for, or `None` if there is no such session, or none any more.
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer.
@@ -118,19 +145,26 @@ impl Store {
         tenant: &Tenant,
         token: &str,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    ) -> Result<Option<Session>, StoreError> {
         if token.len() > TOKEN_LEN_MAX {
             return Ok(None);
         }
-        let row: Option<ExpiresRow> = on_pool!(self, pool => sqlx::query_as(
-            "SELECT expires_ms FROM portal_sessions
+        let row: Option<SessionRow> = on_pool!(self, pool => sqlx::query_as(
+            "SELECT expires_ms, name, rights FROM portal_sessions
              WHERE tenant = $1 AND token_hash = $2 AND expires_ms > $3",
         )
         .bind(tenant.as_str())
         .bind(hash_hex(token.as_bytes()))
         .bind(millis(now))
         .fetch_optional(pool).await?);
-        row.map(|row| super::timestamp(row.expires_ms)).transpose()
+        row.map(|row| {
+            Ok(Session {
+                until: timestamp(row.expires_ms)?,
+                name: row.name,
+                rights: Rights::read(&row.rights),
+            })
+        })
+        .transpose()
     }
 
     /// Ends a session.

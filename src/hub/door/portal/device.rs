@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use jiff::{Span, Timestamp};
-use printer::identity::{DeviceId, Identity};
+use printer::identity::{DeviceId, Identity, shown_address};
 use printer::meter::{Meter, MeterName};
 use printer::reading::{Evidence, Reading};
 use printer::summary::status_line;
@@ -211,7 +211,7 @@ fn no_chart(reading: &Reading) -> String {
 /// What names the printer for a person on the phone.
 fn facts(reading: &Reading) -> Vec<(&'static str, String)> {
     let identity = &reading.identity;
-    let address = reading.address.map(|address| address.to_string());
+    let address = reading.address.map(shown_address);
     let facts = [
         ("Serial", identity.serial.clone()),
         ("Address", address),

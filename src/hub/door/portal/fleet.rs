@@ -9,6 +9,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::{Span, Timestamp};
+use printer::identity::shown_address;
 use printer::reading::Reading;
 use printer::summary::{LOW_PERCENT, is_low, lowest_supply};
 use printer::supply::{Level, Supply};
@@ -102,6 +103,7 @@ struct Unheard {
 
 /// An agent of the last table.
 struct Agent {
+    href: String,
     name: String,
     mark: Mark,
     last_poll: String,
@@ -242,7 +244,7 @@ fn search_words(q: &str) -> Vec<String> {
 /// Whether a printer has every word somewhere in what it is known by.
 fn matches(row: &PrinterRow, words: &[String]) -> bool {
     let identity = &row.reading.identity;
-    let address = row.reading.address.map(|address| address.to_string());
+    let address = row.reading.address.map(shown_address);
     let known_by = [
         &identity.vendor,
         &identity.model,
@@ -369,10 +371,7 @@ impl Row {
             place: place(reading),
             mark: entry.mark.clone(),
             serial: identity.serial.clone().unwrap_or_default(),
-            address: reading
-                .address
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
+            address: reading.address.map(shown_address).unwrap_or_default(),
             pages: total(reading)
                 .map(|total| count(total.value))
                 .unwrap_or_default(),
@@ -408,6 +407,7 @@ impl Agent {
     fn of(agent: &AgentRow, now: Now<'_>) -> Self {
         let waiting = agent.status.as_ref().map(|status| status.spool_reports);
         Self {
+            href: format!("/agents/{}", agent.id),
             name: agent.name.clone(),
             mark: Mark::of_agent(agent, now),
             last_poll: agent

@@ -3,6 +3,9 @@
 //! [`guard`] stands before every route; [`Viewer`] is the proof of a session that a page's handler
 //! takes as a parameter, so that a page without one does not compile into something open.
 //!
+//! What changes something is a `POST` to one route, from a form of this portal only: beside the
+//! cookie, which no other site can send along, the browser must say that the form was ours.
+//!
 //! The cookie is `HttpOnly` and `SameSite=Strict`, over https also `Secure` and named `__Host-`. On
 //! a loopback address the portal speaks plain http, where not every browser and no command line
 //! would send such a cookie back. Cookies know no ports, so its name there carries the port: two
@@ -12,8 +15,8 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -23,6 +26,8 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::{Notice, PageError, PortalState};
+use crate::permission::Subject;
+use crate::store::portal::Session;
 
 /// Nothing but our own style sheet and icon; no script, no frame, no form elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
@@ -51,6 +56,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Port of a `Host` that names none (RFC 9110, section 4.2.1).
 const HTTP_PORT: u16 = 80;
 
+/// Where a browser says which site a request comes from (Fetch Metadata).
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// What the session's cookie is called over https: a browser takes it from this very host only.
 const HTTPS_COOKIE: &str = "__Host-platen";
 
@@ -61,7 +69,18 @@ pub struct Https(pub Arc<[String]>);
 /// A browser with a session. Made only by the check of its cookie.
 #[derive(Debug)]
 pub struct Viewer {
-    _until: Timestamp,
+    session: Session,
+}
+
+impl Viewer {
+    /// Who it is to the policy, and what they may.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject::Holder {
+            name: self.session.name.clone(),
+            rights: self.session.rights.clone(),
+        }
+    }
 }
 
 impl FromRequestParts<PortalState> for Viewer {
@@ -72,24 +91,31 @@ impl FromRequestParts<PortalState> for Viewer {
             return Err(PageError::NoSession);
         };
         let now = Timestamp::now();
-        let until = state
+        let session = state
             .store
             .portal_session_check(&state.tenant, token, now)
             .await?;
-        until
-            .map(|until| Self { _until: until })
+        session
+            .map(|session| Self { session })
             .ok_or(PageError::NoSession)
     }
 }
 
-/// Lets through what is asked of a name of ours by `GET` or `HEAD`, and marks every answer. Over
-/// https those are the configured names, without TLS the loopback ones.
+/// Lets through what is asked of a name of ours by `GET` or `HEAD`, or sent by a form of ours to
+/// where forms go, and marks every answer. Over https those are the configured names, without TLS
+/// the loopback ones.
 ///
 /// A page of another site can make a browser ask 127.0.0.1 under that site's own name (DNS
 /// rebinding); the name is then in `Host`, and the answer is 421.
 pub async fn guard(request: Request, next: Next) -> Response {
     let mut answer = if !is_ours(&request) {
         Notice::wrong_host().into_response()
+    } else if *request.method() == Method::POST && takes_forms(request.uri().path()) {
+        if is_our_form(&request) {
+            next.run(request).await
+        } else {
+            Notice::foreign_form().into_response()
+        }
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
         (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response()
     } else {
@@ -103,6 +129,46 @@ pub async fn guard(request: Request, next: Next) -> Response {
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     answer
+}
+
+/// Whether a path takes forms: commands to an agent, and nothing else.
+fn takes_forms(path: &str) -> bool {
+    let agent = path
+        .strip_prefix("/agents/")
+        .and_then(|rest| rest.strip_suffix("/commands"));
+    agent.is_some_and(|agent| !agent.is_empty() && !agent.contains('/'))
+}
+
+/// Whether the browser says that the form is of this very portal. One that says nothing is none of
+/// today's, and is refused.
+fn is_our_form(request: &Request) -> bool {
+    let header = |name| {
+        let mut values = request.headers().get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Some(None),
+            (Some(value), None) => value.to_str().ok().map(Some),
+            (Some(_), Some(_)) => None,
+        }
+    };
+    let (Some(site), Some(origin), Some(host)) = (header(SITE), header(ORIGIN), header(HOST))
+    else {
+        return false;
+    };
+    // HTTP/2 has no Host; the authority stands in its place.
+    let Some(host) = host.or(request.uri().authority().map(Authority::as_str)) else {
+        return false;
+    };
+    let scheme = match request.extensions().get::<Https>() {
+        Some(Https(_)) => "https://",
+        None => "http://",
+    };
+    let is_here = |origin: &str| origin.strip_prefix(scheme) == Some(host);
+    match (site, origin) {
+        (Some(site), None) => site == "same-origin",
+        (None, Some(origin)) => is_here(origin),
+        (Some(site), Some(origin)) => site == "same-origin" && is_here(origin),
+        (None, None) => false,
+    }
 }
 
 /// Whether every name the request gives for us is one of ours, and there is one at all.
@@ -225,6 +291,52 @@ mod tests {
             None
         );
         assert_eq!(cookie(&cookies("platen_8080=x"), "platen_80"), None);
+    }
+
+    #[test]
+    fn a_form_is_ours_only_if_the_browser_says_so() {
+        let form = |headers: &[(HeaderName, &str)]| {
+            let request = Request::builder().uri("/").header(HOST, "127.0.0.1:8080");
+            let request = headers.iter().fold(request, |request, (name, value)| {
+                request.header(name, *value)
+            });
+            is_our_form(&request.body(Body::empty()).unwrap())
+        };
+        let here = "http://127.0.0.1:8080";
+        assert!(form(&[(SITE, "same-origin"), (ORIGIN, here)]));
+        assert!(form(&[(ORIGIN, here)]));
+        assert!(form(&[(SITE, "same-origin")]));
+        for site in ["cross-site", "same-site", "none", ""] {
+            assert!(!form(&[(SITE, site), (ORIGIN, here)]), "{site}");
+        }
+        for origin in [
+            "null",
+            "http://127.0.0.1:8081",
+            "http://localhost:8080",
+            "https://127.0.0.1:8080",
+        ] {
+            assert!(!form(&[(ORIGIN, origin)]), "{origin}");
+            assert!(
+                !form(&[(SITE, "same-origin"), (ORIGIN, origin)]),
+                "{origin}"
+            );
+        }
+        assert!(!form(&[(ORIGIN, here), (ORIGIN, "http://example.org")]));
+        assert!(!form(&[]));
+    }
+
+    #[test]
+    fn only_commands_to_an_agent_are_forms() {
+        assert!(takes_forms("/agents/0123/commands"));
+        for path in [
+            "/",
+            "/agents",
+            "/agents//commands",
+            "/agents/a/b/commands",
+            "/enter/x/commands",
+        ] {
+            assert!(!takes_forms(path), "{path}");
+        }
     }
 
     fn request(hosts: &[&str]) -> Request {

@@ -2,11 +2,13 @@
 //! without TLS on a loopback address.
 //!
 //! Server-rendered and complete without any script. One file a concern: [`gate`] (who may pass),
-//! [`enter`] (the one-time link), [`fleet`] and [`device`] (the pages), [`chart`], [`bar`] and
+//! [`enter`] (the one-time link), [`fleet`], [`device`], [`agent`] and [`order`] (the pages), [`chart`], [`bar`] and
 //! [`mark`] (their pictures), [`history`] (their news), [`text`] and [`words`] (their words),
 //! [`asset`]. The short words are [`printer::summary`], which the command line uses too.
-//! It reads the store through its methods and changes nothing but sessions.
+//! It reads the store through its methods and changes nothing but sessions; a command that a form
+//! orders is signed and put into the store, where the desk finds it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -15,11 +17,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tracing::error;
 
+use crate::command_key::CommandKey;
+use crate::permission::Denied;
 use crate::store::{Store, StoreError, Tenant};
 
+pub mod agent;
 pub mod asset;
 pub mod bar;
 pub mod chart;
@@ -29,6 +34,7 @@ pub mod fleet;
 pub mod gate;
 pub mod history;
 pub mod mark;
+pub mod order;
 pub mod text;
 pub mod words;
 
@@ -41,6 +47,8 @@ pub struct PortalState {
     pub tenant: Tenant,
     /// How often an agent polls: one that is silent for much longer is said to be.
     pub poll_every: Duration,
+    /// What signs commands.
+    pub key: Arc<CommandKey>,
 }
 
 /// Why there is no page.
@@ -55,6 +63,9 @@ pub enum PageError {
     /// No such page, or no such printer.
     #[error("not found")]
     NotFound,
+    /// The session has not the right.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -79,6 +90,9 @@ pub fn router(state: PortalState) -> Router {
     Router::new()
         .route("/", get(fleet::show))
         .route("/printers/{device}", get(device::show))
+        .route("/agents/{agent}", get(agent::show))
+        .route("/agents/{agent}/commands", post(order::give))
+        .route("/agents/{agent}/commands/{command}", get(order::show))
         .route("/enter/{token}", get(enter::enter))
         .route("/assets/{name}", get(asset::serve))
         .route("/livez", get(async || "ok\n"))
@@ -111,6 +125,7 @@ impl IntoResponse for PageError {
             Self::NoSession => Notice::no_session(),
             Self::DeadLink => Notice::dead_link(),
             Self::NotFound => Notice::not_found(),
+            Self::Denied(_) => Notice::denied(),
             Self::Store(error) => {
                 error!(%error, "a page could not be made");
                 Notice::no_store()
@@ -179,6 +194,28 @@ impl Notice {
                     agents keep them until the hub takes them. The hub's log says why.",
             command: None,
             link: Some("Try the fleet again"),
+        }
+    }
+
+    fn denied() -> Self {
+        Self {
+            status: 403,
+            title: "This session may not do that",
+            words: "The link that opened it was made for less. Whoever runs the hub can make one \
+                    with more rights; --may takes them as words with commas between.",
+            command: Some("platen-hub setup-link --may WORDS"),
+            link: Some("See the fleet"),
+        }
+    }
+
+    pub(super) fn foreign_form() -> Self {
+        Self {
+            status: 403,
+            title: "This form was not ours",
+            words: "The browser did not say that the form came from this portal, so nothing was \
+                    done. Open the agent's page and send the form from there.",
+            command: None,
+            link: Some("See the fleet"),
         }
     }
 

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{PortalState, router};
+use crate::command_key::CommandKey;
+use crate::permission::Rights;
 use crate::store::{Store, Tenant};
 
 #[tokio::test]
@@ -228,6 +230,7 @@ impl Portal {
             store: store.clone(),
             tenant: Tenant::DEFAULT,
             poll_every: std::time::Duration::from_secs(60),
+            key: std::sync::Arc::new(CommandKey::open(dir.path()).unwrap()),
         };
         tokio::spawn(async move { axum::serve(listener, router(state)).await });
         Self {
@@ -240,7 +243,7 @@ impl Portal {
     async fn link(&self, made: Timestamp) -> String {
         let token = self
             .store
-            .portal_link_create(&Tenant::DEFAULT, made)
+            .portal_link_create(&Tenant::DEFAULT, ("anna", &Rights::usual()), made)
             .await
             .unwrap();
         format!("/enter/{}", token.reveal())

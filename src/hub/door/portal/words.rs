@@ -4,6 +4,7 @@
 //! that both agree; here is only what a page says at more length.
 
 use printer::alert::Alert;
+use printer::identity::shown_address;
 use printer::meter::{Meter, MeterName, Unit};
 use printer::reading::Reading;
 use printer::summary::{LOW_PERCENT, is_low};
@@ -47,7 +48,7 @@ pub fn printer_name(reading: &Reading) -> String {
     if !name.is_empty() {
         return name.join(" ");
     }
-    let address = || reading.address.map(|address| address.to_string());
+    let address = || reading.address.map(shown_address);
     identity
         .host_name
         .clone()

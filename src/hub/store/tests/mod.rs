@@ -17,6 +17,7 @@ use crate::store::{Store, Tenant, hash_hex};
 
 mod holders;
 mod keeping;
+mod ordering;
 mod people;
 mod postgres;
 mod showing;
@@ -82,6 +83,10 @@ cases! {
     holders::a_key_that_is_turned_down_closes_its_code,
     holders::of_a_hundred_failed_tries_at_once_five_count,
     holders::an_agent_keeps_its_site_and_its_keys,
+    ordering::a_command_is_sent_until_it_is_answered,
+    ordering::the_first_last_word_stays,
+    ordering::a_command_ends_with_its_time,
+    ordering::one_agents_open_commands_are_bounded,
     people::a_code_opens_once,
     people::a_code_ends_after_its_time,
     people::a_code_is_closed_after_too_many_tries,

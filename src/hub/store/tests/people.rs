@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::permission::Rights;
 use crate::store::Tenant;
 use crate::store::accept::AcceptError;
 use crate::store::invitations::{Answer, Enrollment, INVITATION_LIFE, REFUSALS_MAX, TRIES_MAX};
-use crate::store::portal::{LINK_LIFE, SESSION_LIFE};
+use crate::store::portal::{LINK_LIFE, SESSION_LIFE, Session};
 use crate::store::tests::{Place, accept, agent, at, invitation, now, read};
 
 const TENANT: Tenant = Tenant::DEFAULT;
@@ -145,8 +146,14 @@ pub(super) async fn guessing_tires_one_network_and_no_other(place: Place) {
 
 pub(super) async fn a_portal_link_opens_one_session(place: Place) {
     let store = place.open().await;
-    let link = store.portal_link_create(&TENANT, now()).await.unwrap();
-    let stale = store.portal_link_create(&TENANT, now()).await.unwrap();
+    let link = store
+        .portal_link_create(&TENANT, ("anna", &Rights::usual()), now())
+        .await
+        .unwrap();
+    let stale = store
+        .portal_link_create(&TENANT, ("anna", &Rights::usual()), now())
+        .await
+        .unwrap();
 
     let session = store
         .portal_link_use(&TENANT, link.reveal(), now())
@@ -176,11 +183,16 @@ pub(super) async fn a_portal_link_opens_one_session(place: Place) {
             .unwrap()
             .is_none()
     );
-    let until = store
+    let session_is = store
         .portal_session_check(&TENANT, session.reveal(), now())
         .await
         .unwrap();
-    assert_eq!(until, Some(now() + SESSION_LIFE));
+    let expected = Session {
+        until: now() + SESSION_LIFE,
+        name: "anna".to_owned(),
+        rights: Rights::usual(),
+    };
+    assert_eq!(session_is, Some(expected));
     assert!(
         store
             .portal_session_check(&TENANT, link.reveal(), now())
@@ -192,7 +204,10 @@ pub(super) async fn a_portal_link_opens_one_session(place: Place) {
 
 pub(super) async fn a_session_ends(place: Place) {
     let store = place.open().await;
-    let link = store.portal_link_create(&TENANT, now()).await.unwrap();
+    let link = store
+        .portal_link_create(&TENANT, ("anna", &Rights::usual()), now())
+        .await
+        .unwrap();
     let session = store
         .portal_link_use(&TENANT, link.reveal(), now())
         .await

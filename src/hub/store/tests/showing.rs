@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::civil::date;
 
+use crate::permission::Rights;
 use crate::store::agents::AgentStatus;
 use crate::store::printers::Which;
 use crate::store::report::Batch;
@@ -118,7 +119,11 @@ pub(super) async fn one_tenant_sees_nothing_of_another(place: Place) {
     let lyon = agent(&store, "lyon").await;
     let batch = [read(1, 1, "2026-11-10T08:00:00Z", 100)];
     accept(&store, &lyon, 1, &batch).await.unwrap();
-    let link = store.portal_link_create(&TENANT, now()).await.unwrap();
+    let holder = ("anna", &Rights::usual());
+    let link = store
+        .portal_link_create(&TENANT, holder, now())
+        .await
+        .unwrap();
     let namesake = agent_of(&store, &other, "lyon").await;
 
     assert!(store.fleet(&other).await.unwrap().is_empty());

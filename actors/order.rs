@@ -1,0 +1,112 @@
+//! What the hub may order, in the life's own words, and how far the doing of it has come.
+//!
+//! A closed list. The uplink makes an [`Order`] out of a signed command, the Supervisor has it
+//! carried out, and the answer returns along the same call: JSON or a recording as text, or why
+//! not. That an address is in scope is not known yet here; whoever carries the order out asks.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use printer::identity::DeviceId;
+use tokio::sync::watch;
+
+use crate::site::{Unwilling, Wanted};
+
+/// Most echo requests of one ping.
+pub const PINGS_MAX: u8 = 10;
+
+/// Longest a result may be, in octets (command.proto).
+pub const RESULT_BYTES_MAX: usize = 256 * 1024;
+
+/// Something to do, checked as far as its form goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Read one device in full now, or all of them.
+    Read(Option<DeviceId>),
+    /// Sweep the subnet with this label now, or all of them.
+    Discover(Option<String>),
+    /// Ask for an echo this often.
+    Ping {
+        /// Whom.
+        address: IpAddr,
+        /// How often: 1 to [`PINGS_MAX`].
+        count: u8,
+    },
+    /// Say what is seen of an address from here.
+    Check(IpAddr),
+    /// Walk a device and give the recording, without what names persons.
+    Walk(IpAddr),
+    /// Put what the hub wants into effect.
+    Configure(Wanted),
+    /// Read a device again that was set aside.
+    Release(DeviceId),
+    /// Make a new key and have it certified.
+    RotateIdentity,
+    /// Tell what `platen diag` writes.
+    SendDiagnostics,
+}
+
+/// What an order ended with: the result's octets, or why there is none.
+pub type Ended = Result<Vec<u8>, Unwilling>;
+
+impl Order {
+    /// How long carrying it out may take before the hub is told that it failed.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        match self {
+            // A reading may take 90 s, and a thousand devices share one pace.
+            Self::Read(_) => Duration::from_mins(15),
+            // A sweep of a /16 at 50 packets a second takes three quarters of an hour.
+            Self::Discover(_) => Duration::from_mins(60),
+            Self::Ping { .. } => Duration::from_secs(60),
+            Self::Check(_) => Duration::from_mins(2),
+            Self::Walk(_) => Duration::from_mins(16),
+            // A name may have to be resolved, a key made, a hub asked for a certificate.
+            Self::Configure(_) | Self::RotateIdentity | Self::SendDiagnostics => {
+                Duration::from_mins(2)
+            }
+            Self::Release(_) => Duration::from_secs(10),
+        }
+    }
+}
+
+/// The word for how far an order has come; only the newest counts.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(watch::Sender<String>);
+
+impl Progress {
+    /// Says how far it is.
+    pub fn tell(&self, words: impl fmt::Display) {
+        self.0.send_replace(words.to_string());
+    }
+
+    /// Hears how far it is.
+    #[must_use]
+    pub fn hear(&self) -> watch::Receiver<String> {
+        self.0.subscribe()
+    }
+}
+
+/// JSON as the octets of a result; a failure if it is longer than a result may be.
+///
+/// # Errors
+/// [`Unwilling::Failed`] says how long it would have been.
+pub fn json(value: &serde_json::Value) -> Ended {
+    bounded(value.to_string().into_bytes())
+}
+
+/// A result, unless it is longer than [`RESULT_BYTES_MAX`].
+///
+/// # Errors
+/// [`Unwilling::Failed`] says how long it would have been.
+pub fn bounded(octets: Vec<u8>) -> Ended {
+    if octets.len() > RESULT_BYTES_MAX {
+        return Err(Unwilling::Failed(format!(
+            "the result has {} KiB, and at most {} KiB are sent",
+            octets.len().div_ceil(1024),
+            RESULT_BYTES_MAX / 1024
+        )));
+    }
+    Ok(octets)
+}

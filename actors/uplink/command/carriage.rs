@@ -1,0 +1,143 @@
+//! What brings commands and takes outcomes: MQTT, or whatever a test puts in its place.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dial::mqtt::Version;
+use dial::{Destination, Dialer, Trust};
+use tokio::sync::{mpsc, watch};
+use tracing::{debug, error};
+
+use crate::parts::HubLink;
+use crate::uplink::mqtt::{
+    CommandLine, Incoming, LineState, MqttDialect, MqttLink, MqttTransport, ReplyTo, Speaker,
+};
+
+/// Outcomes that may wait to be sent; more are left to the hub's next question.
+const OUTCOMES_MAX: usize = 64;
+
+/// How long the line may be silent before each side asks after the other: most firewalls forget a
+/// connection no sooner than after five minutes, some home routers after two.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// How often an outcome is tried again that did not get through. The hub asks again every 30 s.
+const TRIES: u32 = 3;
+
+/// Pause before the next try: a connection that was lost is often back by then.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// What brings commands.
+pub trait Carriage: fmt::Debug + Send + Sync {
+    /// Connects, and stays so by itself. Called on the runtime at each start of the uplink; the
+    /// line before ended when its receiver was dropped.
+    fn open(&self) -> Line;
+}
+
+/// The ends of a carriage.
+#[derive(Debug)]
+pub struct Line {
+    /// Signed commands, unchecked, as they come.
+    pub commands: mpsc::Receiver<Incoming>,
+    /// Outcomes, and where each goes.
+    pub outcomes: mpsc::Sender<(ReplyTo, Vec<u8>)>,
+    /// How the line stands.
+    pub state: watch::Receiver<LineState>,
+}
+
+/// MQTT, as the site configured it.
+#[derive(Debug, Clone)]
+pub struct MqttCarriage {
+    /// Where the broker is, and how it is spoken to.
+    pub link: MqttLink,
+    /// Who speaks.
+    pub speaker: Speaker,
+}
+
+impl MqttCarriage {
+    /// The line that a hub's link names; none without one. The certificate is taken anew for each
+    /// connection, because it is renewed while we live.
+    #[must_use]
+    pub fn of(hub: &HubLink, agent_id: &str) -> Option<Self> {
+        let link = hub.mqtt.clone()?;
+        let roots = link.authority_pem.clone();
+        let roots = roots.unwrap_or_else(|| hub.authority_pem.clone());
+        let (keeper, route) = (Arc::clone(&hub.keeper), hub.route.clone());
+        let dialers = move || {
+            let papers = keeper.current();
+            let key = String::from_utf8_lossy(papers.key_pem.expose()).into_owned();
+            let trust = Trust {
+                roots_pem: roots.clone(),
+                identity: Some((papers.certificate_pem, key)),
+            };
+            Dialer::through(&trust, route.clone()).map_err(|error| error.to_string())
+        };
+        let speaker = Speaker {
+            agent_id: agent_id.to_owned(),
+            instance: hub.keeper.instance().to_owned(),
+            dialers: Arc::new(dialers),
+            outbox: hub.outbox.clone(),
+        };
+        Some(Self { link, speaker })
+    }
+}
+
+/// The line that an agent has unless its site configured another: a WebSocket at its hub's own
+/// address. None where that is no address. `folder` is the state folder.
+#[must_use]
+pub fn at_the_hub(url: &str, folder: PathBuf) -> Option<MqttLink> {
+    Some(MqttLink {
+        dialect: MqttDialect::Plain,
+        transport: MqttTransport::Wss,
+        broker: Destination::of_url(url).ok()?,
+        authority_pem: None,
+        version: Version::V5,
+        keep_alive: KEEP_ALIVE,
+        folder,
+    })
+}
+
+impl Carriage for MqttCarriage {
+    fn open(&self) -> Line {
+        let (outcomes, to_tell) = mpsc::channel(OUTCOMES_MAX);
+        match CommandLine::open(&self.link, self.speaker.clone()) {
+            Ok((line, commands)) => {
+                let state = line.state();
+                tokio::spawn(tell(line, to_tell));
+                Line {
+                    commands,
+                    outcomes,
+                    state,
+                }
+            }
+            Err(error) => {
+                error!(%error, "there is no line for commands");
+                let trouble = Some(error.to_string());
+                let state = LineState {
+                    trouble,
+                    ..LineState::default()
+                };
+                Line {
+                    commands: mpsc::channel(1).1,
+                    outcomes,
+                    state: watch::channel(state).1,
+                }
+            }
+        }
+    }
+}
+
+/// Sends outcomes until nobody makes any more, then says goodbye.
+async fn tell(line: CommandLine, mut to_tell: mpsc::Receiver<(ReplyTo, Vec<u8>)>) {
+    while let Some((reply, outcome)) = to_tell.recv().await {
+        for attempt in 1..=TRIES {
+            match line.answer(&reply, &outcome).await {
+                Ok(()) => break,
+                Err(error) => debug!(%error, attempt, "an outcome did not get through"),
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+    line.close().await;
+}

@@ -1,0 +1,160 @@
+//! An order of the wire in the life's own words; what cannot be one is refused with the reason.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use printer::identity::DeviceId;
+use proto::v1;
+use proto::v1::command::Order as Wire;
+
+use crate::order::{Order, PINGS_MAX};
+use crate::site::{SealedCredential, Unwilling, Wanted, WantedRange};
+
+/// What is answered to an order that this agent cannot carry out.
+pub(super) const UNSUPPORTED: &str = "not supported by this agent";
+
+/// Longest label or name, in octets.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Most ranges of one configuration.
+const RANGES_MAX: usize = 64;
+
+/// Most addresses, exclusions or credentials of one range.
+const RANGE_ITEMS_MAX: usize = 256;
+
+/// Most credentials of one configuration.
+const CREDENTIALS_MAX: usize = 16;
+
+/// Longest sealed credential: 32 octets of key, a community of 255, 16 octets of tag.
+const SEALED_BYTES_MAX: usize = 512;
+
+/// The order's name, as `platen-hub cmd` has it.
+pub(super) fn name(order: &Wire) -> &'static str {
+    match order {
+        Wire::ReadNow(_) => "read",
+        Wire::DiscoverNow(_) => "discover",
+        Wire::Ping(_) => "ping",
+        Wire::CheckTarget(_) => "check",
+        Wire::RecordWalk(_) => "walk",
+        Wire::Zebra(_) => "zebra",
+        Wire::LprQueue(_) => "lpr",
+        Wire::Configure(_) => "configure",
+        Wire::OpenTunnel(_) => "tunnel-open",
+        Wire::CloseTunnel(_) => "tunnel-close",
+        Wire::ReleaseQuarantine(_) => "release",
+        Wire::RotateIdentity(_) => "rotate",
+        Wire::SendDiagnostics(_) => "diag",
+        Wire::UpdateNow(_) => "update",
+    }
+}
+
+/// Takes an order from the wire. `id` is the command's: it names a configuration.
+pub(super) fn order(id: &str, order: &Wire) -> Result<Order, Unwilling> {
+    Ok(match order {
+        Wire::ReadNow(read) if read.device_id.is_empty() => Order::Read(None),
+        Wire::ReadNow(read) => Order::Read(Some(device(&read.device_id)?)),
+        Wire::DiscoverNow(discover) if discover.subnet.is_empty() => Order::Discover(None),
+        Wire::DiscoverNow(discover) => Order::Discover(Some(named("subnet", &discover.subnet)?)),
+        Wire::Ping(ping) => Order::Ping {
+            address: address(&ping.address)?,
+            count: count(ping.count)?,
+        },
+        Wire::CheckTarget(check) => Order::Check(address(&check.address)?),
+        Wire::RecordWalk(walk) => Order::Walk(address(&walk.address)?),
+        Wire::Configure(configure) => Order::Configure(wanted(id, configure)?),
+        Wire::ReleaseQuarantine(release) => Order::Release(device(&release.device_id)?),
+        Wire::RotateIdentity(_) => Order::RotateIdentity,
+        Wire::SendDiagnostics(_) => Order::SendDiagnostics,
+        Wire::Zebra(_)
+        | Wire::LprQueue(_)
+        | Wire::OpenTunnel(_)
+        | Wire::CloseTunnel(_)
+        | Wire::UpdateNow(_) => return Err(refused(UNSUPPORTED)),
+    })
+}
+
+fn refused(why: impl Into<String>) -> Unwilling {
+    Unwilling::Refused(why.into())
+}
+
+fn device(id: &str) -> Result<DeviceId, Unwilling> {
+    DeviceId::parse(id).ok_or_else(|| refused("a device id is 32 hex digits"))
+}
+
+/// An address; a name is none: who resolves it decides where it leads.
+fn address(text: &str) -> Result<IpAddr, Unwilling> {
+    text.parse().map_err(|_| {
+        refused("an address is written as 10.0.0.17 or 2001:db8::1; names are not taken")
+    })
+}
+
+fn count(count: u32) -> Result<u8, Unwilling> {
+    let count = u8::try_from(count).unwrap_or(u8::MAX);
+    if !(1..=PINGS_MAX).contains(&count) {
+        return Err(refused(format!("a ping asks 1 to {PINGS_MAX} times")));
+    }
+    Ok(count)
+}
+
+/// A label or name of the hub's: short, and nothing in it that acts.
+fn named(what: &str, text: &str) -> Result<String, Unwilling> {
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(refused(format!(
+            "the name of a {what} has 1 to {NAME_BYTES_MAX} octets and no control characters"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+fn wanted(id: &str, configure: &v1::Configure) -> Result<Wanted, Unwilling> {
+    if configure.ranges.len() > RANGES_MAX || configure.credentials.len() > CREDENTIALS_MAX {
+        return Err(refused(format!(
+            "a configuration has at most {RANGES_MAX} ranges and {CREDENTIALS_MAX} credentials"
+        )));
+    }
+    let secs = |secs: Option<u32>| secs.map(|secs| Duration::from_secs(u64::from(secs)));
+    let ranges: Result<Vec<_>, _> = configure.ranges.iter().map(range).collect();
+    let credentials: Result<Vec<_>, _> = configure.credentials.iter().map(credential).collect();
+    Ok(Wanted {
+        id: id.to_owned(),
+        read_every: secs(configure.read_secs),
+        status_every: secs(configure.status_secs),
+        discover_every: secs(configure.discover_secs),
+        ranges: ranges?,
+        credentials: credentials?,
+    })
+}
+
+fn range(range: &v1::RemoteRange) -> Result<WantedRange, Unwilling> {
+    let lists = [&range.addresses, &range.exclude, &range.credentials];
+    if lists.iter().any(|list| list.len() > RANGE_ITEMS_MAX) {
+        return Err(refused(format!(
+            "a range has at most {RANGE_ITEMS_MAX} addresses, exclusions or credentials"
+        )));
+    }
+    let items = |what: &str, list: &[String]| -> Result<Vec<String>, Unwilling> {
+        list.iter().map(|item| named(what, item)).collect()
+    };
+    Ok(WantedRange {
+        label: named("range", &range.label)?,
+        addresses: items("range", &range.addresses)?,
+        exclude: items("range", &range.exclude)?,
+        credentials: items("credential", &range.credentials)?,
+    })
+}
+
+fn credential(sealed: &v1::SealedCredential) -> Result<SealedCredential, Unwilling> {
+    if sealed.sealed.is_empty() || sealed.sealed.len() > SEALED_BYTES_MAX {
+        return Err(refused(format!(
+            "a sealed credential has 1 to {SEALED_BYTES_MAX} octets"
+        )));
+    }
+    if !["1", "2c"].contains(&sealed.version.as_str()) {
+        return Err(refused("a credential is of version 1 or 2c"));
+    }
+    Ok(SealedCredential {
+        name: named("credential", &sealed.name)?,
+        version: sealed.version.clone(),
+        sealed: sealed.sealed.clone(),
+    })
+}

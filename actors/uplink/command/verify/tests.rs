@@ -1,0 +1,224 @@
+//! What is a command, and what may be done: octets and instants in, a verdict out.
+
+use jiff::ToSpan;
+use proto::v1::command::Order as Wire;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+use super::*;
+
+const AGENT: &str = "0123456789abcdef0123456789abcdef";
+const ID: &str = "fedcba9876543210fedcba9876543210";
+
+fn key(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+}
+
+fn now() -> Timestamp {
+    "2026-11-25T12:00:00Z".parse().unwrap()
+}
+
+fn ping() -> v1::Command {
+    v1::Command {
+        id: ID.to_owned(),
+        agent_id: AGENT.to_owned(),
+        issuer: "anna".to_owned(),
+        reason: "a\u{1b}[31m test\u{202e}".to_owned(),
+        issued_ms: now().as_millisecond(),
+        expires_ms: (now() + 10.minutes()).as_millisecond(),
+        order: Some(Wire::Ping(v1::Ping {
+            address: "10.0.0.1".to_owned(),
+            count: 3,
+        })),
+    }
+}
+
+fn signed(command: &v1::Command, key: &Ed25519KeyPair, context: &[u8]) -> Vec<u8> {
+    let command = command.encode_to_vec();
+    let signature = key.sign(&[context, &command].concat()).as_ref().to_vec();
+    v1::SignedCommand { command, signature }.encode_to_vec()
+}
+
+fn opened(octets: &[u8]) -> Result<Opened, NotOurs> {
+    open(octets, key(1).public_key().as_ref(), AGENT)
+}
+
+fn judged(change: impl FnOnce(&mut v1::Command)) -> Result<Order, Verdict> {
+    let mut command = ping();
+    change(&mut command);
+    judge(
+        &opened(&signed(&command, &key(1), SIGNATURE_CONTEXT)).unwrap(),
+        now(),
+    )
+}
+
+fn refused(words: &str) -> Result<Order, Verdict> {
+    Err(Verdict::Refused(words.to_owned()))
+}
+
+#[test]
+fn the_hubs_command_is_opened_and_its_words_do_nothing_to_a_log() {
+    let command = opened(&signed(&ping(), &key(1), SIGNATURE_CONTEXT)).unwrap();
+    assert_eq!((command.kind(), command.issuer.as_str()), ("ping", "anna"));
+    assert_eq!(command.reason, "a[31m test");
+    let address = "10.0.0.1".parse().unwrap();
+    assert_eq!(
+        judge(&command, now()),
+        Ok(Order::Ping { address, count: 3 })
+    );
+}
+
+#[test]
+fn what_the_pinned_key_did_not_sign_for_us_is_not_ours() {
+    let good = signed(&ping(), &key(1), SIGNATURE_CONTEXT);
+    assert_eq!(
+        opened(&signed(&ping(), &key(2), SIGNATURE_CONTEXT)),
+        Err(NotOurs::Forged)
+    );
+    assert_eq!(opened(&signed(&ping(), &key(1), b"")), Err(NotOurs::Forged));
+    assert_eq!(
+        opened(&signed(&ping(), &key(1), b"platen ticket v1\n")),
+        Err(NotOurs::Forged)
+    );
+    let other = v1::Command {
+        agent_id: ID.to_owned(),
+        ..ping()
+    };
+    let other = signed(&other, &key(1), SIGNATURE_CONTEXT);
+    assert_eq!(opened(&other), Err(NotOurs::ForAnother));
+    for id in [
+        "",
+        "FEDCBA9876543210FEDCBA9876543210",
+        "../../../../etc/passwd",
+        &"a".repeat(33),
+    ] {
+        let command = v1::Command {
+            id: id.to_owned(),
+            ..ping()
+        };
+        let octets = signed(&command, &key(1), SIGNATURE_CONTEXT);
+        assert_eq!(opened(&octets), Err(NotOurs::NoId), "{id}");
+    }
+    assert_eq!(
+        opened(&vec![0; COMMAND_BYTES_MAX + 1]),
+        Err(NotOurs::TooLong(COMMAND_BYTES_MAX + 1))
+    );
+    assert_eq!(opened(b"\xff\xff\xff"), Err(NotOurs::NoFrame));
+    assert_eq!(opened(b""), Err(NotOurs::Forged));
+    let mut frame = v1::SignedCommand {
+        command: vec![0xff; 9],
+        signature: Vec::new(),
+    };
+    let text = [SIGNATURE_CONTEXT, &frame.command].concat();
+    frame.signature = key(1).sign(&text).as_ref().to_vec();
+    assert_eq!(opened(&frame.encode_to_vec()), Err(NotOurs::NoCommand));
+    for at in 0..good.len() {
+        let mut bent = good.clone();
+        bent[at] ^= 1;
+        assert!(opened(&bent).is_err(), "a bit of octet {at}");
+        assert!(opened(&good[..at]).is_err(), "cut at {at}");
+    }
+}
+
+#[test]
+fn a_command_is_good_for_its_time_only() {
+    let ms = |at: Timestamp| at.as_millisecond();
+    assert!(
+        judged(|it| it.issued_ms = ms(now() + 1.minutes())).is_ok(),
+        "a clock a little ahead"
+    );
+    assert_eq!(
+        judged(|it| it.expires_ms = ms(now())),
+        Err(Verdict::Expired)
+    );
+    let future = |it: &mut v1::Command| it.issued_ms = ms(now() + 3.minutes());
+    assert_eq!(
+        judged(future),
+        refused("it comes from the future: compare the clocks of hub and agent")
+    );
+    let long = |it: &mut v1::Command| it.expires_ms = ms(now() + 24.hours() + 1.seconds());
+    assert_eq!(judged(long), refused("it would be good for more than 24 h"));
+    let turned = |it: &mut v1::Command| it.issued_ms = ms(now() + 11.minutes());
+    assert_eq!(judged(turned), refused("it ends before it begins"));
+    assert_eq!(
+        judged(|it| it.expires_ms = i64::MAX),
+        refused("its times are no times")
+    );
+}
+
+#[test]
+fn an_order_that_is_unknown_or_has_no_door_is_not_supported() {
+    let orders = [
+        None,
+        Some(Wire::Zebra(v1::Zebra::default())),
+        Some(Wire::LprQueue(v1::LprQueue::default())),
+        Some(Wire::OpenTunnel(v1::OpenTunnel::default())),
+        Some(Wire::CloseTunnel(v1::CloseTunnel::default())),
+        Some(Wire::UpdateNow(v1::UpdateNow::default())),
+    ];
+    for order in orders {
+        let named = format!("{order:?}");
+        assert_eq!(
+            judged(|it| it.order = order),
+            refused(translate::UNSUPPORTED),
+            "{named}"
+        );
+    }
+}
+
+#[test]
+fn an_order_out_of_its_bounds_is_refused() {
+    let ping = |address: &str, count| {
+        let address = address.to_owned();
+        Some(Wire::Ping(v1::Ping { address, count }))
+    };
+    let range = |label: &str, items: usize| v1::RemoteRange {
+        label: label.to_owned(),
+        addresses: vec!["10.0.0.1".to_owned(); items],
+        ..v1::RemoteRange::default()
+    };
+    let credential = |version: &str, octets| v1::SealedCredential {
+        name: "a".to_owned(),
+        version: version.to_owned(),
+        sealed: vec![0; octets],
+    };
+    let configure = |ranges: Vec<v1::RemoteRange>, credentials: Vec<v1::SealedCredential>| {
+        Some(Wire::Configure(v1::Configure {
+            ranges,
+            credentials,
+            ..v1::Configure::default()
+        }))
+    };
+    let orders = [
+        ping("10.0.0.1", 0),
+        ping("10.0.0.1", 11),
+        ping("10.0.0.1", u32::MAX),
+        ping("printer.example.org", 1),
+        ping("10.0.0.0/24", 1),
+        ping("10.0.0.1:161", 1),
+        Some(Wire::ReadNow(v1::ReadNow {
+            device_id: "../spool".to_owned(),
+        })),
+        Some(Wire::DiscoverNow(v1::DiscoverNow {
+            subnet: "a\nb".to_owned(),
+        })),
+        Some(Wire::DiscoverNow(v1::DiscoverNow {
+            subnet: "a".repeat(65),
+        })),
+        Some(Wire::ReleaseQuarantine(v1::ReleaseQuarantine::default())),
+        configure(vec![range("a", 1); 65], vec![]),
+        configure(vec![range("a", 257)], vec![]),
+        configure(vec![range("", 1)], vec![]),
+        configure(vec![], vec![credential("2c", 513)]),
+        configure(vec![], vec![credential("2c", 0)]),
+        configure(vec![], vec![credential("3", 64)]),
+        configure(vec![], vec![credential("2c", 64); 17]),
+    ];
+    for order in orders {
+        let named = format!("{order:?}");
+        let verdict = judged(|it| it.order = order);
+        assert!(
+            matches!(verdict, Err(Verdict::Refused(_))),
+            "{named}: {verdict:?}"
+        );
+    }
+}

@@ -1,0 +1,484 @@
+//! `cmd`: orders something of an agent and follows it to its end; lists what was ordered.
+//!
+//! The command is signed here and put into the store, where the running hub finds it within a
+//! second. What is printed comes from the store again, so that this works beside the hub and says
+//! the same as the portal.
+
+mod args;
+mod follow;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use jiff::Timestamp;
+use printer::identity::DeviceId;
+
+use self::args::{ConfigureArgs, Given, ZebraArgs, device};
+use crate::cli::complaint::{Complaint, Exit};
+use crate::cli::{open, plain, say};
+use crate::command_key::CommandKey;
+use crate::config::HubConfig;
+use crate::door::command::issue::{IssueError, issue};
+use crate::door::command::order::{Configuration, Credential, Order, Range};
+use crate::door::command::seal;
+use crate::permission::{Denied, Object, Subject, permit};
+use crate::store::agents::AgentRow;
+use crate::store::{Store, Tenant};
+
+/// Commands in one list.
+const LISTED_MAX: usize = 50;
+
+/// Longest file of a community, in octets; more is no community.
+const COMMUNITY_FILE_MAX: usize = 1_024;
+
+/// What can be ordered.
+#[derive(Debug, Subcommand)]
+pub(super) enum CmdVerb {
+    /// Read a printer in full now, or all that the agent knows
+    Read {
+        /// The agent's name or id
+        agent: String,
+        /// The printer, by device id
+        #[arg(value_parser = device)]
+        device: Option<DeviceId>,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Sweep a subnet now, or all that the site configured
+    Discover {
+        /// The agent's name or id
+        agent: String,
+        /// The subnet's label
+        subnet: Option<String>,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Ask an address in the site's ranges for an ICMP echo
+    Ping {
+        /// The agent's name or id
+        agent: String,
+        /// Whom to ask
+        address: IpAddr,
+        /// How often
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10))]
+        count: u32,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Say what an agent sees of an address: ICMP, SNMP, what it is
+    Check {
+        /// The agent's name or id
+        agent: String,
+        /// Which address
+        address: IpAddr,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Record a device, without what names persons; the recording goes to stdout
+    Walk {
+        /// The agent's name or id
+        agent: String,
+        /// Which address
+        address: IpAddr,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Tell a Zebra label printer to do one of a closed list of things
+    Zebra {
+        /// The agent's name or id
+        agent: String,
+        #[command(flatten)]
+        zebra: ZebraArgs,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Say how a printer's LPR queue is
+    Lpr {
+        /// The agent's name or id
+        agent: String,
+        /// The printer, by device id
+        #[arg(value_parser = device)]
+        device: DeviceId,
+        /// The queue
+        #[arg(default_value = "lp")]
+        queue: String,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Replace what the hub configures, within the site's own ceiling
+    Configure {
+        /// The agent's name or id
+        agent: String,
+        #[command(flatten)]
+        configuration: ConfigureArgs,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Open a way to a printer's web page
+    TunnelOpen {
+        /// The agent's name or id
+        agent: String,
+        /// The file with the gateway's ticket
+        ticket: PathBuf,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Close a way to a printer's web page
+    TunnelClose {
+        /// The agent's name or id
+        agent: String,
+        /// Which session
+        session: String,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Read a device again that was set aside because it killed its reader
+    Release {
+        /// The agent's name or id
+        agent: String,
+        /// The device's id
+        #[arg(value_parser = device)]
+        device: DeviceId,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Have an agent make a new key and certificate
+    Rotate {
+        /// The agent's name or id
+        agent: String,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Have an agent send what `platen diag` writes, redacted
+    Diag {
+        /// The agent's name or id
+        agent: String,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Have an agent install another version
+    Update {
+        /// The agent's name or id
+        agent: String,
+        /// Which version [default: the newest]
+        version: Option<String>,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// List what was ordered of an agent
+    Ls {
+        /// The agent's name or id
+        agent: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one command with its result
+    Show {
+        /// The command's id
+        id: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does what was asked about commands.
+pub(super) async fn run(verb: CmdVerb, config: &HubConfig) -> Result<Exit, Complaint> {
+    match verb {
+        CmdVerb::Ls { agent, json } => list(config, &agent, json).await,
+        CmdVerb::Show { id, json } => show(config, &id, json).await,
+        ordering => {
+            let (store, _) = open(config).await?;
+            let (name, ordered, given) = ordering.taken_apart()?;
+            let agent = agent_named(&store, &name).await?;
+            let order = ordered.for_agent(&agent)?;
+            give(config, &store, &agent, (&order, &given)).await
+        }
+    }
+}
+
+/// An order, or a configuration whose credentials are still to be sealed to the agent.
+enum Ordered {
+    Ready(Order),
+    Configure(ConfigureArgs),
+}
+
+impl CmdVerb {
+    /// Of whom, what, and how.
+    fn taken_apart(self) -> Result<(String, Ordered, Given), Complaint> {
+        let (agent, order, given) = match self {
+            Self::Read {
+                agent,
+                device,
+                given,
+            } => (agent, Order::Read(device), given),
+            Self::Discover {
+                agent,
+                subnet,
+                given,
+            } => (agent, Order::Discover(subnet), given),
+            Self::Ping {
+                agent,
+                address,
+                count,
+                given,
+            } => (agent, Order::Ping { address, count }, given),
+            Self::Check {
+                agent,
+                address,
+                given,
+            } => (agent, Order::Check(address), given),
+            Self::Walk {
+                agent,
+                address,
+                given,
+            } => (agent, Order::Walk(address), given),
+            Self::Zebra {
+                agent,
+                zebra,
+                given,
+            } => (agent, zebra.order()?, given),
+            Self::Lpr {
+                agent,
+                device,
+                queue,
+                given,
+            } => (agent, Order::Lpr { device, queue }, given),
+            Self::Configure {
+                agent,
+                configuration,
+                given,
+            } => {
+                return Ok((agent, Ordered::Configure(configuration), given));
+            }
+            Self::TunnelOpen {
+                agent,
+                ticket,
+                given,
+            } => {
+                let ticket = read_file(&ticket)?;
+                (agent, Order::TunnelOpen { ticket }, given)
+            }
+            Self::TunnelClose {
+                agent,
+                session,
+                given,
+            } => (agent, Order::TunnelClose { session }, given),
+            Self::Release {
+                agent,
+                device,
+                given,
+            } => (agent, Order::Release(device), given),
+            Self::Rotate { agent, given } => (agent, Order::Rotate, given),
+            Self::Diag { agent, given } => (agent, Order::Diag, given),
+            Self::Update {
+                agent,
+                version,
+                given,
+            } => {
+                let version = version.unwrap_or_default();
+                (agent, Order::Update { version }, given)
+            }
+            Self::Ls { .. } | Self::Show { .. } => {
+                return Err(Complaint::new(Exit::FAILED, "nothing is ordered by this"));
+            }
+        };
+        Ok((agent, Ordered::Ready(order), given))
+    }
+}
+
+impl Ordered {
+    fn for_agent(self, agent: &AgentRow) -> Result<Order, Complaint> {
+        match self {
+            Self::Ready(order) => Ok(order),
+            Self::Configure(args) => Ok(Order::Configure(configuration(args, agent)?)),
+        }
+    }
+}
+
+/// Signs an order, and follows it unless somebody does not want to wait.
+async fn give(
+    config: &HubConfig,
+    store: &Store,
+    agent: &AgentRow,
+    (order, given): (&Order, &Given),
+) -> Result<Exit, Complaint> {
+    let object = Object {
+        tenant: &Tenant::DEFAULT,
+        agent: &agent.id,
+        is_enrolled: agent.revoked.is_none() && agent.quarantined.is_none(),
+    };
+    let permission = permit(&Subject::Operator, order.action(), object)?;
+    let key = CommandKey::open(&config.state_dir)
+        .map_err(|error| Complaint::new(Exit::FAILED, error.to_string()))?;
+    let wanted = (given.reason.as_str(), given.expires);
+    let id = issue((store, &key), &permission, order, wanted, Timestamp::now()).await?;
+    if given.no_wait {
+        say(&id)?;
+        return Ok(Exit::OK);
+    }
+    eprintln!("ordered as {id}; platen-hub cmd show {id} tells of it later");
+    let is_running = crate::state::running(&config.state_dir).is_some();
+    if !is_running {
+        eprintln!("no hub runs here: the command waits for platen-hub serve");
+    }
+    let ended = follow::to_the_end(store, &id).await?;
+    follow::tell(&ended, given.json)
+}
+
+async fn agent_named(store: &Store, name_or_id: &str) -> Result<AgentRow, Complaint> {
+    let agents = store.agents(&Tenant::DEFAULT).await?;
+    let is_named = |agent: &AgentRow| agent.name == name_or_id || agent.id == name_or_id;
+    agents.into_iter().find(is_named).ok_or_else(|| {
+        let what = format!("there is no agent '{}'", plain(name_or_id));
+        Complaint::new(Exit::NOTHING, what)
+            .because("none that is enrolled has this name or id")
+            .try_next("platen-hub agent ls lists every one")
+    })
+}
+
+/// A configuration with every community sealed to the agent.
+fn configuration(args: ConfigureArgs, agent: &AgentRow) -> Result<Configuration, Complaint> {
+    let mut ranges: BTreeMap<String, Range> = BTreeMap::new();
+    let mut lists = |given: Vec<(String, Vec<String>)>,
+                     list: fn(&mut Range) -> &mut Vec<String>| {
+        for (label, items) in given {
+            let range = ranges.entry(label.clone()).or_default();
+            range.label = label;
+            list(range).extend(items);
+        }
+    };
+    lists(args.range, |range| &mut range.addresses);
+    lists(args.exclude, |range| &mut range.exclude);
+    lists(args.using, |range| &mut range.credentials);
+    let mut credentials = Vec::new();
+    let versions = [("2c", args.credential), ("1", args.credential_v1)];
+    for (version, (name, file)) in versions
+        .into_iter()
+        .flat_map(|(version, given)| given.into_iter().map(move |it| (version, it)))
+    {
+        let sealed = sealed(agent, &name, &file)?;
+        credentials.push(Credential {
+            name,
+            version,
+            sealed,
+        });
+    }
+    Ok(Configuration {
+        read_every: args.read_every,
+        status_every: args.status_every,
+        discover_every: args.discover_every,
+        ranges: ranges.into_values().collect(),
+        credentials,
+    })
+}
+
+fn sealed(agent: &AgentRow, name: &str, file: &Path) -> Result<Vec<u8>, Complaint> {
+    let Some(key) = agent.sealing_key else {
+        return Err(
+            Complaint::new(Exit::FAILED, "nothing can be sealed to this agent")
+                .because("it was enrolled before agents had a key for that")
+                .try_next(format!("platen-hub agent invite {}", plain(&agent.name))),
+        );
+    };
+    let text = read_file(file)?;
+    let community = text.strip_suffix(b"\n").unwrap_or(&text);
+    let community = community.strip_suffix(b"\r").unwrap_or(community);
+    seal::credential(&key, (&agent.id, name), community)
+        .map_err(|error| Complaint::new(Exit::FAILED, format!("{}: {error}", file.display())))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Complaint> {
+    let refuse = |why: String| {
+        Complaint::new(Exit::FAILED, format!("{} cannot be read", path.display())).because(why)
+    };
+    let octets = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    if octets.len() > COMMUNITY_FILE_MAX {
+        return Err(refuse(format!(
+            "it has more than {COMMUNITY_FILE_MAX} octets"
+        )));
+    }
+    Ok(octets)
+}
+
+async fn list(config: &HubConfig, agent: &str, json: bool) -> Result<Exit, Complaint> {
+    let (store, _) = open(config).await?;
+    let agent = agent_named(&store, agent).await?;
+    let commands = store
+        .commands_of(&Tenant::DEFAULT, &agent.id, LISTED_MAX)
+        .await?;
+    if json {
+        let commands: Vec<_> = commands.iter().map(follow::as_json).collect();
+        say(serde_json::json!({"schema": 1, "agent": agent.name, "commands": commands}))?;
+        return Ok(Exit::OK);
+    }
+    if commands.is_empty() {
+        eprintln!("nothing was ordered of {}", plain(&agent.name));
+        return Ok(Exit::OK);
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["ORDERED", "COMMAND", "BY", "OUTCOME", "WHY", "ID"]);
+    for command in &commands {
+        let why = if command.why.is_empty() {
+            &command.progress
+        } else {
+            &command.why
+        };
+        table.add_row([
+            command.made.to_string(),
+            command.kind.clone(),
+            plain(&command.issuer),
+            command.state.as_str().to_owned(),
+            plain(why),
+            command.id.clone(),
+        ]);
+    }
+    say(table.trim_fmt())?;
+    Ok(Exit::OK)
+}
+
+async fn show(config: &HubConfig, id: &str, json: bool) -> Result<Exit, Complaint> {
+    let (store, _) = open(config).await?;
+    let Some(command) = store.command(&Tenant::DEFAULT, id).await? else {
+        let what = format!("there is no command '{}'", plain(id));
+        return Err(Complaint::new(Exit::NOTHING, what)
+            .because("ids have 32 digits; answered commands are kept up to a thousand an agent")
+            .try_next("platen-hub cmd ls AGENT lists them"));
+    };
+    if !command.state.is_answered() && !json {
+        eprintln!("{} {}", command.state.as_str(), plain(&command.progress));
+        return Ok(Exit::OK);
+    }
+    follow::tell(&command, json)
+}
+
+impl From<Denied> for Complaint {
+    fn from(denied: Denied) -> Self {
+        let complaint = Self::new(Exit::REFUSED, denied.to_string());
+        match denied {
+            Denied::NotEnrolled => complaint.try_next("platen-hub agent ls says which and why"),
+            Denied::NoRight { .. } => complaint,
+        }
+    }
+}
+
+impl From<IssueError> for Complaint {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Store(error) => error.into(),
+            IssueError::TooMany => Self::new(Exit::FAILED, error.to_string())
+                .because("none of them is answered: the agent is away, or its broker is")
+                .try_next("platen-hub cmd ls AGENT; wait until they are answered or over"),
+            IssueError::NotPermitted
+            | IssueError::Reason
+            | IssueError::Life
+            | IssueError::TooLong(_) => Self::new(Exit::FAILED, error.to_string()),
+        }
+    }
+}

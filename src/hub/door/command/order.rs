@@ -1,0 +1,243 @@
+//! What can be ordered, in the hub's own words, and the same on the wire.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use printer::identity::DeviceId;
+use proto::v1;
+use proto::v1::command::Order as Wire;
+
+use crate::permission::Action;
+
+/// Something to order of an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Read one printer, or all of them.
+    Read(Option<DeviceId>),
+    /// Sweep the subnet of this label, or all of them.
+    Discover(Option<String>),
+    /// ICMP echo.
+    Ping {
+        /// Whom.
+        address: IpAddr,
+        /// How often.
+        count: u32,
+    },
+    /// What is seen of an address.
+    Check(IpAddr),
+    /// Record a walk.
+    Walk(IpAddr),
+    /// A command to a Zebra.
+    Zebra {
+        /// Which device.
+        device: DeviceId,
+        /// What to do.
+        action: Zebra,
+    },
+    /// The state of a print queue.
+    Lpr {
+        /// Which device.
+        device: DeviceId,
+        /// Which queue.
+        queue: String,
+    },
+    /// What the hub configures from here on.
+    Configure(Configuration),
+    /// Let a person reach a printer's web page.
+    TunnelOpen {
+        /// What the gateway gave for it.
+        ticket: Vec<u8>,
+    },
+    /// End that.
+    TunnelClose {
+        /// Which session.
+        session: String,
+    },
+    /// Read a device again that was set aside.
+    Release(DeviceId),
+    /// Make a new key and certificate.
+    Rotate,
+    /// Send what `platen diag` writes.
+    Diag,
+    /// Install a version; empty is the newest.
+    Update {
+        /// Which.
+        version: String,
+    },
+}
+
+/// What a Zebra can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Zebra {
+    /// Measure the media.
+    Calibrate,
+    /// Feed one label.
+    Feed,
+    /// Print its configuration.
+    PrintConfiguration,
+    /// Begin anew.
+    Reset,
+    /// Set one of the permitted variables.
+    SetVariable {
+        /// Which.
+        variable: String,
+        /// To what.
+        value: String,
+    },
+    /// Print a label that it holds.
+    SendStoredLabel,
+}
+
+/// What the hub configures. What is absent is the site's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// Between two full readings of a device.
+    pub read_every: Option<Duration>,
+    /// Between two status readings of a device.
+    pub status_every: Option<Duration>,
+    /// Between two sweeps of a subnet.
+    pub discover_every: Option<Duration>,
+    /// Subnets in place of the site's.
+    pub ranges: Vec<Range>,
+    /// Credentials beside the site's.
+    pub credentials: Vec<Credential>,
+}
+
+/// A subnet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Its name.
+    pub label: String,
+    /// As in an agent's `[[ranges]] addresses`.
+    pub addresses: Vec<String>,
+    /// As in `[[ranges]] exclude`.
+    pub exclude: Vec<String>,
+    /// As in `[[ranges]] credentials`.
+    pub credentials: Vec<String>,
+}
+
+/// A credential that only the agent can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its name.
+    pub name: String,
+    /// `1` or `2c`.
+    pub version: &'static str,
+    /// The community, sealed ([`super::seal`]).
+    pub sealed: Vec<u8>,
+}
+
+impl Order {
+    /// What the order needs to be permitted as.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Read(_) => Action::Read,
+            Self::Discover(_) => Action::Discover,
+            Self::Ping { .. } => Action::Ping,
+            Self::Check(_) => Action::Check,
+            Self::Walk(_) => Action::Walk,
+            Self::Zebra { .. } => Action::Zebra,
+            Self::Lpr { .. } => Action::Lpr,
+            Self::Configure(_) => Action::Configure,
+            Self::TunnelOpen { .. } => Action::TunnelOpen,
+            Self::TunnelClose { .. } => Action::TunnelClose,
+            Self::Release(_) => Action::Release,
+            Self::Rotate => Action::Rotate,
+            Self::Diag => Action::Diag,
+            Self::Update { .. } => Action::Update,
+        }
+    }
+
+    /// The order as it is signed.
+    pub(super) fn to_wire(&self) -> Wire {
+        let id = |device: &DeviceId| device.to_string();
+        match self {
+            Self::Read(device) => Wire::ReadNow(v1::ReadNow {
+                device_id: device.as_ref().map(id).unwrap_or_default(),
+            }),
+            Self::Discover(subnet) => Wire::DiscoverNow(v1::DiscoverNow {
+                subnet: subnet.clone().unwrap_or_default(),
+            }),
+            Self::Ping { address, count } => Wire::Ping(v1::Ping {
+                address: address.to_string(),
+                count: *count,
+            }),
+            Self::Check(address) => Wire::CheckTarget(v1::CheckTarget {
+                address: address.to_string(),
+            }),
+            Self::Walk(address) => Wire::RecordWalk(v1::RecordWalk {
+                address: address.to_string(),
+            }),
+            Self::Zebra { device, action } => Wire::Zebra(action.to_wire(id(device))),
+            Self::Lpr { device, queue } => Wire::LprQueue(v1::LprQueue {
+                device_id: id(device),
+                queue: queue.clone(),
+            }),
+            Self::Configure(configuration) => Wire::Configure(configuration.to_wire()),
+            Self::TunnelOpen { ticket } => Wire::OpenTunnel(v1::OpenTunnel {
+                ticket: ticket.clone(),
+            }),
+            Self::TunnelClose { session } => Wire::CloseTunnel(v1::CloseTunnel {
+                session: session.clone(),
+            }),
+            Self::Release(device) => Wire::ReleaseQuarantine(v1::ReleaseQuarantine {
+                device_id: id(device),
+            }),
+            Self::Rotate => Wire::RotateIdentity(v1::RotateIdentity {}),
+            Self::Diag => Wire::SendDiagnostics(v1::SendDiagnostics {}),
+            Self::Update { version } => Wire::UpdateNow(v1::UpdateNow {
+                version: version.clone(),
+            }),
+        }
+    }
+}
+
+impl Zebra {
+    fn to_wire(&self, device_id: String) -> v1::Zebra {
+        let (action, variable, value) = match self {
+            Self::Calibrate => (v1::zebra::Action::Calibrate, "", ""),
+            Self::Feed => (v1::zebra::Action::Feed, "", ""),
+            Self::PrintConfiguration => (v1::zebra::Action::PrintConfiguration, "", ""),
+            Self::Reset => (v1::zebra::Action::Reset, "", ""),
+            Self::SetVariable { variable, value } => (
+                v1::zebra::Action::SetVariable,
+                variable.as_str(),
+                value.as_str(),
+            ),
+            Self::SendStoredLabel => (v1::zebra::Action::SendStoredLabel, "", ""),
+        };
+        v1::Zebra {
+            device_id,
+            action: action.into(),
+            variable: variable.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+}
+
+impl Configuration {
+    fn to_wire(&self) -> v1::Configure {
+        let secs = |every: Option<Duration>| {
+            every.map(|every| u32::try_from(every.as_secs()).unwrap_or(u32::MAX))
+        };
+        let range = |range: &Range| v1::RemoteRange {
+            label: range.label.clone(),
+            addresses: range.addresses.clone(),
+            exclude: range.exclude.clone(),
+            credentials: range.credentials.clone(),
+        };
+        let credential = |credential: &Credential| v1::SealedCredential {
+            name: credential.name.clone(),
+            version: credential.version.to_owned(),
+            sealed: credential.sealed.clone(),
+        };
+        v1::Configure {
+            read_secs: secs(self.read_every),
+            status_secs: secs(self.status_every),
+            discover_secs: secs(self.discover_every),
+            ranges: self.ranges.iter().map(range).collect(),
+            credentials: self.credentials.iter().map(credential).collect(),
+        }
+    }
+}
