@@ -440,7 +440,6 @@ fn agent_status(stats: &SpoolStats, myself: &Myself<'_>, of_spool: Vec<Alarm>) -
         boot: *boot,
         commands_connected: *commands_connected,
         instance: (*instance).to_owned(),
-        ..v1::AgentStatus::default()
     }
 }
 
