@@ -42,6 +42,7 @@ pub(crate) const BUILT_IN_CREDENTIAL: &str = "public";
 pub(crate) const PERIOD_SECS_MAX: u64 = 7 * 86_400;
 /// The first reading of a found device comes within this share of the period, at most 10 s.
 pub(crate) const FIRST_READ_SHARE: u32 = 10;
+
 /// A configuration that can be run.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
