@@ -128,6 +128,7 @@ async fn the_causes_that_can_be_staged_on_loopback_are_named() {
     let at = |port: u16| format!("url = \"https://localhost:{port}\"");
     let fine = site.check("");
     assert_eq!(row(&fine, "grpc").state, "ok", "{fine:?}");
+    assert_eq!(row(&fine, "mqtt").state, "ok", "{fine:?}");
 
     let said = site.check("url = \"https://hub.invalid\"");
     names("DNS", &said, "grpc", "dns", "hub.invalid is not known");
@@ -195,9 +196,13 @@ async fn the_causes_that_can_be_staged_on_loopback_are_named() {
         "clock is behind",
     );
 
+    // The hub's own name and certificate, and no broker behind them.
+    let brokerless = server(&site.authority().certify("localhost", YEARS_NOW)).await;
+    let said = site.check(&at(brokerless));
+    assert_eq!(row(&said, "grpc").state, "ok", "{said:?}");
     names(
         "broker down",
-        &site.check(""),
+        &said,
         "mqtt",
         "broker_down",
         "commands do not arrive",

@@ -43,10 +43,17 @@ async fn a_hub_that_was_away_gets_everything_once() {
         health.status.success(),
         "a hub away is not the agent's illness"
     );
+    let ready = world.agent_says("health", &["--ready"]);
+    assert_eq!(ready.status.code(), Some(69), "alive and not ready");
 
     world.hub_is_started();
     until("the spool is empty again", PATIENCE, || async {
         world.status().filter(|status| waiting(status) == 0)
+    })
+    .await;
+    until("the agent is ready again", PATIENCE, || async {
+        let ready = world.agent_says("health", &["--ready"]);
+        ready.status.success().then_some(())
     })
     .await;
     let spooled = world.settles(rack).await;

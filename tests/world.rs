@@ -258,17 +258,25 @@ impl World {
 
     /// Writes the hub's configuration and starts it; waits until it is healthy.
     pub async fn hub_runs(&mut self) {
+        self.hub_is_configured("");
+        self.hub_is_started();
+        self.hub_is_healthy().await;
+    }
+
+    /// Writes the hub's configuration; `more` is added as it is.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn hub_is_configured(&self, more: &str) {
         let config = format!(
             "state_dir = {:?}\n[uplink]\nlisten = \"127.0.0.1:{}\"\nnames = [\"127.0.0.1\"]\n\
              poll_secs = 1\nreport_at_once = true\n[portal]\nlisten = \"127.0.0.1:{}\"\n\
-             [log]\nlevel = \"debug\"\nformat = \"json\"\n",
+             [log]\nlevel = \"debug\"\nformat = \"json\"\n{more}",
             self.path("hub"),
             self.uplink_port,
             self.portal_port
         );
         std::fs::write(self.path("hub.toml"), config).expect("the hub's configuration");
-        self.hub_is_started();
-        self.hub_is_healthy().await;
     }
 
     /// Starts the hub again, without waiting for it.

@@ -11,10 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dial::mqtt::{
-    Attempt, Carriage, Client, Event, Options, PublishError, RETRY, Standing, StartError, Version,
-};
-use dial::{Destination, Dialer};
+use dial::Dialer;
+use dial::mqtt::{Attempt, Carriage, Client, Event, Options, RETRY, Standing};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
@@ -33,6 +31,8 @@ mod flap;
 mod plain;
 mod sas;
 
+pub use dial::Destination;
+pub use dial::mqtt::{PublishError, StartError, Version};
 pub use dialect::ReplyTo;
 
 /// Commands that wait to be taken. Beyond it the broker is not read from, and keeps them.

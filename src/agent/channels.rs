@@ -1,6 +1,7 @@
 //! The channels to the hub: one list for what is dialled, for `platen ports` and for
 //! `platen check`, so that the three cannot differ.
 
+use actors::mqtt::MqttTransport;
 use dial::{Destination, Proxy};
 use serde::Serialize;
 
@@ -35,23 +36,29 @@ pub struct Channel {
 /// The channels of a configuration; none for an agent that stands alone, or whose hub has no
 /// address that can be dialled. `hub_url` is the hub that the agent polls.
 #[must_use]
-pub fn channels(_config: &AgentConfig, hub_url: Option<&str>) -> Vec<Channel> {
-    let Some(hub) = hub_url.and_then(|url| Destination::of_url(url).ok()) else {
+pub fn channels(config: &AgentConfig, hub_url: Option<&str>) -> Vec<Channel> {
+    let hub = hub_url.and_then(|url| Some((url, Destination::of_url(url).ok()?)));
+    let Some((url, hub)) = hub else {
         return Vec::new();
     };
+    let mqtt = config.mqtt.link(url, &config.state_dir).ok();
+    let mqtt = mqtt.map(|link| Channel {
+        speech: match link.transport {
+            MqttTransport::Wss => Speech::Wss,
+            MqttTransport::Tls => Speech::Mqtts,
+        },
+        to: link.broker,
+    });
     let ssh = Destination::new(hub.host(), SSH_PORT).ok();
     let ssh = ssh.map(|to| Channel {
         speech: Speech::Ssh,
         to,
     });
-    let of = |speech| Channel {
-        speech,
-        to: hub.clone(),
+    let grpc = Channel {
+        speech: Speech::Grpc,
+        to: hub,
     };
-    [of(Speech::Grpc), of(Speech::Wss)]
-        .into_iter()
-        .chain(ssh)
-        .collect()
+    [Some(grpc), mqtt, ssh].into_iter().flatten().collect()
 }
 
 impl Channel {

@@ -7,6 +7,7 @@
 
 mod files;
 mod layers;
+pub mod mqtt;
 mod route;
 mod secret;
 mod show;
@@ -42,6 +43,7 @@ pub(crate) const BUILT_IN_CREDENTIAL: &str = "public";
 pub(crate) const PERIOD_SECS_MAX: u64 = 7 * 86_400;
 /// The first reading of a found device comes within this share of the period, at most 10 s.
 pub(crate) const FIRST_READ_SHARE: u32 = 10;
+
 /// A configuration that can be run.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
@@ -65,6 +67,8 @@ pub struct AgentConfig {
     pub snmp_port: u16,
     /// Every credential by its name, also those that no range names.
     pub credentials: BTreeMap<String, Credential>,
+    /// How commands reach this agent.
+    pub mqtt: mqtt::MqttConfig,
     /// How much is logged, and in what form.
     pub log: LogConfig,
     /// What the site keeps to itself: no hub can change it.
@@ -225,6 +229,7 @@ pub(crate) struct Raw {
     credentials: BTreeMap<String, RawCredential>,
     schedule: RawSchedule,
     snmp: RawSnmp,
+    mqtt: mqtt::RawMqtt,
     log: RawLog,
     lock: Option<Vec<Spanned<String>>>,
     site: word::RawSite,
@@ -347,6 +352,7 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
         credentials,
         word: word::check((raw.lock, raw.site), raw.masks, raw.outbox, places)?,
         origins: places.origins().clone(),
+        mqtt: raw.mqtt.check(places)?,
         log: LogConfig {
             level: raw.log.level,
             format: raw.log.format,

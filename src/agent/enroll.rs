@@ -111,7 +111,7 @@ pub enum EnrollError {
         /// What it says.
         reason: String,
         /// The refusals so far, with this one.
-        tally: Tally,
+        tally: Box<Tally>,
     },
     /// The hub wants us to wait.
     #[error("the hub {url} asks to wait: {reason}")]
@@ -123,7 +123,7 @@ pub enum EnrollError {
     },
     /// The agent was refused too often.
     #[error("this agent has disabled itself after {} refusals of the hub {}", .0.refusals, .0.hub_url)]
-    Disabled(Tally),
+    Disabled(Box<Tally>),
     /// The hub, or something in its place, did not answer as agreed.
     #[error("the hub {url} answered what cannot be used: {reason}")]
     Strange {
@@ -235,7 +235,7 @@ impl<'a> Applicant<'a> {
             }
             let tally = Tally::load(order.state_dir)?;
             if tally.is_disabled() {
-                return Err(EnrollError::Disabled(tally));
+                return Err(EnrollError::Disabled(Box::new(tally)));
             }
         }
         identity::prepare(order.state_dir)?;
@@ -311,7 +311,11 @@ impl<'a> Applicant<'a> {
         if status.metadata().contains_key(proto::REFUSAL) {
             let said = (url.as_str(), reason.as_str());
             return match Tally::note(self.order.state_dir, said, Timestamp::now()) {
-                Ok(tally) => EnrollError::Refused { url, reason, tally },
+                Ok(tally) => EnrollError::Refused {
+                    url,
+                    reason,
+                    tally: Box::new(tally),
+                },
                 Err(error) => EnrollError::State(error),
             };
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::command::{CommandParts, Journal, MqttCarriage, at_the_hub};
+use actors::command::{CommandParts, Journal, MqttCarriage};
 use actors::outbox::Outbox;
 use actors::parts::{HubLink, Parts, Subnet, Word};
 use actors::reach::range::AddressRange;
@@ -24,7 +24,7 @@ use crate::config::{AgentConfig, RangeConfig};
 use crate::control::About;
 use crate::identity::keeper::IdentityKeeper;
 use crate::identity::refusals::Tally;
-use crate::identity::{self, Identity};
+use crate::identity::{self, Identity, IdentityError};
 use crate::site::Program;
 
 pub(crate) mod lives;
@@ -127,9 +127,15 @@ fn check_enabled(state_dir: &Path) -> Result<(), CliError> {
 /// Takes the identity over for this start, which is counted.
 fn keeper(state_dir: &Path, identity: Identity) -> Result<Arc<IdentityKeeper>, CliError> {
     let kept = IdentityKeeper::new(state_dir, identity);
-    kept.map(Arc::new).map_err(|error| {
-        CliError::new(Exit::BAD_CONFIG, error.to_string())
-            .try_next("look at the state folder; if the identity is lost: platen enroll --again")
+    kept.map(Arc::new).map_err(|error| match &error {
+        // A full disk has room again some day: whoever restarts us shall try.
+        IdentityError::Unusable { .. } => CliError::new(Exit::FAILED, error.to_string())
+            .because("the number of each start must be on disk before the hub is called")
+            .try_next("look at the disk of the state folder"),
+        IdentityError::Damaged { .. } | IdentityError::NoCertificate { .. } => {
+            CliError::new(Exit::BAD_CONFIG, error.to_string())
+                .try_next("enroll again: platen enroll --again URL CODE")
+        }
     })
 }
 
@@ -242,10 +248,11 @@ pub(crate) async fn parts(
 pub(crate) fn hub_link(config: &AgentConfig, keeper: Arc<IdentityKeeper>) -> HubLink {
     let identity = keeper.identity();
     let url = config.hub_url.clone().unwrap_or(identity.hub_url);
-    let mqtt = at_the_hub(&url, config.state_dir.clone());
+    let mqtt = config.mqtt.link(&url, &config.state_dir);
+    let mqtt = mqtt.map_err(|why| error!(%why, "there is no broker: no commands are taken"));
     HubLink {
         route: config.route.route.clone(),
-        mqtt,
+        mqtt: mqtt.ok(),
         ..HubLink::new(url, identity.authority, keeper)
     }
 }

@@ -189,6 +189,15 @@ impl HubConfig {
         Self::try_from(raw)
     }
 
+    /// By which name browsers on other machines reach the portal; none on a trial.
+    #[must_use]
+    pub fn portal_name(&self) -> Option<&str> {
+        let names = [&self.doors.portal_names, &self.names];
+        let name = names.into_iter().find_map(|names| names.first())?;
+        let is_local = name == "localhost" || name.starts_with("127.");
+        (!is_local).then_some(name)
+    }
+
     /// The address of this hub as agents are told it. `bound` is where the uplink listens.
     #[must_use]
     pub fn public_url(&self, bound: SocketAddr) -> String {

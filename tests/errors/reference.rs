@@ -1,6 +1,9 @@
 //! The page of the command line against what the programs say of themselves.
 
 use std::path::Path;
+use std::process::Command;
+
+use stories::program;
 
 use super::run;
 
@@ -42,5 +45,24 @@ fn the_reference_page_names_every_verb_and_help_fits_80_columns() {
         for verb in verbs {
             assert!(page.contains(&format!("`{verb}")), "cli.md misses `{verb}`");
         }
+    }
+}
+
+#[test]
+fn the_page_of_the_ports_is_what_the_program_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/reference/ports.md")).expect("the page");
+    for lang in ["en", "fr", "it", "de"] {
+        let table = Command::new(program("platen"))
+            .args(["ports", "--markdown", "--lang", lang, "--config"])
+            .arg(root.join("config/agent.toml"))
+            // An address, so that no name server of this machine is in the table.
+            .env("PLATEN_HUB__URL", "https://203.0.113.7")
+            .env("PLATEN_HUB__PROXY", "none")
+            .output()
+            .expect("platen runs");
+        let table = String::from_utf8(table.stdout).expect("text");
+        assert!(table.lines().count() > 4, "{table}");
+        assert!(page.contains(table.trim()), "ports.md is not this: {table}");
     }
 }

@@ -1,26 +1,18 @@
 //! What brings commands and takes outcomes: MQTT, or whatever a test puts in its place.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dial::mqtt::Version;
-use dial::{Destination, Dialer, Trust};
+use dial::{Dialer, Trust};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error};
 
 use crate::parts::HubLink;
-use crate::uplink::mqtt::{
-    CommandLine, Incoming, LineState, MqttDialect, MqttLink, MqttTransport, ReplyTo, Speaker,
-};
+use crate::uplink::mqtt::{CommandLine, Incoming, LineState, MqttLink, ReplyTo, Speaker};
 
 /// Outcomes that may wait to be sent; more are left to the hub's next question.
 const OUTCOMES_MAX: usize = 64;
-
-/// How long the line may be silent before each side asks after the other: most firewalls forget a
-/// connection no sooner than after five minutes, some home routers after two.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// How often an outcome is tried again that did not get through. The hub asks again every 30 s.
 const TRIES: u32 = 3;
@@ -81,21 +73,6 @@ impl MqttCarriage {
         };
         Some(Self { link, speaker })
     }
-}
-
-/// The line that an agent has unless its site configured another: a WebSocket at its hub's own
-/// address. None where that is no address. `folder` is the state folder.
-#[must_use]
-pub fn at_the_hub(url: &str, folder: PathBuf) -> Option<MqttLink> {
-    Some(MqttLink {
-        dialect: MqttDialect::Plain,
-        transport: MqttTransport::Wss,
-        broker: Destination::of_url(url).ok()?,
-        authority_pem: None,
-        version: Version::V5,
-        keep_alive: KEEP_ALIVE,
-        folder,
-    })
 }
 
 impl Carriage for MqttCarriage {

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-pub use self::carriage::{Carriage, Line, MqttCarriage, at_the_hub};
+pub use self::carriage::{Carriage, Line, MqttCarriage};
 use self::journal::{Beginning, Begun};
 pub use self::journal::{Journal, JournalError};
 use self::outcome::{Outcome, State};

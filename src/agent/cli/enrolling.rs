@@ -75,20 +75,20 @@ pub async fn run(args: EnrollArgs) -> Result<Exit, CliError> {
 /// Asks until somebody has decided, and tells a person what is waited for.
 async fn let_in(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
     let applicant = Applicant::new(order)?;
-    eprintln!(
-        "fingerprint of this agent's key: {}",
-        applicant.fingerprint()
-    );
     let mut waits = None;
     loop {
         let again = match (applicant.ask().await, waits) {
-            (Ok(Asked::Enrolled(identity)), _) => return Ok(*identity),
+            (Ok(Asked::Enrolled(identity)), _) => {
+                tell_fingerprint(&applicant);
+                return Ok(*identity);
+            }
             (Ok(Asked::Waits(again)), _) => again,
             // Whoever is waited for has not decided because the hub was away for a moment.
             (Err(EnrollError::Unreachable { .. } | EnrollError::Busy { .. }), Some(again)) => again,
             (Err(error), _) => return Err(error),
         };
         if waits.is_none() {
+            tell_fingerprint(&applicant);
             eprintln!(
                 "waiting for approval: at the hub, platen-hub agent pending shows the same \
                  fingerprint; then platen-hub agent approve NAME"
@@ -97,6 +97,12 @@ async fn let_in(order: Enrollment<'_>) -> Result<Identity, EnrollError> {
         waits = Some(again);
         tokio::time::sleep(again).await;
     }
+}
+
+/// What the hub shows of our key too.
+fn tell_fingerprint(applicant: &Applicant<'_>) {
+    let fingerprint = applicant.fingerprint();
+    eprintln!("fingerprint of this agent's key: {fingerprint}");
 }
 
 /// What a person needs to know of a disabled agent, whoever says it.
@@ -164,7 +170,7 @@ fn explain(error: &EnrollError, args: &EnrollArgs) -> CliError {
         EnrollError::Refused { tally, reason, .. } if tally.is_disabled() => {
             let tally = Tally {
                 why: reason.clone(),
-                ..tally.clone()
+                ..Tally::clone(tally)
             };
             explain_disabled(&tally)
         }

@@ -129,6 +129,7 @@ fn table(config: &AgentConfig) -> Table {
         ),
     ];
     all.insert("snmp".to_owned(), section(snmp));
+    all.insert("mqtt".to_owned(), config.mqtt.show().into());
     let log = [
         ("level", level(config).into()),
         ("format", format(config).into()),

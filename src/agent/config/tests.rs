@@ -53,7 +53,9 @@ fn the_sample_names_every_key_with_its_default() {
     assert_eq!(config.state_dir, Path::new(DEFAULT_STATE_DIR));
     let shown: toml::Table = toml::from_str(&config.show()).expect("show prints TOML");
     let written: toml::Table = toml::from_str(&uncommented).expect("TOML");
-    for section in ["lock", "hub", "schedule", "snmp", "masks", "outbox", "log"] {
+    for section in [
+        "lock", "hub", "schedule", "snmp", "mqtt", "masks", "outbox", "log",
+    ] {
         assert_eq!(
             shown[section], written[section],
             "[{section}] of the sample"

@@ -13,7 +13,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::refusals::Tally;
@@ -26,7 +26,16 @@ pub struct IdentityKeeper {
     state_dir: PathBuf,
     start: Start,
     current: Mutex<(Identity, Papers)>,
-    disabled: watch::Sender<bool>,
+    ending: watch::Sender<Option<Ending>>,
+}
+
+/// Why an agent cannot go on as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The hub has refused it too often.
+    Disabled,
+    /// It was enrolled anew while it ran: started again, it is who it is now.
+    EnrolledAnew,
 }
 
 impl IdentityKeeper {
@@ -42,15 +51,27 @@ impl IdentityKeeper {
             state_dir: state_dir.to_owned(),
             start: Start::begin(state_dir)?,
             current: Mutex::new((identity, papers)),
-            disabled: watch::Sender::default(),
+            ending: watch::Sender::default(),
         })
     }
 
-    /// Waits until the hub's refusals have disabled the agent.
-    pub async fn disabled(&self) {
-        let mut disabled = self.disabled.subscribe();
+    /// Waits until the hub's refusals end this agent.
+    pub async fn ended(&self) -> Ending {
+        let mut ending = self.ending.subscribe();
         // The sender is our own, so it is there for as long as anybody waits.
-        let _ = disabled.wait_for(|is_disabled| *is_disabled).await;
+        let ended = ending.wait_for(Option::is_some).await;
+        ended
+            .ok()
+            .and_then(|ended| *ended)
+            .unwrap_or(Ending::Disabled)
+    }
+
+    /// Whether the state folder holds another identity than the one in use.
+    fn is_enrolled_anew(&self) -> bool {
+        // Held over the look at the disk: a renewal is on disk a moment before it is in use.
+        let ours = self.locked();
+        let kept = Identity::load(&self.state_dir);
+        kept.is_ok_and(|kept| kept.is_some_and(|kept| kept.key != ours.0.key))
     }
 
     /// The identity as it is now.
@@ -107,18 +128,25 @@ impl Keeper for IdentityKeeper {
             ..self.identity()
         };
         let papers = papers(&identity).ok_or("the hub answered without a certificate")?;
+        let mut current = self.locked();
         identity
             .save(&self.state_dir)
             .map_err(|error| error.to_string())?;
-        *self.locked() = (identity, papers);
+        *current = (identity, papers);
         Ok(())
     }
 
     fn refused(&self, why: &str) -> Counted {
+        if self.is_enrolled_anew() {
+            // It is the old identity that is refused, and nobody's any more.
+            info!("enrolled anew while it ran; the agent ends, to be started as who it is now");
+            self.ending.send_replace(Some(Ending::EnrolledAnew));
+            return Counted::So(0);
+        }
         let hub_url = self.identity().hub_url;
         match Tally::note(&self.state_dir, (&hub_url, why), Timestamp::now()) {
             Ok(tally) if tally.is_disabled() => {
-                self.disabled.send_replace(true);
+                self.ending.send_replace(Some(Ending::Disabled));
                 Counted::Disabled
             }
             Ok(tally) => Counted::So(tally.refusals),
@@ -214,6 +242,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_refusals_of_an_old_identity_do_not_disable_the_new_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keeper = IdentityKeeper::new(folder.path(), identity(&key())).expect("kept");
+        identity(&key()).save(folder.path()).expect("enrolled anew");
+        for _ in 0..10 {
+            assert_eq!(keeper.refused("replaced"), Counted::So(0));
+        }
+        assert_eq!(keeper.ended().await, Ending::EnrolledAnew);
+        assert_eq!(Tally::load(folder.path()).expect("none"), Tally::default());
+    }
+
+    #[tokio::test]
     async fn the_fifth_refusal_is_told_and_a_success_forgets_four() {
         let folder = tempfile::tempdir().expect("a folder");
         let keeper = IdentityKeeper::new(folder.path(), identity(&key())).expect("kept");
@@ -225,7 +265,7 @@ mod tests {
             assert_eq!(keeper.refused("revoked"), Counted::So(count));
         }
         assert_eq!(keeper.refused("revoked"), Counted::Disabled);
-        keeper.disabled().await;
+        assert_eq!(keeper.ended().await, Ending::Disabled);
         assert!(Tally::load(folder.path()).expect("kept").is_disabled());
     }
 }

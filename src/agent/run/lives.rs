@@ -15,7 +15,7 @@ use super::{DRAIN_LIMIT, Means, parts};
 use crate::cli::{CliError, Exit};
 use crate::config::AgentConfig;
 use crate::control::{self, About};
-use crate::identity::keeper::IdentityKeeper;
+use crate::identity::keeper::{Ending, IdentityKeeper};
 use crate::remote::InEffect;
 use crate::site::Program;
 
@@ -58,19 +58,22 @@ async fn live(
     keeper: Option<&IdentityKeeper>,
     (shutdown, program): (impl Future<Output = ()>, &Program),
 ) -> Option<Exit> {
-    let disabled = async {
+    let refused = async {
         match keeper {
-            Some(keeper) => keeper.disabled().await,
+            Some(keeper) => keeper.ended().await,
             None => std::future::pending().await,
         }
     };
     let exit = tokio::select! {
         () = shutdown => Some(Exit::OK),
         () = program.wants_anew() => None,
-        () = disabled => {
-            error!("disabled after the hub's refusals; platen status says how to get out");
-            Some(Exit::REFUSED)
-        }
+        ending = refused => match ending {
+            Ending::Disabled => {
+                error!("disabled after the hub's refusals; platen status says how to get out");
+                Some(Exit::REFUSED)
+            }
+            Ending::EnrolledAnew => Some(Exit::FAILED),
+        },
         cause = life.ended() => {
             error!(%cause, "the supervisor died; start the agent again");
             return Some(Exit::FAILED);

@@ -189,7 +189,10 @@ impl Driver {
             hang_up(&its);
             ended
         });
-        Some(Piped(task, ours))
+        Some(Piped {
+            task: Some(task),
+            line: ours,
+        })
     }
 
     /// Subscribes to every filter: a broker that restarted has forgotten them.
@@ -241,11 +244,8 @@ impl Driver {
                         return lost(why.unwrap_or_else(|| HUNG_UP.to_owned()), since);
                     }
                 },
-                ended = &mut piped.0 => {
-                    let why = match ended {
-                        Ok(Err(why)) => why,
-                        Ok(Ok(())) | Err(_) => HUNG_UP.to_owned(),
-                    };
+                why = piped.ended() => {
+                    let why = why.unwrap_or_else(|| HUNG_UP.to_owned());
                     return self.hear_out(why, since).await;
                 }
                 order = self.orders.recv() => match order {
@@ -278,11 +278,13 @@ impl Driver {
 
     /// Ends a connection, and takes what paho still has of it: that was acknowledged, and would
     /// not come again.
-    async fn part(&mut self, piped: Piped) {
+    async fn part(&mut self, mut piped: Piped) {
         self.stand
             .send_if_modified(|standing| std::mem::take(&mut standing.is_connected));
         if self.paho.is_connected() {
             self.paho.disconnect().await;
+            // Its goodbye is on the way to the broker, who would say our will without it.
+            piped.words().await;
         }
         piped.end();
         let ends = Instant::now() + LOSS_TIMEOUT;
@@ -391,25 +393,41 @@ fn hang_up(line: &StdUnixStream) {
 /// The task that carries the octets, and our end of paho's connection. The task ends with this,
 /// the connection only by [`Piped::end`]: where the whole program goes, paho may be at its first
 /// word.
-struct Piped(JoinHandle<Result<(), String>>, StdUnixStream);
+struct Piped {
+    task: Option<JoinHandle<Result<(), String>>>,
+    line: StdUnixStream,
+}
 
 impl Piped {
-    fn end(self) {
-        hang_up(&self.1);
+    /// Ends when nothing is carried any more: why, in words, where it was not in order. Tells it
+    /// once.
+    async fn ended(&mut self) -> Option<String> {
+        let ended = match &mut self.task {
+            Some(task) => task.await,
+            None => return None,
+        };
+        self.task = None;
+        match ended {
+            Ok(ended) => ended.err(),
+            Err(_) => None,
+        }
     }
 
-    /// Why it ended, where it was not in order.
+    /// As [`Self::ended`], for a while.
     async fn words(&mut self) -> Option<String> {
-        match timeout(LOSS_TIMEOUT, &mut self.0).await {
-            Ok(Ok(Err(why))) => Some(why),
-            _ => None,
-        }
+        timeout(LOSS_TIMEOUT, self.ended()).await.ok().flatten()
+    }
+
+    fn end(self) {
+        hang_up(&self.line);
     }
 }
 
 impl Drop for Piped {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

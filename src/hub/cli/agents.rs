@@ -11,6 +11,7 @@ use crate::cli::{approvals, bound, open, plain, say};
 use crate::config::HubConfig;
 use crate::door::code::Code;
 use crate::store::agents::AgentRow;
+use crate::store::approvals::grouped;
 use crate::store::holders::REFUSALS_MAX;
 use crate::store::invitations::Invited;
 use crate::store::{Store, Tenant};
@@ -203,7 +204,7 @@ async fn show(config: &HubConfig, wanted: &str, json: bool) -> Result<Exit, Comp
         ("site", plain(&agent.site)),
         ("id", agent.id.clone()),
         ("state", state(agent)),
-        ("key", approvals::grouped(&agent.key_hash)),
+        ("key", grouped(&agent.key_hash)),
         ("enrolled", agent.enrolled.to_string()),
         ("certificate", format!("until {}", agent.certificate_until)),
         ("last poll", last_poll(agent)),

@@ -9,23 +9,10 @@ use crate::cli::complaint::{Complaint, Exit};
 use crate::cli::{open, plain, say};
 use crate::config::HubConfig;
 use crate::store::Tenant;
-use crate::store::approvals::Pending;
+use crate::store::approvals::{Pending, grouped};
 
 /// Fewest digits of a fingerprint that name a key: 32 bits, so that two are never taken for one.
 const DIGITS_MIN: usize = 8;
-
-/// Digits of a fingerprint that stand together: what an ear keeps.
-const GROUP_LEN: usize = 4;
-
-/// A fingerprint as people read it to each other.
-pub(super) fn grouped(key_hash: &str) -> String {
-    let digits: Vec<char> = plain(key_hash).chars().collect();
-    let groups: Vec<String> = digits
-        .chunks(GROUP_LEN)
-        .map(|group| group.iter().collect())
-        .collect();
-    groups.join(" ")
-}
 
 /// Lists who waits.
 pub(super) async fn pending(config: &HubConfig, json: bool) -> Result<Exit, Complaint> {
@@ -159,10 +146,5 @@ mod tests {
             "too few digits"
         );
         assert_eq!(found("c").unwrap_err().exit, Exit::NOTHING);
-    }
-
-    #[test]
-    fn a_fingerprint_is_grouped_for_the_ear() {
-        assert_eq!(grouped("0123456789ab"), "0123 4567 89ab");
     }
 }

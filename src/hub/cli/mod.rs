@@ -18,6 +18,7 @@ use crate::store::Store;
 
 pub mod agents;
 pub mod approvals;
+pub mod broker;
 pub mod cmd;
 pub mod complaint;
 pub mod health;
@@ -80,6 +81,9 @@ enum Verb {
     /// Order something of an agent, and see what comes of it
     #[command(subcommand)]
     Cmd(cmd::CmdVerb),
+    /// Prepare a broker that somebody else runs
+    #[command(subcommand)]
+    Broker(broker::BrokerVerb),
     /// Ask the running hub whether it is well
     Health,
     /// Print or check the configuration
@@ -118,6 +122,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Complaint> {
         Verb::Agent(verb) => agents::run(verb, &config).await,
         Verb::Printer(verb) => printers::run(verb, &config).await,
         Verb::Cmd(verb) => cmd::run(verb, &config).await,
+        Verb::Broker(verb) => broker::run(verb, &config),
         Verb::Health => health::health(&config).await,
         Verb::Config(ConfigVerb::Default | ConfigVerb::Validate) => Ok(say_valid(file.as_deref())),
     }
@@ -148,6 +153,9 @@ async fn setup_link(
         .await?;
     say(format!("http://{portal}/enter/{}", token.reveal()))?;
     eprintln!("opens the portal once, within 24 hours, in a browser on this machine");
+    if let Some(name) = config.portal_name() {
+        eprintln!("in a browser elsewhere, write https://{name} in place of http://{portal}");
+    }
     Ok(Exit::OK)
 }
 

@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod code;
 pub mod command;
 mod enrolling;
+pub mod external;
 pub mod front;
 pub mod mqtt;
 pub mod opening;

@@ -12,6 +12,18 @@ const LISTED_MAX: i64 = 100;
 /// Refusals of one network within [`REFUSALS_WINDOW`] from which on they are no slip of a hand.
 const REFUSALS_TOLD_MIN: i64 = 5;
 
+/// Digits of a fingerprint that stand together: what an ear keeps.
+const GROUP_LEN: usize = 4;
+
+/// A key's fingerprint as people read it to each other.
+#[must_use]
+pub fn grouped(key_hash: &str) -> String {
+    let is_digit = |sign: &char| sign.is_ascii_hexdigit();
+    let digits: Vec<char> = key_hash.chars().filter(is_digit).collect();
+    let groups = digits.chunks(GROUP_LEN).map(|group| group.iter().collect());
+    groups.collect::<Vec<String>>().join(" ")
+}
+
 /// A key that waits for a person's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
@@ -216,5 +228,13 @@ impl Store {
             agent_name: row.agent_name,
         });
         Ok(guesses.chain(closed).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_fingerprint_is_grouped_for_the_ear() {
+        assert_eq!(super::grouped("0123456789ab"), "0123 4567 89ab");
     }
 }

@@ -38,6 +38,7 @@ pub fn credential(
     }
     type Public = <X25519HkdfSha256 as Kem>::PublicKey;
     let key = Public::from_bytes(sealing_key).map_err(|_| SealError::Key)?;
+    // As the agent opens it: no other agent can, and under no other name.
     let aad = format!("{agent}\n{name}");
     let (encapsulated, ciphertext) = single_shot_seal::<
         ChaCha20Poly1305,

@@ -23,7 +23,9 @@ use super::text::{age, ago, count, counted, instant};
 use super::words::{level, printer_name, supply_name, total, total_unit};
 use super::{PageError, PortalState, page};
 use crate::meter::day_of;
+use crate::store::StoreError;
 use crate::store::agents::AgentRow;
+use crate::store::approvals::grouped;
 use crate::store::printers::{PrinterRow, Which};
 
 /// Printers in one page. A thousand rows are 700 kB of HTML; who has more searches.
@@ -125,6 +127,7 @@ struct FleetPage {
     is_narrowed: bool,
     ask: Ask,
     unheard: Vec<Unheard>,
+    enrollments: Vec<String>,
     agents: Vec<Agent>,
     has_polled: bool,
 }
@@ -154,6 +157,7 @@ pub async fn show(
     };
     let mut fleet = build(&printers, ask, seen);
     fleet.chart = Chart::of(&days);
+    fleet.enrollments = enrollments(&state, now).await?;
     page(&fleet)
 }
 
@@ -208,6 +212,7 @@ fn build(printers: &[PrinterRow], ask: Ask, now: Now<'_>) -> FleetPage {
         is_narrowed: !ask.show.is_empty() || !words.is_empty(),
         ask,
         unheard: unheard(now),
+        enrollments: Vec::new(),
         has_polled: now.agents.iter().any(|agent| agent.last_poll.is_some()),
         agents: now
             .agents
@@ -215,6 +220,22 @@ fn build(printers: &[PrinterRow], ask: Ask, now: Now<'_>) -> FleetPage {
             .map(|agent| Agent::of(agent, now))
             .collect(),
     }
+}
+
+/// Whom a person should let in or turn down, and what is wrong with enrollments.
+async fn enrollments(state: &PortalState, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    let pending = state.store.pending(&state.tenant, now).await?;
+    let alarms = state.store.enrollment_alarms(&state.tenant, now).await?;
+    let pending = pending.into_iter().map(|one| {
+        format!(
+            "{} waits for approval, with a key of fingerprint {}: platen-hub agent approve {}",
+            one.agent_name,
+            grouped(&one.key_hash),
+            one.agent_name
+        )
+    });
+    let alarms = alarms.into_iter().map(|alarm| alarm.to_string());
+    Ok(pending.chain(alarms).collect())
 }
 
 /// The agents whose printers may have changed since: of those without printers the last table tells.

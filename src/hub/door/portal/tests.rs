@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{PortalState, router};
 use crate::command_key::CommandKey;
 use crate::permission::Rights;
+use crate::store::invitations::{self, Enrollment, Invited};
 use crate::store::{Store, Tenant};
 
 #[tokio::test]
@@ -179,6 +180,62 @@ async fn an_empty_fleet_names_the_next_step() {
         "one step, not a choice"
     );
     assert!(answer.body.contains("platen-hub agent invite"));
+}
+
+#[tokio::test]
+async fn the_fleet_tells_who_waits_who_fails_and_who_is_set_aside() {
+    let portal = Portal::open().await;
+    let (now, tenant) = (Timestamp::now(), Tenant::DEFAULT);
+    let invite = async |name: &'static str, approval| {
+        let invited = Invited {
+            name,
+            site: "",
+            approval,
+        };
+        let kept = portal.store.invite(&tenant, invited, name, now);
+        kept.await.unwrap();
+        let answer = portal.store.invitation(&tenant, name, now).await.unwrap();
+        let invitations::Answer::Open(invitation) = answer else {
+            panic!("{answer:?}")
+        };
+        invitation
+    };
+    let waits = invite("lyon", true).await;
+    let asked = ("0123456789abcdef", "10.0.0.1");
+    let kept = portal.store.ask_approval(&tenant, &waits, asked, now);
+    assert!(kept.await.unwrap());
+    let failed = invite("nice", false).await;
+    for _ in 0..5 {
+        let failed = portal.store.invitation_failed(&tenant, &failed);
+        assert!(failed.await.unwrap());
+    }
+    let aside = invite("<b>paris", false).await;
+    let enrollment = Enrollment {
+        invitation: &aside,
+        fingerprint: "a",
+        key_hash: "0a",
+        sealing_key: None,
+        until: now + SignedDuration::from_hours(24),
+        version: "0.1.0",
+    };
+    let enrolled = portal.store.enroll(&tenant, &enrollment, now);
+    assert!(enrolled.await.unwrap());
+    let kept = portal
+        .store
+        .quarantine(&tenant, &aside.agent, "two <i>hold it", now);
+    kept.await.unwrap();
+
+    let page = portal.get("/", &portal.session().await).await.body;
+
+    for words in [
+        "lyon waits for approval",
+        "0123 4567 89ab cdef",
+        "the code for nice was closed",
+        "quarantined: two",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("<i>hold") && !page.contains("<b>paris"));
 }
 
 #[tokio::test]
