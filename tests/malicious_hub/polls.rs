@@ -1,7 +1,7 @@
 //! A hub that lies in its replies: to polls, and to an agent that renews its certificate.
 //!
 //! The agent's own identity on disk, its own uplink, real TLS. What the hub says is one lie after the
-//! other; then it is honest, and every report must come to it all the same.
+//! other; then it is honest, and the agent must go on reporting to it as if nothing had been.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -254,12 +254,10 @@ impl Uplink for Desk {
 }
 
 impl Desk {
-    /// Keeps what comes. Of an epoch that it has not heard of it asks for everything once: what it
-    /// said before was a lie.
+    /// Keeps what comes, and says how far it is whole from where it began to listen.
     fn honest(&self, request: &v1::PollRequest) -> v1::PollReply {
         let epoch = request.epoch;
         let mut kept = self.0.kept.lock().expect("the reports");
-        let is_new = !kept.iter().any(|(of, _)| *of == epoch);
         kept.extend(
             request
                 .reports
@@ -276,10 +274,10 @@ impl Desk {
         );
         v1::PollReply {
             epoch,
-            acked: if is_new { 0 } else { last },
+            acked: last,
             next_poll_secs: 1,
             report_at_once: true,
-            resend_from: u64::from(is_new),
+            resend_from: 0,
         }
     }
 }
