@@ -120,14 +120,15 @@ fn say_valid(file: Option<&Path>) -> Exit {
 
 async fn setup_link(config: &HubConfig) -> Result<Exit, Complaint> {
     let (store, _) = open(config).await?;
-    let portal = bound(config)?.portal;
+    let bound = bound(config)?;
+    let portal = bound.portal;
     let token = store
         .portal_link_create(&crate::store::Tenant::DEFAULT, jiff::Timestamp::now())
         .await?;
     say(format!("http://{portal}/enter/{}", token.reveal()))?;
     eprintln!("opens the portal once, within 24 hours, in a browser on this machine");
-    if let Some(name) = config.portal_name() {
-        eprintln!("in a browser elsewhere, write https://{name} in place of http://{portal}");
+    if let Some(url) = config.portal_url(bound.portal_https.unwrap_or(bound.uplink)) {
+        eprintln!("in a browser elsewhere, write {url} in place of http://{portal}");
     }
     Ok(Exit::OK)
 }
