@@ -464,6 +464,8 @@ async fn a_renewed_connection_keeps_the_session() {
         speaker.publish("t", vec![n]).await.unwrap();
         while heard <= n {
             match next(&mut events).await {
+                // Its acknowledgement was on the way: QoS 1 may repeat it.
+                Event::Message(letter) if heard > 0 && letter.payload == [heard - 1] => {}
                 Event::Message(letter) => {
                     assert_eq!(letter.payload, [heard]);
                     heard += 1;
