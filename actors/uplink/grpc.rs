@@ -324,7 +324,7 @@ pub async fn would_send(
 }
 
 /// What dials the hub: its own CA is believed, our certificate shown.
-fn dialer(hub: &HubLink, papers: &Papers) -> Result<Dialer, TrustError> {
+pub(super) fn dialer(hub: &HubLink, papers: &Papers) -> Result<Dialer, TrustError> {
     let key = String::from_utf8_lossy(papers.key_pem.expose()).into_owned();
     let trust = Trust {
         roots_pem: hub.authority_pem.clone(),

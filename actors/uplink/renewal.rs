@@ -5,17 +5,23 @@
 //! clock that only counts. What fails is tried again with the uplink's own backoff, and becomes an
 //! alarm when less than a quarter of its life is left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{CertificateError, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::grpc::{Link, PollError};
+use super::grpc::{Link, PollError, dialer};
 use crate::backoff::{Backoff, chance};
 use crate::keeper::{KeyChoice, Papers};
 use crate::parts::HubLink;
+use crate::reach::credential::Secret;
 
 /// Why there is no new certificate.
 #[derive(Debug, thiserror::Error)]
@@ -50,10 +56,49 @@ async fn attempt(hub: &HubLink, key: KeyChoice, deadline: Duration) -> Result<()
     let request = off_thread(move || keeper.request(key)).await?;
     let mut link = Link::open(hub, deadline).await?;
     let certificate_pem = link.renew(request.pem).await?;
+    let key_pem = request.key_pem.clone();
+    check(hub, &certificate_pem, key_pem)?;
     let keeper = hub.keeper.clone();
     off_thread(move || keeper.replace(certificate_pem, request.key_pem)).await?;
     info!(hub = %hub.url, until = %hub.keeper.current().until, "the certificate was renewed");
     Ok(())
+}
+
+/// Whether a certificate is for our key and of the hub's own authority, before it takes the place of
+/// one that works: a hub that sends another must not end our identity with it.
+fn check(hub: &HubLink, certificate_pem: &str, key_pem: Secret) -> Result<(), PollError> {
+    let foreign = |why: String| {
+        PollError::Keeping(format!(
+            "the hub sent a certificate that is not ours: {why}"
+        ))
+    };
+    let now = Timestamp::now();
+    let papers = Papers {
+        certificate_pem: certificate_pem.to_owned(),
+        key_pem,
+        from: now,
+        until: now,
+    };
+    dialer(hub, &papers).map_err(|error| foreign(error.to_string()))?;
+    let read = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes());
+    let certificate = read(certificate_pem).map_err(|error| foreign(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    let authority = read(&hub.authority_pem).map_err(|error| foreign(error.to_string()))?;
+    roots
+        .add(authority)
+        .map_err(|error| foreign(error.to_string()))?;
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
+        .build()
+        .map_err(|error| foreign(error.to_string()))?;
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    match verifier.verify_client_cert(&certificate, &[], UnixTime::now()) {
+        // Whether it is in its time is told by a clock that may be wrong here; the alarm says so.
+        Ok(_)
+        | Err(rustls::Error::InvalidCertificate(
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
+        )) => Ok(()),
+        Err(error) => Err(foreign(error.to_string())),
+    }
 }
 
 /// Disk work, off the runtime's threads.
@@ -183,7 +228,6 @@ fn share(papers: &Papers, part: i32) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reach::credential::Secret;
 
     const LIFE: Duration = Duration::from_secs(24 * 3600);
 

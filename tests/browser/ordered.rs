@@ -102,9 +102,7 @@ pub(crate) async fn a_form_is_sent(browser: &Browser) -> String {
                 document.querySelector('#reason').value = 'user says it is off';\
                 document.querySelector('form.order button').click()";
     browser.run(fill).await;
-    let alert = "return document.querySelector('[role=alert]')?.innerText ?? ''";
-    let complaint = browser.words(alert).await;
-    assert!(complaint.contains("write one address"), "{complaint}");
+    comes(browser, "write one address").await;
     let kept = "return document.querySelector('#reason').value";
     assert_eq!(
         browser.words(kept).await,
@@ -114,6 +112,7 @@ pub(crate) async fn a_form_is_sent(browser: &Browser) -> String {
     let cure = "document.querySelector('#target').value = '10.20.4.17';\
                 document.querySelector('form.order button').click()";
     browser.run(cure).await;
+    comes(browser, "What has happened").await;
     let place = browser.words("return location.pathname").await;
     let (_, id) = place.rsplit_once("/commands/").expect(&place);
     id.to_owned()

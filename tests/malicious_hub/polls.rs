@@ -14,7 +14,10 @@ use agent::identity::Identity;
 use agent::identity::keeper::IdentityKeeper;
 use proto::v1;
 use proto::v1::uplink_server::{Uplink, UplinkServer};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Identity as TlsIdentity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
@@ -135,9 +138,10 @@ impl Liar {
         *self.heard.renewals.lock().expect("the renewals")
     }
 
-    /// What it has of an epoch when it is honest.
-    pub fn kept(&self) -> BTreeSet<(u64, u64)> {
-        self.heard.kept.lock().expect("the reports").clone()
+    /// The numbers of the reports that it has, of whatever epoch.
+    pub fn kept(&self) -> BTreeSet<u64> {
+        let kept = self.heard.kept.lock().expect("the reports");
+        kept.iter().map(|(_, sequence)| *sequence).collect()
     }
 
     /// Whether the agent's identity on disk is what it was.
@@ -165,6 +169,14 @@ fn stranger() -> (String, String) {
     (certificate.pem(), key.serialize_pem())
 }
 
+/// The key of a request, certified by another authority than the agent's.
+fn by_a_stranger(request: &str) -> String {
+    let key = KeyPair::generate().expect("a key");
+    let issuer = Issuer::new(authority(), key);
+    let request = CertificateSigningRequestParams::from_pem(request).expect("a request");
+    request.signed_by(&issuer).expect("a certificate").pem()
+}
+
 fn serve(listener: TcpListener, tls: ServerTlsConfig, heard: Arc<Heard>) {
     listener.set_nonblocking(true).expect("a listener");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
@@ -186,17 +198,17 @@ struct Desk(Arc<Heard>);
 
 #[tonic::async_trait]
 impl Uplink for Desk {
-    /// One after the other: of another authority and key, nonsense, nothing.
+    /// One after the other: for another key, our key by another authority, nonsense.
     async fn renew(
         &self,
-        _: Request<v1::RenewRequest>,
+        request: Request<v1::RenewRequest>,
     ) -> Result<Response<v1::RenewReply>, Status> {
         let mut renewals = self.0.renewals.lock().expect("the renewals");
         *renewals += 1;
         let certificate = match *renewals % 3 {
             1 => self.0.stranger.lock().expect("the stranger").0.clone(),
-            2 => "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
-            _ => String::new(),
+            2 => by_a_stranger(&request.into_inner().signing_request),
+            _ => "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
         };
         Ok(Response::new(v1::RenewReply { certificate }))
     }
@@ -242,37 +254,32 @@ impl Uplink for Desk {
 }
 
 impl Desk {
-    /// Keeps what comes, and asks for what is missing before it.
+    /// Keeps what comes. Of an epoch that it has not heard of it asks for everything once: what it
+    /// said before was a lie.
     fn honest(&self, request: &v1::PollRequest) -> v1::PollReply {
         let epoch = request.epoch;
         let mut kept = self.0.kept.lock().expect("the reports");
-        let whole = |kept: &BTreeSet<(u64, u64)>| {
-            let mut whole = 0;
-            while kept.contains(&(epoch, whole + 1)) {
-                whole += 1;
-            }
-            whole
-        };
-        let before = whole(&kept);
+        let is_new = !kept.iter().any(|(of, _)| *of == epoch);
         kept.extend(
             request
                 .reports
                 .iter()
                 .map(|report| (epoch, report.sequence)),
         );
-        let first = request.reports.first().map(|report| report.sequence);
-        let has_gap = first.is_some_and(|first| first > before + 1);
-        let is_new_here = first.is_none() && before == 0;
+        let mut of_epoch = kept
+            .range((epoch, 0)..=(epoch, u64::MAX))
+            .map(|(_, it)| *it);
+        let first = of_epoch.next().unwrap_or(0);
+        let last = of_epoch.fold(
+            first,
+            |last, next| if next == last + 1 { next } else { last },
+        );
         v1::PollReply {
             epoch,
-            acked: if has_gap { 0 } else { whole(&kept) },
+            acked: if is_new { 0 } else { last },
             next_poll_secs: 1,
             report_at_once: true,
-            resend_from: if has_gap || is_new_here {
-                before + 1
-            } else {
-                0
-            },
+            resend_from: u64::from(is_new),
         }
     }
 }

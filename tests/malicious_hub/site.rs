@@ -208,10 +208,10 @@ impl Site {
         self.folder.path().join("hub.json").exists()
     }
 
-    /// The spool's epoch, the last number it gave, and how many reports wait.
-    pub fn spool(&self) -> (u64, u64, u64) {
+    /// The last number that the spool gave, and how many reports wait.
+    pub fn spool(&self) -> (u64, u64) {
         let stats = self.spool.stats();
-        (stats.epoch, stats.last.0, stats.waiting)
+        (stats.last.0, stats.waiting)
     }
 
     /// Ends the agent.

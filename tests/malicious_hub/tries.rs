@@ -22,13 +22,16 @@ pub enum Expected {
     Expired,
 }
 
+/// Makes what is delivered to a site.
+type Make = Box<dyn Fn(&Site) -> Vec<u8> + Send + Sync>;
+
 /// One try.
 pub struct Try {
     /// What is tried.
     pub name: &'static str,
     /// What it must come to.
     pub expected: Expected,
-    make: Box<dyn Fn(&Site) -> Vec<u8> + Send + Sync>,
+    make: Make,
 }
 
 impl Try {
@@ -196,7 +199,7 @@ pub fn beyond_the_ceiling() -> Vec<Try> {
     vec![
         widened("the subnet above the ceiling", beyond, &["127.61.0.0/24"]),
         widened("a neighbor of the ceiling", beyond, &["127.61.0.16"]),
-        widened("everything", beyond, &["0.0.0.0/0"]),
+        widened("everything", "addresses", &["0.0.0.0/0"]),
         widened("the cloud's metadata", beyond, &["169.254.169.254"]),
         widened("ourselves", beyond, &["127.0.0.1"]),
         widened(

@@ -189,115 +189,72 @@ pub(super) enum CmdVerb {
 
 /// Does what was asked about commands.
 pub(super) async fn run(verb: CmdVerb, config: &HubConfig) -> Result<Exit, Complaint> {
-    match verb {
-        CmdVerb::Ls { agent, json } => list(config, &agent, json).await,
-        CmdVerb::Show { id, json } => show(config, &id, json).await,
-        ordering => {
-            let (store, _) = open(config).await?;
-            let (name, ordered, given) = ordering.taken_apart()?;
-            let agent = agent_named(&store, &name).await?;
-            let order = ordered.for_agent(&agent)?;
-            give(config, &store, &agent, (&order, &given)).await
-        }
+    match &verb {
+        CmdVerb::Ls { agent, json } => return list(config, agent, *json).await,
+        CmdVerb::Show { id, json } => return show(config, id, *json).await,
+        _ => {}
     }
-}
-
-/// An order, or a configuration whose credentials are still to be sealed to the agent.
-enum Ordered {
-    Ready(Order),
-    Configure(ConfigureArgs),
+    let Some((name, given)) = verb.given() else {
+        return Err(Complaint::new(Exit::FAILED, "nothing is ordered by this"));
+    };
+    let (store, _) = open(config).await?;
+    let agent = agent_named(&store, name).await?;
+    let order = verb.order(&agent)?;
+    give(config, &store, &agent, (&order, given)).await
 }
 
 impl CmdVerb {
-    /// Of whom, what, and how.
-    fn taken_apart(self) -> Result<(String, Ordered, Given), Complaint> {
-        let (agent, order, given) = match self {
-            Self::Read {
-                agent,
-                device,
-                given,
-            } => (agent, Order::Read(device), given),
-            Self::Discover {
-                agent,
-                subnet,
-                given,
-            } => (agent, Order::Discover(subnet), given),
-            Self::Ping {
-                agent,
-                address,
-                count,
-                given,
-            } => (agent, Order::Ping { address, count }, given),
-            Self::Check {
-                agent,
-                address,
-                given,
-            } => (agent, Order::Check(address), given),
-            Self::Walk {
-                agent,
-                address,
-                given,
-            } => (agent, Order::Walk(address), given),
-            Self::Zebra {
-                agent,
-                zebra,
-                given,
-            } => (agent, zebra.order()?, given),
-            Self::Lpr {
-                agent,
-                device,
-                queue,
-                given,
-            } => (agent, Order::Lpr { device, queue }, given),
-            Self::Configure {
-                agent,
-                configuration,
-                given,
-            } => {
-                return Ok((agent, Ordered::Configure(configuration), given));
-            }
-            Self::TunnelOpen {
-                agent,
-                ticket,
-                given,
-            } => {
-                let ticket = read_file(&ticket)?;
-                (agent, Order::TunnelOpen { ticket }, given)
-            }
-            Self::TunnelClose {
-                agent,
-                session,
-                given,
-            } => (agent, Order::TunnelClose { session }, given),
-            Self::Release {
-                agent,
-                device,
-                given,
-            } => (agent, Order::Release(device), given),
-            Self::Rotate { agent, given } => (agent, Order::Rotate, given),
-            Self::Diag { agent, given } => (agent, Order::Diag, given),
-            Self::Update {
-                agent,
-                version,
-                given,
-            } => {
-                let version = version.unwrap_or_default();
-                (agent, Order::Update { version }, given)
-            }
-            Self::Ls { .. } | Self::Show { .. } => {
-                return Err(Complaint::new(Exit::FAILED, "nothing is ordered by this"));
-            }
-        };
-        Ok((agent, Ordered::Ready(order), given))
-    }
-}
-
-impl Ordered {
-    fn for_agent(self, agent: &AgentRow) -> Result<Order, Complaint> {
+    /// Of whom it is ordered, and how; none of what orders nothing.
+    fn given(&self) -> Option<(&str, &Given)> {
         match self {
-            Self::Ready(order) => Ok(order),
-            Self::Configure(args) => Ok(Order::Configure(configuration(args, agent)?)),
+            Self::Read { agent, given, .. }
+            | Self::Discover { agent, given, .. }
+            | Self::Ping { agent, given, .. }
+            | Self::Check { agent, given, .. }
+            | Self::Walk { agent, given, .. }
+            | Self::Zebra { agent, given, .. }
+            | Self::Lpr { agent, given, .. }
+            | Self::Configure { agent, given, .. }
+            | Self::TunnelOpen { agent, given, .. }
+            | Self::TunnelClose { agent, given, .. }
+            | Self::Release { agent, given, .. }
+            | Self::Rotate { agent, given }
+            | Self::Diag { agent, given }
+            | Self::Update { agent, given, .. } => Some((agent, given)),
+            Self::Ls { .. } | Self::Show { .. } => None,
         }
+    }
+
+    /// What it orders of this agent.
+    fn order(&self, of: &AgentRow) -> Result<Order, Complaint> {
+        Ok(match self {
+            Self::Read { device, .. } => Order::Read(device.clone()),
+            Self::Discover { subnet, .. } => Order::Discover(subnet.clone()),
+            Self::Ping { address, count, .. } => Order::Ping {
+                address: *address,
+                count: *count,
+            },
+            Self::Check { address, .. } => Order::Check(*address),
+            Self::Walk { address, .. } => Order::Walk(*address),
+            Self::Zebra { zebra, .. } => zebra.order()?,
+            Self::Lpr { device, queue, .. } => Order::Lpr {
+                device: device.clone(),
+                queue: queue.clone(),
+            },
+            Self::Configure { configuration, .. } => Order::Configure(wanted(configuration, of)?),
+            Self::TunnelOpen { ticket, .. } => Order::TunnelOpen {
+                ticket: read_file(ticket)?,
+            },
+            Self::TunnelClose { session, .. } => Order::TunnelClose {
+                session: session.clone(),
+            },
+            Self::Release { device, .. } => Order::Release(device.clone()),
+            Self::Rotate { .. } => Order::Rotate,
+            Self::Diag { .. } | Self::Ls { .. } | Self::Show { .. } => Order::Diag,
+            Self::Update { version, .. } => Order::Update {
+                version: version.clone().unwrap_or_default(),
+            },
+        })
     }
 }
 
@@ -343,31 +300,27 @@ async fn agent_named(store: &Store, name_or_id: &str) -> Result<AgentRow, Compla
 }
 
 /// A configuration with every community sealed to the agent.
-fn configuration(args: ConfigureArgs, agent: &AgentRow) -> Result<Configuration, Complaint> {
+fn wanted(args: &ConfigureArgs, agent: &AgentRow) -> Result<Configuration, Complaint> {
     let mut ranges: BTreeMap<String, Range> = BTreeMap::new();
-    let mut lists = |given: Vec<(String, Vec<String>)>,
-                     list: fn(&mut Range) -> &mut Vec<String>| {
+    let mut lists = |given: &[(String, Vec<String>)], list: fn(&mut Range) -> &mut Vec<String>| {
         for (label, items) in given {
             let range = ranges.entry(label.clone()).or_default();
-            range.label = label;
-            list(range).extend(items);
+            range.label.clone_from(label);
+            list(range).extend(items.iter().cloned());
         }
     };
-    lists(args.range, |range| &mut range.addresses);
-    lists(args.exclude, |range| &mut range.exclude);
-    lists(args.using, |range| &mut range.credentials);
+    lists(&args.range, |range| &mut range.addresses);
+    lists(&args.exclude, |range| &mut range.exclude);
+    lists(&args.using, |range| &mut range.credentials);
     let mut credentials = Vec::new();
-    let versions = [("2c", args.credential), ("1", args.credential_v1)];
-    for (version, (name, file)) in versions
-        .into_iter()
-        .flat_map(|(version, given)| given.into_iter().map(move |it| (version, it)))
-    {
-        let sealed = sealed(agent, &name, &file)?;
-        credentials.push(Credential {
-            name,
-            version,
-            sealed,
-        });
+    for (version, given) in [("2c", &args.credential), ("1", &args.credential_v1)] {
+        for (name, file) in given {
+            credentials.push(Credential {
+                name: name.clone(),
+                version,
+                sealed: sealed(agent, name, file)?,
+            });
+        }
     }
     Ok(Configuration {
         read_every: args.read_every,

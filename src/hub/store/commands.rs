@@ -26,7 +26,7 @@ const TURN_MAX: i64 = 200;
 const LIST_MAX: i64 = 100;
 
 /// How long after its end an answer may be under way.
-pub const GRACE: Duration = Duration::from_mins(2);
+pub const GRACE: Duration = Duration::from_secs(30);
 
 /// How long after its end a command that was begun may go on: the longest sweep and more.
 pub const RUN_MAX: Duration = Duration::from_mins(65);

@@ -85,7 +85,7 @@ enum ZebraWord {
 
 impl ZebraArgs {
     /// The order, if everything is there that it needs.
-    pub(super) fn order(self) -> Result<Order, Complaint> {
+    pub(super) fn order(&self) -> Result<Order, Complaint> {
         let action = match self.action {
             ZebraWord::Calibrate => Zebra::Calibrate,
             ZebraWord::Feed => Zebra::Feed,
@@ -93,7 +93,8 @@ impl ZebraArgs {
             ZebraWord::Reset => Zebra::Reset,
             ZebraWord::SendStoredLabel => Zebra::SendStoredLabel,
             ZebraWord::SetVariable => {
-                let (Some(variable), Some(value)) = (self.variable, self.value) else {
+                let (Some(variable), Some(value)) = (self.variable.clone(), self.value.clone())
+                else {
                     return Err(Complaint::new(Exit::FAILED, "which variable, and to what?")
                         .try_next("add --variable NAME --value TEXT"));
                 };
@@ -101,7 +102,7 @@ impl ZebraArgs {
             }
         };
         Ok(Order::Zebra {
-            device: self.device,
+            device: self.device.clone(),
             action,
         })
     }
