@@ -15,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 use tonic::Code as GrpcCode;
 
 use crate::door::tests::{Enrolled, PATIENCE, Site, assert_refused};
+use crate::permission::Rights;
 use crate::store::Tenant;
 
 /// What an HTTP/1.1 request is answered: status, and all of it.
@@ -75,7 +76,11 @@ async fn the_portal_opens_over_https_with_a_cookie_for_this_host_alone() {
     let site = Site::start().await;
     let link = site
         .store
-        .portal_link_create(&Tenant::DEFAULT, Timestamp::now())
+        .portal_link_create(
+            &Tenant::DEFAULT,
+            ("anna", &Rights::usual()),
+            Timestamp::now(),
+        )
         .await
         .unwrap();
     let closed = site.ask(None, "/", HOST).await;
