@@ -64,7 +64,7 @@ async fn nothing_is_sent_but_what_the_table_lists_and_nothing_listens() {
     a_whole_run(&mut site).await;
     filter.was_kept(
         &site,
-        "enrollment, discovery, readings, an outage and a check",
+        "enrollment, discovery, readings, a check, commands, an outage",
     );
 
     let _proxy = proxy_runs(&network, &site).await;
@@ -85,7 +85,7 @@ async fn nothing_is_sent_but_what_the_table_lists_and_nothing_listens() {
     the_filter_sees_what_is_outside(&network, &filter);
 }
 
-/// Discovery, readings, a hub that goes and comes back, and a check meanwhile.
+/// Discovery, readings, a check, commands, and a hub that goes and comes back.
 async fn a_whole_run(site: &mut Site<'_>) {
     site.agent_is_started();
     let read = |site: &Site<'_>, least: u64| {
@@ -105,6 +105,8 @@ async fn a_whole_run(site: &mut Site<'_>) {
     let word = format!("{FOUND} printers");
     assert!(checked.to_string().contains(&word), "{checked}");
 
+    commands_are_done(site);
+
     site.hub_is_killed();
     until("reports gather in the spool", PATIENCE, || {
         let waiting = site
@@ -119,6 +121,28 @@ async fn a_whole_run(site: &mut Site<'_>) {
     })
     .await;
     site.agent_ends().await;
+}
+
+/// Every command that contacts a printer, and one for an address that is excluded.
+fn commands_are_done(site: &Site<'_>) {
+    for (words, exit) in [
+        (&["cmd", "ping", "story", "10.91.3.11"][..], 0),
+        (&["cmd", "check", "story", "10.91.3.12"], 0),
+        (&["cmd", "walk", "story", "10.91.3.14"], 0),
+        (&["cmd", "read", "story"], 0),
+        (&["cmd", "discover", "story"], 0),
+        (&["cmd", "ping", "story", EXCLUDED], 77),
+    ] {
+        let said = site.hub_says(&[words, &["--reason", "the contract"]].concat());
+        let told = String::from_utf8_lossy(&said.stderr);
+        let log = || site.log("agent");
+        assert_eq!(
+            said.status.code(),
+            Some(exit),
+            "{words:?}: {told}\n{}",
+            log()
+        );
+    }
 }
 
 /// The simulator in the printers' namespace.

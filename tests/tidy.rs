@@ -275,6 +275,17 @@ fn invariant_13_files_and_functions_fit_their_reader() {
 }
 
 #[test]
+fn only_one_file_makes_a_client_of_pahos() {
+    let files = production();
+    let rooms = ["src/dial/mqtt/paho.rs"];
+    let found = violations(
+        outside(&files, &rooms),
+        &["AsyncClient::new", "create_client("],
+    );
+    none("clients of paho's made without their guards", found);
+}
+
+#[test]
 fn every_dependency_has_a_license_we_may_ship() {
     none(
         "licences that deny.toml does not allow",

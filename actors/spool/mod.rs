@@ -56,7 +56,7 @@ pub struct Sequence(pub u64);
 pub enum Importance {
     /// Never: alerts, replaced supplies, the daily meters.
     Keep,
-    /// Oldest first: readings between others.
+    /// Readings between others, those that lie closest first.
     Thinnable,
 }
 

@@ -134,8 +134,8 @@ pub struct LineState {
     pub alarm: Option<String>,
 }
 
-/// The line. Cheap to clone; it ends with [`CommandLine::close`], or when the last clone or the
-/// receiver of what comes is gone.
+/// The line. Cheap to clone; it ends with [`CommandLine::close`], or when the receiver of what
+/// comes is dropped.
 #[derive(Debug, Clone)]
 pub struct CommandLine {
     client: Client,
@@ -280,7 +280,13 @@ struct Listener {
 
 impl Listener {
     async fn listen(mut self, mut events: mpsc::Receiver<Event>) {
-        while let Some(event) = events.recv().await {
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                // Whoever opened the line is gone, and its successor opens another.
+                () = self.incoming.closed() => return self.client.close().await,
+            };
+            let Some(event) = event else { return };
             match event {
                 Event::Connected => self.greet().await,
                 Event::Lost {

@@ -328,7 +328,11 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
         name: raw.name.unwrap_or_else(host_name),
         state_dir: raw.state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
         spool_key_file: raw.state.key_file,
-        hub_url: raw.hub.url.map(|url| check_url(url, places)).transpose()?,
+        hub_url: raw
+            .hub
+            .url
+            .map(|url| route::check_url(url, places))
+            .transpose()?,
         route: RouteConfig::default(),
         ranges,
         settings: Settings {
@@ -463,13 +467,6 @@ fn parse_ranges(
             })
         })
         .collect()
-}
-
-fn check_url(url: Spanned<String>, places: &Places) -> Result<String, ConfigError> {
-    match crate::enroll::check_url(url.as_ref()) {
-        Ok(checked) => Ok(checked),
-        Err(what) => Err(places.error(&url, what, "write https://HOST:PORT")),
-    }
 }
 
 /// A number within its bounds, or its default.

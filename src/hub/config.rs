@@ -189,13 +189,18 @@ impl HubConfig {
         Self::try_from(raw)
     }
 
-    /// By which name browsers on other machines reach the portal; none on a trial.
+    /// The portal's address for browsers on other machines; none on a trial. `bound` is where it
+    /// listens for them.
     #[must_use]
-    pub fn portal_name(&self) -> Option<&str> {
+    pub fn portal_url(&self, bound: SocketAddr) -> Option<String> {
         let names = [&self.doors.portal_names, &self.names];
         let name = names.into_iter().find_map(|names| names.first())?;
         let is_local = name == "localhost" || name.starts_with("127.");
-        (!is_local).then_some(name)
+        let port = match self.doors.portal_https_listen {
+            Some(_) => bound.port(),
+            None => self.public_port.unwrap_or_else(|| bound.port()),
+        };
+        (!is_local).then(|| url(name, port))
     }
 
     /// The address of this hub as agents are told it. `bound` is where the uplink listens.
@@ -203,10 +208,7 @@ impl HubConfig {
     pub fn public_url(&self, bound: SocketAddr) -> String {
         let name = self.names.first().map_or("localhost", String::as_str);
         let port = self.public_port.unwrap_or_else(|| bound.port());
-        match name.parse() {
-            Ok(IpAddr::V6(v6)) => format!("https://[{v6}]:{port}"),
-            Ok(IpAddr::V4(_)) | Err(_) => format!("https://{name}:{port}"),
-        }
+        url(name, port)
     }
 }
 
@@ -253,6 +255,13 @@ impl TryFrom<Raw> for HubConfig {
             log_level: log_level(raw.log.level)?,
             log_format: raw.log.format.unwrap_or(LogFormat::Text),
         })
+    }
+}
+
+fn url(name: &str, port: u16) -> String {
+    match name.parse() {
+        Ok(IpAddr::V6(v6)) => format!("https://[{v6}]:{port}"),
+        Ok(IpAddr::V4(_)) | Err(_) => format!("https://{name}:{port}"),
     }
 }
 

@@ -93,11 +93,13 @@ impl<'n> Filter<'n> {
             site.log("agent")
         );
         let is_used = |line: &str| !line.contains("counter packets 0 ");
-        let snmp = rules.lines().filter(|line| line.contains("udp dport 161"));
-        assert!(
-            snmp.clone().count() > 0 && snmp.clone().all(is_used),
-            "no SNMP: {rules}"
-        );
+        for must in ["udp dport 161", "icmp type echo-request"] {
+            let lines: Vec<&str> = rules.lines().filter(|line| line.contains(must)).collect();
+            assert!(
+                !lines.is_empty() && lines.iter().all(|it| is_used(it)),
+                "{must}: {rules}"
+            );
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actors::mqtt::{MqttTransport, Version};
 use hub::config::HubConfig;
 use hub::door::carrier::{Arrival, Carrier, Which};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use stories::{Running, World, free_port, until};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -218,10 +218,16 @@ fn server_certificate() -> (String, String, String) {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "the broker's authority");
     let authority = params.self_signed(&key).expect("signed").pem();
     let issuer = Issuer::new(params, key);
     let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "the broker");
     let certificate = params.signed_by(&key, &issuer).expect("signed");
     (authority, certificate.pem(), key.serialize_pem())
 }

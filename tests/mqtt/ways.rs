@@ -88,3 +88,20 @@ async fn a_revoked_agent_is_cut_within_a_minute() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!line.state().borrow().is_connected);
 }
+
+/// An uplink that panicked is made anew, and opens another line with the same identity.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_whose_owner_is_gone_makes_room() {
+    let hub = OwnHub::start().await;
+    let agent = Agent::enroll(&hub.world, "lyon");
+    let way = hub.ways(&agent.authority).remove(3);
+    for _ in 0..3 {
+        let (line, incoming) = agent.line(&way);
+        connected(&line).await;
+        let mut state = line.state();
+        state.mark_unchanged();
+        let changed = timeout(Duration::from_secs(2), state.changed()).await;
+        assert!(changed.is_err(), "{:?}", line.state().borrow());
+        drop((line, incoming));
+    }
+}

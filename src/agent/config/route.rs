@@ -30,6 +30,14 @@ pub struct RouteConfig {
     pub intercept_ca_file: Option<PathBuf>,
 }
 
+/// Checks where the hub is.
+pub(super) fn check_url(url: Spanned<String>, places: &Places) -> Result<String, ConfigError> {
+    match crate::enroll::check_url(url.as_ref()) {
+        Ok(checked) => Ok(checked),
+        Err(what) => Err(places.error(&url, what, "write https://HOST:PORT")),
+    }
+}
+
 /// Checks the way; `environment` is asked for the variables that other programs use too.
 pub(super) fn check(
     raw: &RawHub,

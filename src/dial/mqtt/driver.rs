@@ -5,6 +5,7 @@
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ pub(super) struct Driver {
     stand: watch::Sender<Standing>,
     orders: mpsc::Receiver<Order>,
     progress: Arc<Progress>,
+    /// A renewal was ordered while something else was done.
+    is_renewal_due: bool,
 }
 
 impl Driver {
@@ -88,6 +91,7 @@ impl Driver {
             stand,
             orders,
             progress: Progress::new(),
+            is_renewal_due: false,
         }
     }
 
@@ -130,6 +134,7 @@ impl Driver {
 
     /// One connection, from the dialling to its end.
     async fn session(&mut self) -> Ended {
+        self.is_renewal_due = false;
         let attempt = match (self.options.attempts)() {
             Ok(attempt) => attempt,
             Err(why) => return Ended::Failed(why),
@@ -225,6 +230,9 @@ impl Driver {
             return Ended::Closed;
         }
         loop {
+            if std::mem::take(&mut self.is_renewal_due) {
+                return Ended::Renewed;
+            }
             tokio::select! {
                 arrived = self.arrivals.recv() => match arrived {
                     Ok(library::Event::Message(message)) => {
@@ -311,11 +319,17 @@ impl Driver {
         is_taken
     }
 
-    /// Says an event; whether anybody listens.
+    /// Says an event, however long it takes; whether anybody listens.
     async fn say(&mut self, event: Event) -> bool {
-        tokio::select! {
-            said = self.say.send(event) => said.is_ok(),
-            () = closing(&mut self.orders) => false,
+        let mut saying = pin!(self.say.send(event));
+        loop {
+            tokio::select! {
+                said = saying.as_mut() => return said.is_ok(),
+                order = self.orders.recv() => match order {
+                    Some(Order::Renew) => self.is_renewal_due = true,
+                    Some(Order::Close) | None => return false,
+                },
+            }
         }
     }
 

@@ -1,108 +1,26 @@
 //! The client against a real Mosquitto, without TLS: what paho is known to do wrong, and what a
 //! broker that comes and goes does to a session.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::mosquitto::Mosquitto;
 use super::{
     Attempt, Attempts, Carriage, Client, Event, Letter, Opens, Options, PublishError, Version,
 };
 use crate::Stream;
 
+mod mosquitto;
+
 /// Longest any single thing here may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A Mosquitto on a port of its own, killed with its owner.
-struct Mosquitto {
-    address: SocketAddr,
-    folder: TempDir,
-    child: Option<Child>,
-}
-
-impl Mosquitto {
-    async fn start(more: &str) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let folder = tempfile::tempdir().unwrap();
-        let config = format!(
-            "listener {} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n\
-             max_queued_messages 0\n{more}\n",
-            address.port()
-        );
-        std::fs::write(folder.path().join("mosquitto.conf"), config).unwrap();
-        let mut broker = Self {
-            address,
-            folder,
-            child: None,
-        };
-        broker.again().await;
-        broker
-    }
-
-    async fn again(&mut self) {
-        let config = self.folder.path().join("mosquitto.conf");
-        let child = Command::new("mosquitto")
-            .args([Path::new("-c"), &config])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("mosquitto is installed");
-        self.child = Some(child);
-        let up = async {
-            while TcpStream::connect(self.address).await.is_err() {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, up).await.expect("mosquitto listens");
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-
-    fn options(&self, client_id: &str) -> Options {
-        Options {
-            attempts: attempts(self.address, None),
-            version: Version::V5,
-            client_id: client_id.to_owned(),
-            filters: vec![],
-            keep_alive: Duration::from_secs(10),
-            session_life: Duration::from_secs(600),
-            retry: (Duration::from_millis(50), Duration::from_millis(400)),
-            folder: self.folder.path().to_owned(),
-        }
-    }
-
-    async fn listener(&self, client_id: &str, filter: &str) -> (Client, Receiver<Event>) {
-        let options = Options {
-            filters: vec![filter.to_owned()],
-            ..self.options(client_id)
-        };
-        let (client, mut events) = Client::start(options).unwrap();
-        assert_eq!(next(&mut events).await, Event::Connected);
-        (client, events)
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 struct Tcp(SocketAddr);
 
@@ -464,6 +382,8 @@ async fn a_renewed_connection_keeps_the_session() {
         speaker.publish("t", vec![n]).await.unwrap();
         while heard <= n {
             match next(&mut events).await {
+                // Its acknowledgement was on the way: QoS 1 may repeat it.
+                Event::Message(letter) if heard > 0 && letter.payload == [heard - 1] => {}
                 Event::Message(letter) => {
                     assert_eq!(letter.payload, [heard]);
                     heard += 1;

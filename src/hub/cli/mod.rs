@@ -143,7 +143,8 @@ async fn setup_link(
 ) -> Result<Exit, Complaint> {
     let rights = may.map_or_else(Rights::usual, Rights::of);
     let (store, _) = open(config).await?;
-    let portal = bound(config)?.portal;
+    let bound = bound(config)?;
+    let portal = bound.portal;
     let token = store
         .portal_link_create(
             &crate::store::Tenant::DEFAULT,
@@ -153,8 +154,8 @@ async fn setup_link(
         .await?;
     say(format!("http://{portal}/enter/{}", token.reveal()))?;
     eprintln!("opens the portal once, within 24 hours, in a browser on this machine");
-    if let Some(name) = config.portal_name() {
-        eprintln!("in a browser elsewhere, write https://{name} in place of http://{portal}");
+    if let Some(url) = config.portal_url(bound.portal_https.unwrap_or(bound.uplink)) {
+        eprintln!("in a browser elsewhere, write {url} in place of http://{portal}");
     }
     Ok(Exit::OK)
 }

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use actors::mqtt::MqttDialect;
 use dial::{Connector, Destination, DialError, Dialer, Seen, Stream, TlsProblem, Trust};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +51,10 @@ struct Asker {
     dialer: Dialer,
     /// Shows no certificate: for questions about time and portals.
     anonymous: Dialer,
+    /// Believes the broker's roots, where it has others than the hub.
+    broker: Dialer,
+    /// Whether the broker is one of ours, whose path of a WebSocket is known.
+    is_plain: bool,
     certificate: Option<Seen>,
     limit: Duration,
 }
@@ -103,9 +108,15 @@ impl Asker {
             ..anonymous.clone()
         };
         let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes());
+        let broker = Trust {
+            roots_pem: roots_of_broker(config).unwrap_or(identity.authority.clone()),
+            ..trust.clone()
+        };
         Ok(Self {
             dialer: Dialer::through(&trust, route.clone())?.within(limit),
-            anonymous: Dialer::through(&anonymous, route)?.within(limit),
+            anonymous: Dialer::through(&anonymous, route.clone())?.within(limit),
+            broker: Dialer::through(&broker, route)?.within(limit),
+            is_plain: matches!(config.mqtt.dialect, MqttDialect::Plain),
             certificate: certificate.ok().and_then(|it| Seen::of(&it)),
             limit,
         })
@@ -302,7 +313,7 @@ impl Asker {
             Finding::failed(Area::Hub, subject.clone(), trouble)
         };
         let alpn: &[&[u8]] = if is_wss { &[b"http/1.1"] } else { &[] };
-        let mut stream = match self.dialer.tls(to, alpn).await {
+        let mut stream = match self.broker.tls(to, alpn).await {
             Ok(stream) => stream,
             Err(DialError::Refused { to: refused }) if refused == to.to_string() => {
                 return down("nothing listens there".to_owned());
@@ -316,7 +327,7 @@ impl Asker {
                 return Finding::failed(Area::Hub, subject, trouble);
             }
         };
-        if !is_wss {
+        if !is_wss || !self.is_plain {
             // Who is not refused within this was let in.
             return match timeout(REFUSAL_WAIT, stream.read_u8()).await {
                 Err(_) | Ok(Ok(_)) => Finding::fine(Area::Hub, subject, "TLS ok"),
@@ -369,6 +380,11 @@ impl Asker {
             "a firewall answers for it, or another program has that port",
         )
     }
+}
+
+/// The roots of a broker that has others than the hub.
+fn roots_of_broker(config: &AgentConfig) -> Option<String> {
+    std::fs::read_to_string(config.mqtt.ca_file.as_ref()?).ok()
 }
 
 /// Why a question has no answer.

@@ -24,6 +24,7 @@ use crate::state::Bound;
 use crate::store::{Store, Tenant};
 
 mod enrolling;
+mod front;
 mod identity;
 mod polling;
 mod transport;
@@ -53,7 +54,12 @@ impl Site {
         // Fails when another test of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let hub = crate::bind(&config(&folder)).await.unwrap();
+        let config = config(&folder);
+        Self::of(folder, &config).await
+    }
+
+    async fn of(folder: TempDir, config: &HubConfig) -> Self {
+        let hub = crate::bind(config).await.unwrap();
         let (bound, store) = (hub.bound(), hub.store().clone());
         let authority = Authority::find(folder.path()).unwrap().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -122,6 +128,12 @@ impl Site {
             .poll(poll)
             .await
             .map(tonic::Response::into_inner)
+    }
+
+    /// How a poll without a certificate is answered.
+    async fn poll_as_stranger(&self) -> GrpcCode {
+        let mut client = UplinkClient::new(self.channel(None).await.unwrap());
+        client.poll(poll(1, vec![])).await.unwrap_err().code()
     }
 
     async fn channel(
