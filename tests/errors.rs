@@ -247,7 +247,7 @@ async fn a_hub_that_is_not_reached() {
         "silence",
         &told,
         69,
-        &["cannot be reached", "no answer in 300ms"],
+        &["cannot be reached", "did not answer within 0.3 s"],
     );
 
     let words = [

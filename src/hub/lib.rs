@@ -171,11 +171,30 @@ impl Hub {
         &self.store
     }
 
-    /// Serves every door until `shutdown`, then lets what is under way end.
+    /// Serves every door and sends commands until `shutdown`, then lets what is under way end.
     ///
     /// # Errors
     /// [`RunError`] when a door fails: the others are closed too, and the process should end.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let (carrier, arrivals) = Carrier::open(&self.broker, self.state_dir.clone())?;
+        let desk = Desk::new(self.store.clone(), Tenant::DEFAULT, Arc::new(carrier));
+        let (stop, stopped) = watch::channel(false);
+        let desk = tokio::spawn(desk.work(arrivals, told(stopped)));
+        let shutdown = async {
+            shutdown.await;
+            stop.send_replace(true);
+        };
+        let served = self.serve_doors(shutdown).await;
+        desk.abort();
+        served
+    }
+
+    /// As [`Self::serve`], and leaves the session with the broker, and so the commands, to the
+    /// caller.
+    ///
+    /// # Errors
+    /// As [`Self::serve`].
+    pub async fn serve_doors(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let (stop, stopped) = watch::channel(false);
         let state = PortalState {
             store: self.store.clone(),
@@ -190,15 +209,11 @@ impl Hub {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
         };
-        let (carrier, arrivals) = Carrier::open(&self.broker, self.state_dir)?;
-        let desk = Desk::new(self.store.clone(), Tenant::DEFAULT, Arc::new(carrier));
-        let desk = tokio::spawn(desk.work(arrivals, told(stopped.clone())));
         let doors = opening::serve(self.listeners, self.settings, self.names, rooms, stopped);
         tokio::pin!(doors);
         info!(uplink = %self.bound.uplink, portal = %self.bound.portal, "the hub is open");
         tokio::select! {
             ended = &mut doors => {
-                desk.abort();
                 self.store.close().await;
                 ended?;
                 return Ok(());
@@ -211,7 +226,6 @@ impl Hub {
             Ok(ended) => ended?,
             Err(_) => warn!("connections that did not end were cut"),
         }
-        desk.abort();
         self.store.close().await;
         Ok(())
     }

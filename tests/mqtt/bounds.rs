@@ -175,7 +175,7 @@ async fn an_agent_reaches_its_own_topics_alone_at_the_hubs_own_broker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_reaches_its_own_topics_alone_at_mosquitto() {
-    let broker = Mosquitto::start().await;
+    let mut broker = Mosquitto::start().await;
     let agents = (
         Agent::enroll(&broker.world, "lyon"),
         Agent::enroll(&broker.world, "nantes"),

@@ -61,7 +61,7 @@ impl OwnHub {
         self.wss_port = hub.bound().uplink.port();
         assert_eq!(hub.bound().mqtt.map(|at| at.port()), Some(self.tls_port));
         let (which, folder) = (hub.broker().clone(), self.world.path("hub"));
-        runtime.spawn(hub.serve(std::future::pending()));
+        runtime.spawn(hub.serve_doors(std::future::pending()));
         let opened = runtime.spawn(async move { Carrier::open(&which, folder).expect("open") });
         self.session = Some(opened.await.expect("no panic"));
         self.runtime = Some(runtime);
@@ -150,8 +150,10 @@ impl Mosquitto {
         }
     }
 
-    /// The hub's own session with it, as the hub's configuration makes it.
-    pub async fn session(&self) -> (Carrier, Receiver<Arrival>) {
+    /// The hub's own session with it, as the hub's configuration makes it. The hub itself ends:
+    /// a broker knows one session of a name.
+    pub async fn session(&mut self) -> (Carrier, Receiver<Arrival>) {
+        self.world.hub_is_killed();
         let file = self.world.path("hub.toml");
         let config = HubConfig::load(Some(&file), std::iter::empty()).expect("valid");
         let which = hub::door::carrier::which(&config)

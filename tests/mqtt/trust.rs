@@ -49,6 +49,12 @@ fn ended(world: &World, name: &str, names: &[String]) -> (String, String) {
     (certificate.pem(), key.serialize_pem())
 }
 
+/// What is said of a broker whose TLS is too old.
+const OLD_TLS: &str = "it speaks no TLS that is still safe";
+
+/// What is said of a certificate that is somebody else's.
+const FOREIGN: &str = "its certificate is for another name";
+
 /// Opens a line that must not stand, and returns why it does not.
 async fn refused(agent: &Agent, way: &Way) -> String {
     let (line, _incoming) = agent.line(way);
@@ -65,7 +71,7 @@ async fn judge(agent: &Agent, world: &World, ways: Vec<Way>) {
             ..way.clone()
         };
         let why = refused(agent, &unknown).await;
-        assert!(why.contains("UnknownIssuer"), "{way:?}: {why}");
+        assert!(why.contains("of an unknown issuer"), "{way:?}: {why}");
         let (certificate, key) = ended(world, &agent.id, &[]);
         let late = Agent {
             certificate,
@@ -121,14 +127,18 @@ async fn a_broker_that_is_not_to_be_believed_is_refused_in_words() {
         (
             &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
             Some("127.0.0.1"),
-            "ProtocolVersion",
+            OLD_TLS,
         ),
-        (&[], Some("127.0.0.1"), "Expired"),
-        (&[], None, "NotValidForName"),
+        (
+            &[],
+            Some("127.0.0.1"),
+            "its certificate ended on 2020-01-02",
+        ),
+        (&[], None, FOREIGN),
     ];
     for (more, name, says) in cases {
         let names: Vec<String> = name.into_iter().map(ToOwned::to_owned).collect();
-        let (certificate, key) = if says == "NotValidForName" {
+        let (certificate, key) = if says == FOREIGN {
             current(&hub.world, "elsewhere.example.org")
         } else {
             ended(&hub.world, "broker", &names)
@@ -144,8 +154,7 @@ async fn a_broker_that_is_not_to_be_believed_is_refused_in_words() {
                 roots_pem: agent.authority.clone(),
             };
             let why = refused(&agent, &way).await;
-            let plain = why.replace(' ', "").to_lowercase();
-            assert!(plain.contains(&says.to_lowercase()), "{way:?}: {why}");
+            assert!(why.contains(says), "{way:?}: {why}");
         }
     }
 }

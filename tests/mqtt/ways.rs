@@ -63,7 +63,7 @@ async fn commands_come_every_way_over_the_hubs_own_broker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_come_every_way_over_mosquitto() {
-    let broker = Mosquitto::start().await;
+    let mut broker = Mosquitto::start().await;
     let agent = Agent::enroll(&broker.world, "lyon");
     let mut session = broker.session().await;
     go(&agent, broker.ways(), &mut session).await;

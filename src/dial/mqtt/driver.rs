@@ -155,8 +155,8 @@ impl Driver {
             Err(_) => None,
         };
         let connected = timeout(CONNECT_TIMEOUT + LOSS_TIMEOUT, connecting).await;
-        if connected.is_ok() {
-            self.paho.note_answered();
+        if let Ok(answer) = &connected {
+            self.paho.note_answered(answer.is_err());
         }
         let refused = match connected {
             Ok(Ok(_)) => None,

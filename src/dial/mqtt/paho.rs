@@ -9,7 +9,9 @@
 //!
 //! paho also remembers a connection whose socket failed at once, or could not take the first
 //! packet, with its token, and completes that token again at the next trouble: freed memory. So
-//! the socket that it connects to, and the connection that was taken last, live as long as it.
+//! the socket that it connects to, and the connection that was taken last, live as long as it; and
+//! of the token of a connection that failed, one share is never given back (some 200 octets a
+//! failure, and the client is then not destroyed).
 
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -88,9 +90,13 @@ impl Paho {
     }
 
     /// The attempt that was begun last is over: its token was answered.
-    pub(super) fn note_answered(&self) {
+    pub(super) fn note_answered(&self, has_failed: bool) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        *pending = None;
+        if let Some(token) = pending.take()
+            && has_failed
+        {
+            std::mem::forget(token);
+        }
     }
 
     /// Keeps the other end of the connection that paho has made open, until the next one.
@@ -178,10 +184,11 @@ impl Drop for Paho {
 /// Waits for what is under way, and then some; destroys the client.
 fn bury(client: AsyncClient, pending: Option<ConnectToken>) {
     if let Some(pending) = pending {
+        let share = pending.clone();
         let ended = pending.wait_for(CONNECT_TIMEOUT + GOODBYE_TIMEOUT);
-        if matches!(ended, Err(library::Error::Timeout)) {
-            // Its callback may still come, and would be the last to hold the client.
-            std::mem::forget(client);
+        if ended.is_err() {
+            // Its callback may still come, or come again, and would be the last to hold the client.
+            std::mem::forget((client, share));
             return;
         }
     }
