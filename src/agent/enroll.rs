@@ -37,6 +37,9 @@ const ASK_AGAIN_SECS: std::ops::RangeInclusive<u64> = 1..=60;
 /// Longest reason that is shown of what a hub said, in characters.
 const REASON_CHARS_MAX: usize = 200;
 
+/// What the outer limit of connecting leaves to the limits of its steps.
+const STEP_WORDS: Duration = Duration::from_millis(250);
+
 /// What is needed to enroll.
 #[derive(Debug, Clone)]
 pub struct Enrollment<'a> {
@@ -340,7 +343,8 @@ async fn ask(
         url: url.to_owned(),
         reason: format!("no answer in {limit:?}"),
     };
-    let connected = timeout(limit, connect(url, order)).await;
+    // Whichever step of connecting took too long says so itself, before we do.
+    let connected = timeout(limit + STEP_WORDS, connect(url, order)).await;
     let channel = connected.map_err(silent)??;
     let mut client = EnrollmentClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
     note(url, order.state_dir, &request);

@@ -200,17 +200,38 @@ impl Driver {
         })
     }
 
-    /// Subscribes to every filter: a broker that restarted has forgotten them.
-    async fn subscribe(&self) -> Result<(), String> {
+    /// Subscribes to every filter: a broker that restarted has forgotten them. What it kept for us
+    /// comes before its answer and may be more than [`pipe`] lets ahead, so it is taken meanwhile.
+    async fn subscribe(&mut self) -> Result<(), String> {
         if self.options.filters.is_empty() {
             return Ok(());
         }
         let Some(subscribing) = self.paho.subscribe(&self.options.filters) else {
             return Err("the connection was closed".to_owned());
         };
-        let answered = timeout(SUBSCRIBE_TIMEOUT, subscribing).await;
-        let answer = answered.map_err(|_| "the broker did not answer a subscription".to_owned())?;
-        let answer = answer.map_err(|error| words(&error))?;
+        let mut subscribing = pin!(subscribing);
+        let late = Instant::now() + SUBSCRIBE_TIMEOUT;
+        let answer = loop {
+            tokio::select! {
+                answer = subscribing.as_mut() => break answer.map_err(|error| words(&error))?,
+                arrived = self.arrivals.recv() => match arrived {
+                    Ok(library::Event::Message(message)) => {
+                        if !self.hand_over(&message).await {
+                            return Err("the connection was closed".to_owned());
+                        }
+                    }
+                    Ok(library::Event::Disconnected { reason_code, .. }) => {
+                        return Err(format!("the broker ended it: {reason_code}"));
+                    }
+                    // Of an earlier connection, or said by the answer too.
+                    Ok(_) => {}
+                    Err(_) => return Err("the connection was closed".to_owned()),
+                },
+                () = at(Some(late)) => {
+                    return Err("the broker did not answer a subscription".to_owned());
+                }
+            }
+        };
         let granted = answer.subscribe_many_response().unwrap_or_default();
         let refused = granted.iter().zip(&self.options.filters);
         match refused.into_iter().find(|(granted, _)| **granted > 2) {
