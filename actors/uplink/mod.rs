@@ -339,7 +339,8 @@ async fn exchange(
             is_for_good: true,
             message,
             ..
-        }) => {
+        // Where a proxy is let between, it could have said it in the hub's place.
+        }) if hub.route.beside().is_empty() => {
             let why = message.clone();
             match spawn_blocking(move || keeper.refused(&why)).await {
                 Ok(Counted::So(refusals)) => {

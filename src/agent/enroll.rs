@@ -313,7 +313,13 @@ impl<'a> Applicant<'a> {
         let reason: String = status.message().chars().take(REASON_CHARS_MAX).collect();
         if status.metadata().contains_key(proto::REFUSAL) {
             let said = (url.as_str(), reason.as_str());
-            return match Tally::note(self.order.state_dir, said, Timestamp::now()) {
+            // Where a proxy is let between, it could have said it in the hub's place.
+            let counted = if self.order.route.beside().is_empty() {
+                Tally::note(self.order.state_dir, said, Timestamp::now())
+            } else {
+                Tally::load(self.order.state_dir)
+            };
+            return match counted {
                 Ok(tally) => EnrollError::Refused {
                     url,
                     reason,
