@@ -27,6 +27,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Longest a program may take to come up or to end.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often a hub is started whose ports were taken meanwhile.
+const STARTS: u32 = 3;
+
 /// Where our own programs are: beside the folder of the running test.
 ///
 /// # Panics
@@ -256,11 +259,38 @@ impl World {
         self.portal_port
     }
 
-    /// Writes the hub's configuration and starts it; waits until it is healthy.
+    /// Writes the hub's configuration and starts it; waits until it is healthy. A port that another
+    /// test took between our look and the hub's start is replaced.
+    ///
+    /// # Panics
+    /// When it does not become healthy; with its log.
     pub async fn hub_runs(&mut self) {
-        self.hub_is_configured("");
-        self.hub_is_started();
-        self.hub_is_healthy().await;
+        for _ in 0..STARTS {
+            self.hub_is_configured("");
+            self.hub_is_started();
+            if self.hub_comes_up().await {
+                return;
+            }
+            (self.uplink_port, self.portal_port) = (free_port(), free_port());
+        }
+        panic!("the hub does not come up:\n{}", self.log_of("hub"));
+    }
+
+    /// Waits until the hub is healthy, or has ended.
+    async fn hub_comes_up(&mut self) -> bool {
+        let end = Instant::now() + PATIENCE;
+        let mut ticks = tokio::time::interval(LOOK_AGAIN);
+        while Instant::now() < end {
+            ticks.tick().await;
+            if self.hub_says(&["health"]).status.success() {
+                return true;
+            }
+            let hub = self.hub.as_mut().expect("it was started");
+            if hub.0.try_wait().expect("a child").is_some() {
+                return false;
+            }
+        }
+        false
     }
 
     /// Writes the hub's configuration; `more` is added as it is.
