@@ -36,6 +36,7 @@ pub mod config;
 pub mod door;
 pub mod meter;
 pub mod permission;
+pub mod session;
 pub mod state;
 pub mod store;
 

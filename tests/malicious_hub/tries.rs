@@ -592,7 +592,7 @@ fn without_a_door() -> Vec<Try> {
         }),
         order("a tunnel", refused, || {
             Order::OpenTunnel(v1::OpenTunnel {
-                ticket: vec![1; 64],
+                ticket: Some(v1::Ticket::default()),
             })
         }),
         order("the end of a tunnel", refused, || {

@@ -9,7 +9,7 @@ mod follow;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Subcommand;
 use comfy_table::Table;
@@ -118,15 +118,6 @@ pub(super) enum CmdVerb {
         #[command(flatten)]
         given: Given,
     },
-    /// Open a way to a printer's web page
-    TunnelOpen {
-        /// The agent's name or id
-        agent: String,
-        /// The file with the gateway's ticket
-        ticket: PathBuf,
-        #[command(flatten)]
-        given: Given,
-    },
     /// Close a way to a printer's web page
     TunnelClose {
         /// The agent's name or id
@@ -215,7 +206,6 @@ impl CmdVerb {
             | Self::Zebra { agent, given, .. }
             | Self::Lpr { agent, given, .. }
             | Self::Configure { agent, given, .. }
-            | Self::TunnelOpen { agent, given, .. }
             | Self::TunnelClose { agent, given, .. }
             | Self::Release { agent, given, .. }
             | Self::Rotate { agent, given }
@@ -242,9 +232,6 @@ impl CmdVerb {
                 queue: queue.clone(),
             },
             Self::Configure { configuration, .. } => Order::Configure(wanted(configuration, of)?),
-            Self::TunnelOpen { ticket, .. } => Order::TunnelOpen {
-                ticket: read_file(ticket)?,
-            },
             Self::TunnelClose { session, .. } => Order::TunnelClose {
                 session: session.clone(),
             },

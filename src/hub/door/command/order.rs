@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use printer::identity::DeviceId;
 use proto::v1;
 use proto::v1::command::Order as Wire;
 
 use crate::permission::Action;
+use crate::session::SessionId;
 
 /// Something to order of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,10 +46,7 @@ pub enum Order {
     /// What the hub configures from here on.
     Configure(Configuration),
     /// Let a person reach a printer's web page.
-    TunnelOpen {
-        /// What the gateway gave for it.
-        ticket: Vec<u8>,
-    },
+    TunnelOpen(Ticket),
     /// End that.
     TunnelClose {
         /// Which session.
@@ -64,6 +63,31 @@ pub enum Order {
         /// Which.
         version: String,
     },
+}
+
+/// What one session may reach, and until when (command.proto says what each is for).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Of whom it is.
+    pub session: SessionId,
+    /// Which device.
+    pub device: DeviceId,
+    /// Which of its ports.
+    pub port: u16,
+    /// When it ends, whatever goes on.
+    pub until: Timestamp,
+    /// How long it may be silent.
+    pub idle_max: Duration,
+    /// The gateway's public key (RFC 4253, section 6.6).
+    pub host_key: Vec<u8>,
+    /// As whom the agent authenticates there.
+    pub user: String,
+    /// What the agent asks to have forwarded there.
+    pub bind: (String, u16),
+    /// Whether only `GET` and `HEAD` are let through.
+    pub is_read_only: bool,
+    /// Whether it is plain HTTP in place of a TLS that is too old.
+    pub is_fallback: bool,
 }
 
 /// What a Zebra can be told.
@@ -140,7 +164,7 @@ impl Order {
             Self::Zebra { .. } => Action::Zebra,
             Self::Lpr { .. } => Action::Lpr,
             Self::Configure(_) => Action::Configure,
-            Self::TunnelOpen { .. } => Action::TunnelOpen,
+            Self::TunnelOpen(_) => Action::TunnelOpen,
             Self::TunnelClose { .. } => Action::TunnelClose,
             Self::Release(_) => Action::Release,
             Self::Rotate => Action::Rotate,
@@ -175,8 +199,8 @@ impl Order {
                 queue: queue.clone(),
             }),
             Self::Configure(configuration) => Wire::Configure(configuration.to_wire()),
-            Self::TunnelOpen { ticket } => Wire::OpenTunnel(v1::OpenTunnel {
-                ticket: ticket.clone(),
+            Self::TunnelOpen(ticket) => Wire::OpenTunnel(v1::OpenTunnel {
+                ticket: Some(ticket.to_wire()),
             }),
             Self::TunnelClose { session } => Wire::CloseTunnel(v1::CloseTunnel {
                 session: session.clone(),
@@ -189,6 +213,24 @@ impl Order {
             Self::Update { version } => Wire::UpdateNow(v1::UpdateNow {
                 version: version.clone(),
             }),
+        }
+    }
+}
+
+impl Ticket {
+    fn to_wire(&self) -> v1::Ticket {
+        v1::Ticket {
+            session: self.session.to_string(),
+            device_id: self.device.to_string(),
+            port: u32::from(self.port),
+            until_ms: self.until.as_millisecond(),
+            idle_secs: u32::try_from(self.idle_max.as_secs()).unwrap_or(u32::MAX),
+            host_key: self.host_key.clone(),
+            user: self.user.clone(),
+            bind_host: self.bind.0.clone(),
+            bind_port: u32::from(self.bind.1),
+            is_read_only: self.is_read_only,
+            is_fallback: self.is_fallback,
         }
     }
 }
