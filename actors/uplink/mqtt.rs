@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use dial::Dialer;
 use dial::mqtt::{Attempt, Carriage, Client, Event, Options, RETRY, Standing};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
@@ -124,10 +125,12 @@ pub struct Incoming {
 }
 
 /// How the line stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineState {
     /// Whether commands can come.
     pub is_connected: bool,
+    /// Since when they can, or cannot; none before the first attempt has ended.
+    pub since: Option<Timestamp>,
     /// Why not, in words, once it was tried.
     pub trouble: Option<String>,
     /// What a person must look at: somebody else uses this identity.
@@ -337,8 +340,13 @@ impl Listener {
 
     fn tell(&self, standing: Standing) {
         let alarm = self.flaps.alarm(Instant::now()).map(str::to_owned);
+        let is_connected = standing.is_connected;
+        let before = self.said.borrow().clone();
+        // A connection that was replaced, or one more attempt that failed, is no change.
+        let since = before.since.filter(|_| before.is_connected == is_connected);
         self.said.send_replace(LineState {
-            is_connected: standing.is_connected,
+            is_connected,
+            since: since.or_else(|| Some(Timestamp::now())),
             trouble: standing.trouble,
             alarm,
         });
