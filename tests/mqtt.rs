@@ -14,6 +14,8 @@ mod echo;
 mod iothub;
 #[path = "mqtt/site.rs"]
 mod site;
+#[path = "mqtt/token.rs"]
+mod token;
 #[path = "mqtt/trust.rs"]
 mod trust;
 #[path = "mqtt/ways.rs"]
