@@ -18,5 +18,7 @@ mod site;
 mod token;
 #[path = "mqtt/trust.rs"]
 mod trust;
+#[path = "mqtt/twin.rs"]
+mod twin;
 #[path = "mqtt/ways.rs"]
 mod ways;

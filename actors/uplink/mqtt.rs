@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dial::Dialer;
-use dial::mqtt::{Attempt, Carriage, Client, Event, Options, RETRY, Standing};
+use dial::mqtt::{Attempt, Carriage, Client, Event, Letter, Options, RETRY, Standing};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
@@ -31,6 +31,7 @@ mod dialect;
 mod flap;
 mod plain;
 mod sas;
+mod twin;
 
 pub use dial::Destination;
 pub use dial::mqtt::{PublishError, StartError, Version};
@@ -297,16 +298,29 @@ impl Listener {
                     stood,
                     is_taken_over,
                 } => self.note_lost(why, stood, is_taken_over),
-                Event::Message(letter) => match self.dialect.hear(&letter) {
-                    Heard::Command(command) => {
-                        if self.incoming.send(command).await.is_err() {
-                            return;
-                        }
+                Event::Message(letter) => {
+                    if !self.hear(&letter).await {
+                        return;
                     }
-                    Heard::Refused(answer) => self.send(vec![answer]),
-                    Heard::Nothing => debug!(topic = letter.topic, "a message without a command"),
-                },
+                }
             }
+        }
+    }
+
+    /// Takes a message; whether anybody takes commands.
+    async fn hear(&self, letter: &Letter) -> bool {
+        let Heard { command, answer } = self.dialect.hear(letter);
+        if command.is_none() {
+            debug!(topic = letter.topic, "a message without a command");
+        }
+        if let Some(answer) = answer {
+            let noted = told::answer(&answer.topic, &answer.payload);
+            self.outbox.note(Kind::Outcome, noted).await;
+            self.send(vec![answer]);
+        }
+        match command {
+            Some(command) => self.incoming.send(command).await.is_ok(),
+            None => true,
         }
     }
 
@@ -353,7 +367,7 @@ impl Listener {
     }
 
     /// Sends without holding up what comes.
-    fn send(&self, letters: Vec<dial::mqtt::Letter>) {
+    fn send(&self, letters: Vec<Letter>) {
         let client = self.client.clone();
         tokio::spawn(async move {
             for letter in letters {
