@@ -90,6 +90,17 @@ impl Place {
         tried("a report", reported).await
     }
 
+    /// What a verb of the hub prints.
+    fn hub_prints(&self, words: &[&str]) -> String {
+        let said = self.world.hub_says(words);
+        let told = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{words:?}: {told}");
+        String::from_utf8(said.stdout)
+            .expect("text")
+            .trim()
+            .to_owned()
+    }
+
     /// The line of `platen config show --origin` about a key.
     fn configured(&self, key: &str) -> String {
         let file = self.world.path("agent.toml");
@@ -150,6 +161,16 @@ async fn a_twin_configures_by_signed_commands_alone() {
     assert_eq!(done["id"], format!("{:032x}", 3));
     let after = place.configured("schedule.read_secs");
     assert!(after.contains("= 1800") && after.contains("hub"), "{after}");
+
+    // As a person does it: made and signed by the hub, carried by hand.
+    let made = ["cmd", "configure", "story", "--read-every", "20m"];
+    let made = [&made[..], &["--reason", "a story", "--no-wait"]].concat();
+    let id = place.hub_prints(&made);
+    let signed = place.hub_prints(&["cmd", "show", &id, "--signed"]);
+    let done = place.desires(json!({ "command": signed }), "command").await;
+    assert_eq!((&done["state"], &done["id"]), (&json!("done"), &json!(id)));
+    let after = place.configured("schedule.read_secs");
+    assert!(after.contains("= 1200"), "{after}");
 
     // The life begins anew with it and sees the twin again: what is answered stays so.
     let lives = || {
