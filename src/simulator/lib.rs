@@ -207,6 +207,7 @@ async fn obey(site: &mut Site, order: Order) {
                 Err(NoPrinter(address))
             };
             rack.mischief.silence(address, silent);
+            site.web.silence(address, silent).await;
             let _ = done.send(known);
         }
         Order::Lose(percent, done) => {
@@ -253,7 +254,8 @@ impl Running {
             .unwrap_or(Err(NoPrinter(a)))
     }
 
-    /// Lets an address fall silent, as when its cable is pulled.
+    /// Lets an address fall silent, as when its cable is pulled: questions get no answer, and open
+    /// connections stand still.
     ///
     /// # Errors
     /// [`NoPrinter`] when no printer stands there.

@@ -152,8 +152,11 @@ async fn caught(head: &Head, stream: &mut TcpStream, visit: &Visit) -> std::io::
 
 /// The front page, which lists the attacks, and everything that is not one.
 async fn plain(head: &Head, visit: &Visit) -> Vec<u8> {
-    if !matches!(head.path.as_str(), "/" | "/index.html") {
-        return sent("404 Not Found", "text/plain", &[], "not found");
+    match head.path.as_str() {
+        "/" | "/index.html" => {}
+        "/style.css" => return sent("200 OK", "text/css", &[], html::STYLE),
+        "/logo.svg" => return sent("200 OK", "image/svg+xml", &[], html::LOGO),
+        _ => return sent("404 Not Found", "text/plain", &[], "not found"),
     }
     let of = visit.portrait().await;
     let items: String = HOSTILE

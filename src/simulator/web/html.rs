@@ -10,6 +10,10 @@ nav{background:#eef;padding:.4em 1em}nav a{margin-right:1em}\
 main{padding:1em}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.3em .6em;\
 text-align:left}";
 
+/// A printer, drawn: what a page embeds besides its style.
+pub(crate) const LOGO: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 24\">\
+<path fill=\"#fff\" d=\"M8 0h16v6H8zM2 7h28v11h-6v6H8v-6H2z\"/></svg>";
+
 /// The pages that every sound printer has.
 const PLACES: [(&str, &str); 4] = [
     ("/", "Status"),

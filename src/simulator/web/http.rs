@@ -54,13 +54,15 @@ async fn answer(page: Page, request: Request<Incoming>, visit: &Visit) -> Answer
         Page::WebSocket => websocket::answer(request, visit).await,
         Page::Log => log::answer(&request, visit).await,
         Page::Firmware => firmware::answer(request, visit).await,
-        Page::Panel | Page::Tls | Page::TlsExpired | Page::TlsSni => {
-            panel::answer(&request, visit).await
-        }
+        Page::Panel => panel::answer(&request, visit).await,
         // These speak no HTTP of ours.
-        Page::Tls10 | Page::Broken | Page::Hostile | Page::Tarpit | Page::Pjl | Page::Raw => {
-            words(StatusCode::NOT_FOUND, "Not here")
-        }
+        Page::Tls10
+        | Page::TlsWeak
+        | Page::Broken
+        | Page::Hostile
+        | Page::Tarpit
+        | Page::Pjl
+        | Page::Raw => words(StatusCode::NOT_FOUND, "Not here"),
     }
 }
 

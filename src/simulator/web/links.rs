@@ -15,7 +15,7 @@ const MORE: [(&str, &str); 2] = [("/links", "Links"), ("/frames", "Frames")];
 /// Answers for the pages, and for the panel under them.
 pub(crate) async fn answer<B>(request: &Request<B>, visit: &Visit) -> Answer {
     let own = visit.origin();
-    let bare = own.trim_start_matches("http:").to_owned();
+    let bare = own.split_once(':').map_or("", |(_, bare)| bare).to_owned();
     match request.uri().path() {
         "/links" => links(visit, &own).await,
         "/frames" => http::page(format!(

@@ -56,9 +56,10 @@ async fn log_in(request: Request<Incoming>, visit: &Visit) -> Answer {
     }
     let session = visit.station().log_in();
     let mut answer = http::redirect(StatusCode::FOUND, &format!("{}/settings", visit.origin()));
+    let secure = if visit.is_secure { "; Secure" } else { "" };
     set_cookie(
         &mut answer,
-        &format!("{SESSION}={session}; Path=/; HttpOnly"),
+        &format!("{SESSION}={session}; Path=/; HttpOnly{secure}"),
     );
     answer
 }

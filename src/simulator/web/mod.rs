@@ -19,12 +19,13 @@ mod portrait;
 mod raw;
 mod station;
 mod tls;
+mod weak;
 mod websocket;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -40,7 +41,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 pub use self::hostile::{HOSTILE, Hostile, Plays};
 pub use self::station::{Arrived, Asked, Upload};
 
-pub(crate) use self::page::{Door, Page, RawWeb, doors};
+pub(crate) use self::page::{Door, End, Page, RawWeb, doors};
 pub(crate) use self::portrait::Portrait;
 pub(crate) use self::station::Station;
 
@@ -84,17 +85,31 @@ enum Turn {
     Leave([IpAddr; 2], oneshot::Sender<()>),
     /// They have taken each other's address: the doors open again.
     Swap([IpAddr; 2], oneshot::Sender<()>),
+    /// An address falls silent, or speaks again.
+    Silence(IpAddr, bool, oneshot::Sender<()>),
+}
+
+/// What an address is to the device that stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lease {
+    /// It is heard.
+    Held,
+    /// Nothing gets through, and nobody is told.
+    Silenced,
+    /// It is another's.
+    Left,
 }
 
 /// The doors of an address.
 struct Place {
     tenant: Arc<Tenant>,
-    leave: watch::Sender<bool>,
+    lease: watch::Sender<Lease>,
 }
 
 /// Everything that has doors, and the thread's own end of the talk with the rack.
 pub(crate) struct Pages {
     places: HashMap<IpAddr, Place>,
+    silenced: HashSet<IpAddr>,
     turns: mpsc::Receiver<Turn>,
     looks: mpsc::Sender<Look>,
     room: Arc<Semaphore>,
@@ -107,8 +122,23 @@ pub(crate) struct Visit {
     pub(crate) tenant: Arc<Tenant>,
     /// The address and port that were dialed.
     pub(crate) own: SocketAddr,
+    /// Whether it is carried by TLS.
+    pub(crate) is_secure: bool,
+    /// A second handle on the socket: the one that closes last decides how it ends. It stands
+    /// before `lease`, so that a swap finds the socket closed when the last visit is gone.
+    spare: Arc<OwnedFd>,
     looks: mpsc::Sender<Look>,
-    leave: watch::Receiver<bool>,
+    lease: watch::Receiver<Lease>,
+}
+
+/// What the connections of one door have in common.
+struct Keeper {
+    tenant: Arc<Tenant>,
+    own: SocketAddr,
+    door: Door,
+    looks: mpsc::Sender<Look>,
+    lease: watch::Receiver<Lease>,
+    room: Arc<Semaphore>,
 }
 
 /// Opens the doors of a fleet. Needs the runtime that will serve them.
@@ -123,6 +153,7 @@ pub(crate) fn open(
     let mut stations = HashMap::new();
     let mut pages = Pages {
         places: HashMap::new(),
+        silenced: HashSet::new(),
         turns: inbox,
         looks,
         room: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -152,6 +183,11 @@ impl Web {
         self.turn(|done| Turn::Swap(addresses, done)).await;
     }
 
+    /// Lets an address fall silent, or speak again.
+    pub(crate) async fn silence(&self, address: IpAddr, silent: bool) {
+        self.turn(|done| Turn::Silence(address, silent, done)).await;
+    }
+
     async fn turn(&self, turn: impl FnOnce(oneshot::Sender<()>) -> Turn) {
         let (done, turned) = oneshot::channel();
         if self.turns.send(turn(done)).await.is_ok() {
@@ -175,6 +211,10 @@ impl Pages {
                     self.swap(a, b);
                     let _ = done.send(());
                 }
+                Turn::Silence(address, silent, done) => {
+                    self.silence(address, silent);
+                    let _ = done.send(());
+                }
             }
         }
     }
@@ -182,10 +222,10 @@ impl Pages {
     async fn leave(&self, addresses: [IpAddr; 2]) {
         let places = || addresses.iter().filter_map(|at| self.places.get(at));
         for place in places() {
-            place.leave.send_replace(true);
+            place.lease.send_replace(Lease::Left);
         }
         for place in places() {
-            if tokio::time::timeout(LEAVE_MAX, place.leave.closed())
+            if tokio::time::timeout(LEAVE_MAX, place.lease.closed())
                 .await
                 .is_err()
             {
@@ -207,24 +247,46 @@ impl Pages {
         }
     }
 
+    /// A silent address keeps its connections, as a pulled cable does; a new one is not taken.
+    fn silence(&mut self, address: IpAddr, silent: bool) {
+        if silent {
+            self.silenced.insert(address);
+        } else {
+            self.silenced.remove(&address);
+        }
+        if let Some(place) = self.places.get(&address) {
+            place.lease.send_replace(self.lease(address));
+        }
+    }
+
+    fn lease(&self, address: IpAddr) -> Lease {
+        if self.silenced.contains(&address) {
+            Lease::Silenced
+        } else {
+            Lease::Held
+        }
+    }
+
     fn settle(
         &self,
         address: IpAddr,
         tenant: Arc<Tenant>,
     ) -> Result<Place, (SocketAddr, io::Error)> {
-        let (leave, left) = watch::channel(false);
+        let (lease, held) = watch::channel(self.lease(address));
         for door in &tenant.doors {
             let own = SocketAddr::new(address, door.port);
             let listener = listen(own).map_err(|error| (own, error))?;
-            let visit = Visit {
+            let keeper = Keeper {
                 tenant: Arc::clone(&tenant),
                 own,
+                door: *door,
                 looks: self.looks.clone(),
-                leave: left.clone(),
+                lease: held.clone(),
+                room: Arc::clone(&self.room),
             };
-            tokio::spawn(keep(listener, door.page, visit, Arc::clone(&self.room)));
+            tokio::spawn(keeper.keep(listener));
         }
-        Ok(Place { tenant, leave })
+        Ok(Place { tenant, lease })
     }
 }
 
@@ -239,32 +301,55 @@ fn listen(own: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Keeps one door until its device leaves. Closing the listener resets whoever still waits there.
-async fn keep(listener: TcpListener, page: Page, visit: Visit, room: Arc<Semaphore>) {
-    let mut leave = visit.leave.clone();
-    loop {
-        let taken = tokio::select! {
-            () = left(&mut leave) => break,
-            taken = take(&listener, page) => taken,
-        };
-        let (Ok(stream), Ok(place)) = (taken, Arc::clone(&room).try_acquire_owned()) else {
-            tokio::time::sleep(REFUSED_PAUSE).await;
-            continue;
-        };
-        visit.tenant.station.connected();
-        let visit = visit.clone();
-        tokio::spawn(async move {
-            match stream.as_fd().try_clone_to_owned() {
-                Ok(spare) => {
-                    let work = play(stream, page, visit.clone());
-                    until_left(&visit, spare, work).await;
-                }
-                Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
+impl Keeper {
+    /// Keeps a door until its device leaves. Closing the listener resets whoever still waits there.
+    async fn keep(self, listener: TcpListener) {
+        let mut lease = self.lease.clone();
+        loop {
+            let now = *lease.borrow_and_update();
+            if now == Lease::Left {
+                break;
             }
-            drop(place);
-        });
+            let taken = tokio::select! {
+                changed = lease.changed() => match changed {
+                    Ok(()) => continue,
+                    // The fleet has ended.
+                    Err(_) => break,
+                },
+                taken = take(&listener, self.door.page), if now == Lease::Held => taken,
+            };
+            let place = Arc::clone(&self.room).try_acquire_owned();
+            let (Ok(stream), Ok(place)) = (taken, place) else {
+                tokio::time::sleep(REFUSED_PAUSE).await;
+                continue;
+            };
+            let visit = match stream.as_fd().try_clone_to_owned() {
+                Ok(spare) => self.visit(spare),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be watched");
+                    continue;
+                }
+            };
+            self.tenant.station.connected();
+            let door = self.door;
+            tokio::spawn(async move {
+                until_left(&visit, play(stream, door, visit.clone())).await;
+                drop(place);
+            });
+        }
+        drop(listener);
     }
-    drop(listener);
+
+    fn visit(&self, spare: OwnedFd) -> Visit {
+        Visit {
+            tenant: Arc::clone(&self.tenant),
+            own: self.own,
+            is_secure: self.door.tls.is_some(),
+            spare: Arc::new(spare),
+            looks: self.looks.clone(),
+            lease: self.lease.clone(),
+        }
+    }
 }
 
 async fn take(listener: &TcpListener, page: Page) -> io::Result<TcpStream> {
@@ -277,48 +362,58 @@ async fn take(listener: &TcpListener, page: Page) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Returns when the device leaves its address.
-async fn left(leave: &mut watch::Receiver<bool>) {
-    // An error means that the doors are gone, which is the same.
-    let _ = leave.wait_for(|left| *left).await;
-}
-
 /// Carries a connection until its end, or until the device leaves: then the peer gets a reset.
-///
-/// `spare` is a second handle on the same socket: the one that closes last decides how it ends.
-pub(crate) async fn until_left(visit: &Visit, spare: OwnedFd, work: impl Future<Output = ()>) {
-    let mut leave = visit.leave.clone();
-    let left = tokio::select! {
-        () = left(&mut leave) => true,
-        () = work => false,
-    };
-    if left {
-        let at_once = libc::linger {
-            l_onoff: 1,
-            l_linger: 0,
-        };
-        if let Err(error) = setsockopt(&spare, sockopt::Linger, &at_once) {
-            tracing::warn!(%error, "a connection is closed instead of reset");
+pub(crate) async fn until_left(visit: &Visit, work: impl Future<Output = ()>) {
+    let mut lease = visit.lease.clone();
+    let mut work = std::pin::pin!(work);
+    loop {
+        let now = *lease.borrow_and_update();
+        if now == Lease::Left {
+            visit.reset();
+            break;
+        }
+        tokio::select! {
+            changed = lease.changed() => match changed {
+                Ok(()) => {}
+                // The fleet has ended.
+                Err(_) => break,
+            },
+            () = &mut work, if now == Lease::Held => break,
         }
     }
-    drop(spare);
 }
 
-async fn play(stream: TcpStream, page: Page, visit: Visit) {
+async fn play(stream: TcpStream, door: Door, visit: Visit) {
+    let page = door.page;
     match page {
         Page::Tarpit => {}
         Page::Raw => raw::swallow(stream, &visit).await,
         Page::Pjl => raw::talk(stream, &visit).await,
         Page::Broken => broken::play(stream, &visit).await,
         Page::Hostile => hostile::play(stream, &visit).await,
-        Page::Tls10 => tls::refuse_version(stream).await,
-        Page::Tls | Page::TlsExpired | Page::TlsSni => tls::serve(stream, page, visit).await,
-        Page::Panel | Page::Links | Page::Login => http::serve(stream, page, visit).await,
-        Page::WebSocket | Page::Log | Page::Firmware => http::serve(stream, page, visit).await,
+        Page::Tls10 => weak::refuse_version(stream).await,
+        Page::TlsWeak => weak::offer_short_key(stream).await,
+        Page::Panel | Page::Links | Page::Login | Page::WebSocket | Page::Log | Page::Firmware => {
+            match door.tls {
+                Some(end) => tls::serve(stream, end, page, visit).await,
+                None => http::serve(stream, page, visit).await,
+            }
+        }
     }
 }
 
 impl Visit {
+    /// Lets the connection end with a reset, as soon as its last handle is closed.
+    pub(crate) fn reset(&self) {
+        let at_once = libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        if let Err(error) = setsockopt(&self.spare, sockopt::Linger, &at_once) {
+            tracing::warn!(%error, "a connection is closed instead of reset");
+        }
+    }
+
     /// How the device looks now.
     pub(crate) async fn portrait(&self) -> Portrait {
         let (answer, drawn) = oneshot::channel();
@@ -335,9 +430,12 @@ impl Visit {
 
     /// Where this door is, as a page of the device writes it: `http://127.20.0.1:8080`.
     pub(crate) fn origin(&self) -> String {
-        match self.own.port() {
-            80 => format!("http://{}", self.host()),
-            port => format!("http://{}:{port}", self.host()),
+        let host = self.host();
+        match (self.is_secure, self.own.port()) {
+            (false, 80) => format!("http://{host}"),
+            (false, port) => format!("http://{host}:{port}"),
+            (true, 443) => format!("https://{host}"),
+            (true, port) => format!("https://{host}:{port}"),
         }
     }
 

@@ -16,14 +16,10 @@ pub(crate) enum Page {
     Links,
     /// A form to log in, a cookie, and settings that can be changed.
     Login,
-    /// The panel over TLS, with a certificate that the device signed itself.
-    Tls,
-    /// The same with a certificate that is over.
-    TlsExpired,
-    /// A TLS end that drops whoever names a host (server_name, RFC 6066).
-    TlsSni,
     /// A TLS end that answers every hello of today with the alert of an old one.
     Tls10,
+    /// A TLS end whose key has 512 bits.
+    TlsWeak,
     /// A page that talks over a WebSocket.
     WebSocket,
     /// A long log.
@@ -42,23 +38,35 @@ pub(crate) enum Page {
     Raw,
 }
 
+/// How a device speaks TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a certificate that it signed itself.
+    Usual,
+    /// With one that is over.
+    Expired,
+    /// It drops whoever names a host (server_name, RFC 6066).
+    Nameless,
+}
+
 /// Every page: how a fleet file names it, and where it is found unless the file says otherwise.
-const PAGES: [(&str, Page, u16); 15] = [
-    ("panel", Page::Panel, 80),
-    ("links", Page::Links, 80),
-    ("login", Page::Login, 80),
-    ("tls", Page::Tls, 443),
-    ("tls-expired", Page::TlsExpired, 443),
-    ("tls-sni", Page::TlsSni, 443),
-    ("tls10", Page::Tls10, 443),
-    ("websocket", Page::WebSocket, 80),
-    ("log", Page::Log, 80),
-    ("firmware", Page::Firmware, 80),
-    ("broken", Page::Broken, 80),
-    ("hostile", Page::Hostile, 80),
-    ("tarpit", Page::Tarpit, 80),
-    ("pjl", Page::Pjl, 9100),
-    ("raw", Page::Raw, 9100),
+const PAGES: [(&str, Page, Option<End>, u16); 16] = [
+    ("panel", Page::Panel, None, 80),
+    ("links", Page::Links, None, 80),
+    ("login", Page::Login, None, 80),
+    ("tls", Page::Panel, Some(End::Usual), 443),
+    ("tls-expired", Page::Panel, Some(End::Expired), 443),
+    ("tls-sni", Page::Panel, Some(End::Nameless), 443),
+    ("tls10", Page::Tls10, None, 443),
+    ("tls-weak", Page::TlsWeak, None, 443),
+    ("websocket", Page::WebSocket, None, 80),
+    ("log", Page::Log, None, 80),
+    ("firmware", Page::Firmware, None, 80),
+    ("broken", Page::Broken, None, 80),
+    ("hostile", Page::Hostile, None, 80),
+    ("tarpit", Page::Tarpit, None, 80),
+    ("pjl", Page::Pjl, None, 9100),
+    ("raw", Page::Raw, None, 9100),
 ];
 
 /// One port of a printer and what it shows.
@@ -66,6 +74,8 @@ const PAGES: [(&str, Page, u16); 15] = [
 pub(crate) struct Door {
     /// What it shows.
     pub(crate) page: Page,
+    /// How it speaks TLS, if it does.
+    pub(crate) tls: Option<End>,
     /// The TCP port.
     pub(crate) port: u16,
 }
@@ -98,6 +108,9 @@ pub(crate) enum RawDoor {
 pub(crate) struct RawAt {
     page: String,
     port: u16,
+    /// Whether a page that is plain by itself is shown over TLS.
+    #[serde(default)]
+    tls: bool,
 }
 
 /// The doors that a group of printers has, from its keys `web` and `raw`.
@@ -117,6 +130,7 @@ pub(crate) fn doors(web: Option<&RawWeb>, raw: Option<u16>) -> Result<Vec<Door>,
     }
     doors.extend(raw.map(|port| Door {
         page: Page::Raw,
+        tls: None,
         port,
     }));
     if doors.len() > DOORS_MAX {
@@ -140,28 +154,49 @@ pub(crate) fn doors(web: Option<&RawWeb>, raw: Option<u16>) -> Result<Vec<Door>,
 }
 
 fn open(door: &RawDoor, doors: &mut Vec<Door>) -> Result<(), String> {
-    let (page, port) = match door {
+    match door {
         RawDoor::Usual(name) => {
-            let (page, port) = named(name)?;
+            let door = named(name)?;
             // A printer of that age has its plain page too.
-            if page == Page::Tls10 {
-                let (panel, plain) = named("panel")?;
-                doors.push(Door {
-                    page: panel,
-                    port: plain,
-                });
+            if door.page == Page::Tls10 {
+                doors.push(named("panel")?);
             }
-            (page, port)
+            doors.push(door);
         }
-        RawDoor::At(at) => (named(&at.page)?.0, at.port),
-    };
-    doors.push(Door { page, port });
+        RawDoor::At(at) => {
+            let mut door = named(&at.page)?;
+            door.port = at.port;
+            if at.tls {
+                if !door.page.is_sound() {
+                    return Err(format!("page '{}' is not shown over TLS", at.page));
+                }
+                door.tls = door.tls.or(Some(End::Usual));
+            }
+            doors.push(door);
+        }
+    }
     Ok(())
 }
 
-fn named(name: &str) -> Result<(Page, u16), String> {
-    if let Some((_, page, port)) = PAGES.iter().find(|(known, ..)| *known == name) {
-        return Ok((*page, *port));
+impl Page {
+    /// Whether it speaks HTTP as it should, and so may do that over TLS too.
+    pub(crate) fn is_sound(self) -> bool {
+        match self {
+            Self::Panel | Self::Links | Self::Login => true,
+            Self::WebSocket | Self::Log | Self::Firmware => true,
+            Self::Tls10 | Self::TlsWeak | Self::Broken | Self::Hostile => false,
+            Self::Tarpit | Self::Pjl | Self::Raw => false,
+        }
+    }
+}
+
+fn named(name: &str) -> Result<Door, String> {
+    if let Some((_, page, tls, port)) = PAGES.iter().find(|(known, ..)| *known == name) {
+        return Ok(Door {
+            page: *page,
+            tls: *tls,
+            port: *port,
+        });
     }
     let likeness = |known: &str| strsim::jaro_winkler(name, known);
     let nearest = PAGES

@@ -6,10 +6,6 @@ use crate::web::http::{self, Answer};
 use crate::web::portrait::Portrait;
 use crate::web::{Visit, html};
 
-/// A printer, drawn: what a page embeds besides its style.
-const LOGO: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 24\">\
-<path fill=\"#fff\" d=\"M8 0h16v6H8zM2 7h28v11h-6v6H8v-6H2z\"/></svg>";
-
 /// Answers for the panel, which every sound printer has.
 pub(crate) async fn answer<B>(request: &Request<B>, visit: &Visit) -> Answer {
     answer_with(request, visit, &[]).await
@@ -27,7 +23,7 @@ pub(crate) async fn answer_with<B>(
     let path = request.uri().path();
     match path {
         "/style.css" => return http::typed("text/css", html::STYLE),
-        "/logo.svg" | "/favicon.ico" => return http::typed("image/svg+xml", LOGO),
+        "/logo.svg" | "/favicon.ico" => return http::typed("image/svg+xml", html::LOGO),
         _ => {}
     }
     let of = visit.portrait().await;

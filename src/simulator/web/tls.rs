@@ -1,4 +1,4 @@
-//! TLS as printers have it: certificates that they signed themselves, and ends that are too old.
+//! TLS as printers have it, with certificates that they signed themselves.
 //!
 //! Key and certificate come from the device's own seed, signed without chance (RFC 6979), so that a
 //! device shows the same certificate after every start; another `tls_generation` is another one.
@@ -12,22 +12,16 @@ use p256::pkcs8::EncodePrivateKey;
 use rcgen::{CertificateParams, DistinguishedName, DnType, PublicKeyData, SerialNumber};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::dice::{self, Dice};
-use crate::web::{Page, Visit, http};
+use crate::web::{End, Page, Visit, http};
 
 /// What a certificate of old printers is valid for, in years: they leave the works with it.
 const YEARS: (i32, i32) = (2015, 2035);
 /// The same for one that is over.
 const YEARS_EXPIRED: (i32, i32) = (2010, 2020);
-/// A fatal alert in a record of TLS 1.0: protocol_version (RFC 2246 §7.2.2).
-pub(crate) const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
-/// Largest record with a hello (RFC 8446 §5.1), with its head.
-const HELLO_BYTES_MAX: usize = 16_389;
-
 /// The TLS ends of a device: the usual one, and the one whose certificate is over.
 pub(crate) struct Ends {
     usual: Arc<ServerConfig>,
@@ -45,8 +39,8 @@ enum EndError {
     Tls(#[from] rustls::Error),
 }
 
-/// Serves the panel over TLS.
-pub(crate) async fn serve(stream: TcpStream, page: Page, visit: Visit) {
+/// Serves a page over TLS.
+pub(crate) async fn serve(stream: TcpStream, end: End, page: Page, visit: Visit) {
     let ends = match ends(&visit) {
         Ok(ends) => ends,
         Err(error) => {
@@ -54,11 +48,11 @@ pub(crate) async fn serve(stream: TcpStream, page: Page, visit: Visit) {
             return;
         }
     };
-    let config = match page {
-        Page::TlsExpired => Arc::clone(&ends.expired),
-        _ => Arc::clone(&ends.usual),
+    let config = match end {
+        End::Expired => Arc::clone(&ends.expired),
+        End::Usual | End::Nameless => Arc::clone(&ends.usual),
     };
-    let stream = if page == Page::TlsSni {
+    let stream = if end == End::Nameless {
         let accepting = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
         let Ok(start) = accepting.await else { return };
         // Such firmware ends with the first extension that it does not know.
@@ -75,25 +69,13 @@ pub(crate) async fn serve(stream: TcpStream, page: Page, visit: Visit) {
     }
 }
 
-/// Reads a hello and answers as an end that speaks TLS 1.0 at most.
-pub(crate) async fn refuse_version(mut stream: TcpStream) {
-    let mut hello = vec![0; HELLO_BYTES_MAX];
-    let Ok(1..) = stream.read(&mut hello).await else {
-        return;
-    };
-    // The peer may have gone already: then it needs no answer.
-    let _ = stream.write_all(&PROTOCOL_VERSION).await;
-    let _ = stream.shutdown().await;
-    // Its hello is read to the end, so that the alert is not lost in a reset.
-    while let Ok(1..) = stream.read(&mut hello).await {}
-}
-
 fn ends(visit: &Visit) -> Result<&Ends, EndError> {
     let station = visit.station();
     if let Some(ends) = station.ends.get() {
         return Ok(ends);
     }
-    let seed = dice::mix(station.seed ^ (u64::from(visit.tenant.tls_generation) << 16) ^ 0x544c_53);
+    let seed =
+        dice::mix(station.seed ^ (u64::from(visit.tenant.tls_generation) << 16) ^ 0x0054_4c53);
     let made = Ends {
         usual: end(seed, YEARS)?,
         expired: end(dice::mix(seed), YEARS_EXPIRED)?,

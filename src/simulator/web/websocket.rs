@@ -1,14 +1,11 @@
 //! A page that talks over a WebSocket (RFC 6455): what it says comes back, and is shown.
 
-use std::os::fd::{AsFd, OwnedFd};
-
 use futures_util::{SinkExt, StreamExt};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -64,17 +61,11 @@ fn agreed(accept: &str) -> Answer {
 /// Says back what comes, until one side has had enough or the device leaves.
 async fn echo(upgrade: OnUpgrade, visit: Visit) {
     let Ok(upgraded) = upgrade.await else { return };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-        return;
-    };
-    let stream = parts.io.into_inner();
-    let Ok(spare) = spare(&stream) else { return };
-    let first = parts.read_buf.to_vec();
     let said = visit.clone();
-    until_left(&visit, spare, async move {
+    until_left(&visit, async move {
         let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
-        let reading =
-            WebSocketStream::from_partially_read(stream, first, Role::Server, Some(config));
+        let stream = TokioIo::new(upgraded);
+        let reading = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config));
         let mut socket = reading.await;
         while let Some(Ok(message)) = socket.next().await {
             if !(message.is_text() || message.is_binary()) {
@@ -87,8 +78,4 @@ async fn echo(upgrade: OnUpgrade, visit: Visit) {
         }
     })
     .await;
-}
-
-fn spare(stream: &TcpStream) -> std::io::Result<OwnedFd> {
-    stream.as_fd().try_clone_to_owned()
 }

@@ -52,7 +52,7 @@
     await Promise.race([loaded(frame), wait(STEP_MS)]);
     // about:blank is what a refused frame holds, and is this page's own.
     const inside = frame.contentDocument;
-    if (!inside || inside.URL === "about:blank" || inside.URL.startsWith(location.origin)) return "";
+    if (!inside || inside.URL === "about:blank") return "";
     return inside.documentElement.outerHTML;
   };
   const opened = async (origin) => {

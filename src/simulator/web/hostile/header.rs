@@ -46,33 +46,45 @@ pub(crate) fn script(name: &str, head: &Head, visit: &Visit) -> Vec<u8> {
 /// The page of an attack by headers or markup.
 pub(crate) fn answer(name: &str, head: &Head, query: &[(String, String)]) -> Vec<u8> {
     let told = |key: &str| in_header(field(query, key).unwrap_or(""));
-    let (portal, host) = (told("portal"), told("domain"));
-    let own = head.header("host").unwrap_or("printer");
-    let named = own.split(':').next().unwrap_or(own);
-    let parent = match host.as_str() {
-        "" => named.split_once('.').map_or(named, |(_, parent)| parent),
-        host => host,
-    };
-    let page = |headers: &[(&str, &str)]| {
-        let body = "<!DOCTYPE html>\n<title>shown</title><output id=\"verdict\">shown</output>\n";
-        sent("200 OK", "text/html; charset=utf-8", headers, body)
-    };
-    let markup = |text: &str| sent("200 OK", "text/html; charset=utf-8", &[], text);
-    match name {
-        "cookie-toss-parent" | "cookie-host-prefix" | "many-cookies" | "huge-set-cookie" => {
-            let cookies = cookies(name, parent);
-            let headers: Vec<(&str, &str)> = cookies
-                .iter()
-                .map(|cookie| ("Set-Cookie", cookie.as_str()))
-                .collect();
-            page(&headers)
+    let portal = told("portal");
+    let host = head.header("host").unwrap_or("printer");
+    let named = host.split(':').next().unwrap_or(host);
+    let parent = match told("domain") {
+        domain if domain.is_empty() => {
+            let parent = named.split_once('.').map_or(named, |(_, parent)| parent);
+            in_header(parent)
         }
-        "hsts" => page(&[(
+        domain => domain,
+    };
+    let cookies = cookies(name, &parent);
+    let headers = if cookies.is_empty() {
+        let mut headers = policy(name);
+        headers.extend(leading(name, &portal));
+        headers
+    } else {
+        let toss = |cookie| ("Set-Cookie", cookie);
+        cookies.into_iter().map(toss).collect()
+    };
+    if headers.is_empty() {
+        return other(name, &portal);
+    }
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let body = "<!DOCTYPE html>\n<title>shown</title><output id=\"verdict\">shown</output>\n";
+    sent("200 OK", "text/html; charset=utf-8", &headers, body)
+}
+
+/// What changes how the browser treats the origin, or its parent.
+fn policy(name: &str) -> Vec<(&'static str, String)> {
+    let fixed: &[(&str, &str)] = match name {
+        "hsts" => &[(
             "Strict-Transport-Security",
             "max-age=31536000; includeSubDomains; preload",
-        )]),
-        "clear-site-data" => page(&[("Clear-Site-Data", "\"*\"")]),
-        "csp-override" => page(&[
+        )],
+        "clear-site-data" => &[("Clear-Site-Data", "\"*\"")],
+        "csp-override" => &[
             (
                 "Content-Security-Policy",
                 "default-src * 'unsafe-inline' 'unsafe-eval'; frame-ancestors *",
@@ -86,40 +98,58 @@ pub(crate) fn answer(name: &str, head: &Head, query: &[(String, String)]) -> Vec
             ("Cross-Origin-Resource-Policy", "cross-origin"),
             ("Referrer-Policy", "unsafe-url"),
             ("Origin-Agent-Cluster", "?0"),
-        ]),
-        "cors-open" => page(&[
-            ("Access-Control-Allow-Origin", portal.as_str()),
-            ("Access-Control-Allow-Credentials", "true"),
-            ("Access-Control-Allow-Headers", "*"),
-            ("Timing-Allow-Origin", "*"),
-        ]),
-        "alt-svc" => page(&[("Alt-Svc", "h2=\":9443\"; ma=31536000; persist=1")]),
-        "report-to" => page(&[
+        ],
+        "alt-svc" => &[("Alt-Svc", "h2=\":9443\"; ma=31536000; persist=1")],
+        "report-to" => &[
             (
                 "Report-To",
-                "{\"group\":\"a\",\"max_age\":9999999,\"endpoints\":[{\"url\":\"/hostile/caught\"}]}",
+                "{\"group\":\"a\",\"max_age\":9999999,\
+                 \"endpoints\":[{\"url\":\"/hostile/caught\"}]}",
             ),
             ("Reporting-Endpoints", "a=\"/hostile/caught\""),
             (
                 "NEL",
                 "{\"report_to\":\"a\",\"max_age\":9999999,\"include_subdomains\":true}",
             ),
-        ]),
-        "link-preload" => page(&[(
-            "Link",
-            &format!("<{portal}/>; rel=preload; as=fetch; crossorigin"),
-        )]),
-        "refresh-header" => page(&[("Refresh", &format!("0; url={portal}/"))]),
-        "cache-poison" => page(&[
+        ],
+        "cache-poison" => &[
             ("Cache-Control", "public, max-age=31536000, immutable"),
             ("Age", "0"),
             ("Vary", ""),
-        ]),
-        "etag-tracking" => page(&[
+        ],
+        "etag-tracking" => &[
             ("ETag", "\"marked-42\""),
             ("Cache-Control", "private, no-cache"),
-        ]),
-        "source-map" => page(&[("SourceMap", &format!("{portal}/"))]),
+        ],
+        _ => &[],
+    };
+    let owned = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
+    fixed.iter().map(owned).collect()
+}
+
+/// What leads the browser to the portal, or lets the portal in.
+fn leading(name: &str, portal: &str) -> Vec<(&'static str, String)> {
+    match name {
+        "cors-open" => vec![
+            ("Access-Control-Allow-Origin", portal.to_owned()),
+            ("Access-Control-Allow-Credentials", "true".to_owned()),
+            ("Access-Control-Allow-Headers", "*".to_owned()),
+            ("Timing-Allow-Origin", "*".to_owned()),
+        ],
+        "link-preload" => {
+            let link = format!("<{portal}/>; rel=preload; as=fetch; crossorigin");
+            vec![("Link", link)]
+        }
+        "refresh-header" => vec![("Refresh", format!("0; url={portal}/"))],
+        "source-map" => vec![("SourceMap", format!("{portal}/"))],
+        _ => Vec::new(),
+    }
+}
+
+/// What another status, type or markup does.
+fn other(name: &str, portal: &str) -> Vec<u8> {
+    let markup = |text: &str| sent("200 OK", "text/html; charset=utf-8", &[], text);
+    match name {
         "www-authenticate" => refused("401 Unauthorized", "WWW-Authenticate"),
         "proxy-authenticate" => refused("407 Proxy Authentication Required", "Proxy-Authenticate"),
         "download-exe" => sent(
@@ -131,22 +161,18 @@ pub(crate) fn answer(name: &str, head: &Head, query: &[(String, String)]) -> Vec
             )],
             "MZ",
         ),
-        "content-sniff" => sent(
-            "200 OK",
-            "image/png",
-            &[],
-            "<script>document.title='read: sniffed'</script>",
-        ),
-        "unsafe-encoding" => sent(
-            "200 OK",
-            "text/html; charset=utf-7",
-            &[],
-            "+ADw-script+AD4-document.title='read: utf-7'+ADw-/script+AD4-",
-        ),
+        "content-sniff" => {
+            let script = "<script>document.title='read: sniffed'</script>";
+            sent("200 OK", "image/png", &[], script)
+        }
+        "unsafe-encoding" => {
+            let script = "+ADw-script+AD4-document.title='read: utf-7'+ADw-/script+AD4-";
+            sent("200 OK", "text/html; charset=utf-7", &[], script)
+        }
         "meta-refresh" => markup(&format!(
             "<!DOCTYPE html>\n<title>shown</title>\
              <meta http-equiv=\"refresh\" content=\"0; url={}/\">\n",
-            html::encoded(&portal)
+            html::encoded(portal)
         )),
         "portal-lookalike" => markup(
             "<!DOCTYPE html>\n<title>Platen - Sign in</title><h1>Platen</h1>\
@@ -155,7 +181,8 @@ pub(crate) fn answer(name: &str, head: &Head, query: &[(String, String)]) -> Vec
         ),
         _ => markup(
             "<!DOCTYPE html>\n<title>&lt;script&gt;document.title='read: title'&lt;/script&gt;\
-             &lt;!--#exec cmd=\"id\"--&gt;{{7*7}}${7*7}</title><output id=\"verdict\">shown</output>\n",
+             &lt;!--#exec cmd=\"id\"--&gt;{{7*7}}${7*7}</title>\
+             <output id=\"verdict\">shown</output>\n",
         ),
     }
 }
@@ -175,7 +202,7 @@ fn cookies(name: &str, parent: &str) -> Vec<String> {
             .iter()
             .map(|name| format!("{name}=tossed; Path=/; Secure; HttpOnly; SameSite=None"))
             .collect(),
-        _ => NAMES
+        "cookie-toss-parent" => NAMES
             .iter()
             .chain(&["tossed"])
             .flat_map(|name| {
@@ -184,5 +211,6 @@ fn cookies(name: &str, parent: &str) -> Vec<String> {
                 [toss(parent), toss(&format!(".{parent}"))]
             })
             .collect(),
+        _ => Vec::new(),
     }
 }

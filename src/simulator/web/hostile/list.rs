@@ -171,7 +171,10 @@ pub const HOSTILE: &[Hostile] = &[
     header("unsafe-encoding", "says UTF-7, whose letters make markup"),
     // Redirects.
     redirect("redirect-metadata", "to the cloud's metadata"),
-    redirect("redirect-loopback", "to the hub's own loopback (?loopback=)"),
+    redirect(
+        "redirect-loopback",
+        "to the hub's own loopback (?loopback=)",
+    ),
     redirect("redirect-localhost", "to localhost by name"),
     redirect("redirect-ipv6-mapped", "to loopback as ::ffff:127.0.0.1"),
     redirect("redirect-decimal", "to loopback as a decimal number"),

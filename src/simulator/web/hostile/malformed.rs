@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::web::http::field;
-use crate::web::tls::PROTOCOL_VERSION;
+use crate::web::weak::PROTOCOL_VERSION;
 
 use super::Goes;
 

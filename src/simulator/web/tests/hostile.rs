@@ -20,10 +20,18 @@ fn names(plays: Plays) -> impl Iterator<Item = &'static str> {
 }
 
 #[test]
-fn every_attack_has_a_name_of_its_own() {
+fn every_attack_has_a_name_of_its_own_and_stands_in_the_reference() {
     let distinct: BTreeSet<&str> = HOSTILE.iter().map(|hostile| hostile.name).collect();
     assert_eq!(distinct.len(), HOSTILE.len());
     assert!(HOSTILE.len() >= 100, "{}", HOSTILE.len());
+    let reference = include_str!("../../../../docs/reference/simulated-pages.md");
+    for hostile in HOSTILE {
+        let line = format!("\n| `{}` | {} |\n", hostile.name, hostile.tries);
+        assert!(
+            reference.contains(&line),
+            "{line} is missing from the reference"
+        );
+    }
     let script = include_str!("../hostile/attacks.js");
     for name in names(Plays::Script) {
         let has_play = script.contains(&format!("\n    \"{name}\": "));

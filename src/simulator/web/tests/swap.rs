@@ -1,13 +1,19 @@
 //! Two printers swap addresses: connections to the old one end, and nobody gets into the new one.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use snmp::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{PATIENCE, at, fleet, get, post};
+use crate::running_tests::SERIAL;
+
+/// Long enough to say that nothing comes: loopback takes microseconds.
+const DOUBT: Duration = Duration::from_millis(300);
 
 fn both() -> [IpAddr; 2] {
     ["127.51.2.1", "127.51.2.2"].map(|text| text.parse().unwrap())
@@ -107,6 +113,33 @@ async fn a_connection_that_waits_to_be_taken_is_reset_by_a_swap_too() {
 }
 
 #[tokio::test]
+async fn a_silent_address_stands_still_and_goes_on() {
+    let running = fleet("addresses = \"127.51.2.7\"\nweb = { page = \"log\", port = 8080 }\n");
+    let address = "127.51.2.7".parse().unwrap();
+    let mut log = TcpStream::connect(at("127.51.2.7", 8080)).await.unwrap();
+    log.write_all(b"GET /log?mib=64 HTTP/1.1\r\nHost: p\r\n\r\n")
+        .await
+        .unwrap();
+    log.read_exact(&mut [0; 100_000]).await.unwrap();
+    running.silence(address).await.unwrap();
+    let mut octets = vec![0; 1024 * 1024];
+    // What was underway still comes; then nothing does.
+    let rest = async { while log.read(&mut octets).await.unwrap() > 0 {} };
+    assert!(tokio::time::timeout(DOUBT, rest).await.is_err());
+    let mut new = TcpStream::connect(at("127.51.2.7", 8080)).await.unwrap();
+    new.write_all(b"GET / HTTP/1.1\r\nHost: p\r\n\r\n")
+        .await
+        .unwrap();
+    let answered = tokio::time::timeout(DOUBT, new.read(&mut octets));
+    assert!(answered.await.is_err(), "nobody takes it");
+    running.unsilence(address).await.unwrap();
+    for stream in [&mut log, &mut new] {
+        let more = tokio::time::timeout(PATIENCE, stream.read(&mut octets));
+        assert!(more.await.unwrap().unwrap() > 0);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_never_shows_two_printers() {
     let running = fleet(
         "addresses = [\"127.51.2.5\", \"127.51.2.6\"]\nweb = { page = \"panel\", port = 8080 }\n",
@@ -139,6 +172,42 @@ async fn a_connection_never_shows_two_printers() {
     }
     let arrived = running.arrived(a).await.unwrap();
     assert!(arrived.requests_total > 100, "{}", arrived.requests_total);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_after_connecting_is_told_whose_page_it_is() {
+    let running = fleet(
+        "addresses = [\"127.51.2.8\", \"127.51.2.9\"]\nweb = { page = \"panel\", port = 8080 }\n",
+    );
+    let [a, b]: [IpAddr; 2] = ["127.51.2.8", "127.51.2.9"].map(|text| text.parse().unwrap());
+    let udp = SocketAddr::new(a, running.port);
+    let swaps = tokio::spawn(async move {
+        for round in 0..300_u64 {
+            running.swap(a, b).await.unwrap();
+            tokio::time::sleep(Duration::from_micros(round * 37 % 3_000)).await;
+        }
+        running
+    });
+    let (mut seen, mut ended) = (BTreeSet::new(), 0);
+    while !swaps.is_finished() {
+        let Ok(mut stream) = TcpStream::connect(at("127.51.2.8", 8080)).await else {
+            continue;
+        };
+        let answer =
+            tokio::task::spawn_blocking(move || crate::running_tests::ask(udp, SERIAL, PATIENCE));
+        let Some((_, Value::OctetString(told))) = answer.await.unwrap() else {
+            panic!("no serial number");
+        };
+        let told = String::from_utf8(told).unwrap();
+        match ask(&mut stream).await {
+            Some(shown) => assert_eq!(shown, told),
+            None => ended += 1,
+        }
+        seen.insert(told);
+    }
+    drop(swaps.await.unwrap());
+    assert_eq!(seen.len(), 2, "both were met");
+    assert!(ended > 0, "a swap came between");
 }
 
 /// The serial number on the front page; `None` when the connection ended.

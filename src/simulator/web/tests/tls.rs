@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use futures_util::{SinkExt, StreamExt};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::default_provider;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
@@ -10,6 +11,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{at, exchange, fleet, parse};
 
@@ -56,8 +59,7 @@ impl ServerCertVerifier for Shown {
     }
 }
 
-/// The certificate and the front page behind it.
-async fn visit(to: SocketAddr, name: &str) -> Result<(Vec<u8>, String), std::io::Error> {
+async fn connect(to: SocketAddr, name: &str) -> std::io::Result<(Vec<u8>, TlsStream<TcpStream>)> {
     let shown = Arc::new(Shown::default());
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -67,16 +69,25 @@ async fn visit(to: SocketAddr, name: &str) -> Result<(Vec<u8>, String), std::io:
         .with_no_client_auth();
     let stream = TcpStream::connect(to).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config))
+    let stream = TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await?;
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n")
-        .await?;
+    let certificate = shown.0.lock().unwrap().clone();
+    Ok((certificate, stream))
+}
+
+/// The certificate and the page behind it.
+async fn page(to: SocketAddr, name: &str, path: &str) -> std::io::Result<(Vec<u8>, String)> {
+    let (certificate, mut stream) = connect(to, name).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut page = String::new();
     stream.read_to_string(&mut page).await?;
-    let certificate = shown.0.lock().unwrap().clone();
     Ok((certificate, page))
+}
+
+async fn visit(to: SocketAddr, name: &str) -> std::io::Result<(Vec<u8>, String)> {
+    page(to, name, "/").await
 }
 
 #[tokio::test]
@@ -144,6 +155,70 @@ async fn an_end_that_knows_no_names_drops_who_sends_one() {
     assert!(
         exchange(to, b"GET / HTTP/1.1\r\n\r\n").await.len() < 16,
         "no HTTP in the clear"
+    );
+    drop(running);
+}
+
+#[tokio::test]
+async fn any_sound_page_is_shown_over_tls_where_the_file_says_so() {
+    let running = fleet(
+        "addresses = [\"127.51.3.5\", \"127.51.3.6\"]\n\
+         web = [{ page = \"links\", port = 8443, tls = true },\
+         { page = \"websocket\", port = 8444, tls = true }]\n",
+    );
+    let (_, links) = page(at("127.51.3.5", 8443), "printer", "/links")
+        .await
+        .unwrap();
+    assert!(
+        links.contains("href=\"https://127.51.3.5:8443/old\""),
+        "{links}"
+    );
+    let (_, bare) = page(at("127.51.3.5", 8443), "printer", "/bare")
+        .await
+        .unwrap();
+    assert!(
+        bare.contains("location: //127.51.3.5:8443/new\r\n"),
+        "{bare}"
+    );
+
+    let (_, stream) = connect(at("127.51.3.5", 8444), "printer").await.unwrap();
+    let address = "ws://printer/socket";
+    let (mut socket, _) = tokio_tungstenite::client_async(address, stream)
+        .await
+        .unwrap();
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(
+        socket.next().await.unwrap().unwrap(),
+        Message::text("hello")
+    );
+    let [a, b] = ["127.51.3.5", "127.51.3.6"].map(|text| text.parse().unwrap());
+    running.swap(a, b).await.unwrap();
+    let ended = socket.next().await;
+    assert!(matches!(ended, Some(Err(_))), "{ended:?}");
+
+    let wrong =
+        "addresses = \"127.51.3.5\"\nweb = { page = \"hostile\", port = 8443, tls = true }\n";
+    let error = parse(wrong).unwrap_err().to_string();
+    assert!(
+        error.ends_with("page 'hostile' is not shown over TLS"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_512_bits_is_shown_and_refused() {
+    let running = fleet("addresses = \"127.51.3.7\"\nweb = { page = \"tls-weak\", port = 8443 }\n");
+    let to = at("127.51.3.7", 8443);
+    let error = visit(to, "printer").await.unwrap_err();
+    // rustls names the certificate: it came, and its key was looked at.
+    assert!(error.to_string().contains("peer certificate"), "{error}");
+    let shown = exchange(to, &[22, 3, 1, 0, 5, 1, 0, 0, 1, 3]);
+    let shown = tokio::time::timeout(super::PATIENCE, shown).await.unwrap();
+    let certificate = crate::web::weak::SHORT_KEY;
+    assert!(
+        shown
+            .windows(certificate.len())
+            .any(|window| window == certificate)
     );
     drop(running);
 }
