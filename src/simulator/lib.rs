@@ -62,7 +62,7 @@ pub enum RunError {
         error: io::Error,
     },
     /// A printer's page cannot be opened.
-    #[error("cannot open the page at {door}: {error}; below 1024 that takes root, so set its port")]
+    #[error("cannot open the page at {door}: {error}; choose another port, or be root below 1024")]
     Page {
         /// Its address and port.
         door: SocketAddr,
