@@ -23,6 +23,10 @@ use tokio::time::timeout;
 
 use crate::store::{StoreError, Tenant, hash_hex, random_hex};
 
+mod deed;
+
+pub use self::deed::{Deed, NotNoted, Notice, Witness};
+
 /// Most sessions at once on this hub: each may hold [`crate::session`]'s streams open.
 pub const SESSIONS_MAX: usize = 256;
 
@@ -179,65 +183,8 @@ impl End {
     }
 }
 
-/// Something that was done in a session, for the audit. Never a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
-    /// A request is about to be sent to the device.
-    Asked {
-        /// Numbers the requests of the session, from 1 up.
-        number: u64,
-        /// As the browser sent it.
-        method: String,
-        /// Path and query.
-        path: String,
-    },
-    /// It was answered, or not: then `status` is 0.
-    Answered {
-        /// As in [`Deed::Asked`].
-        number: u64,
-        /// What the device answered.
-        status: u16,
-        /// Octets of the body to the device.
-        sent: u64,
-        /// Octets of the body from the device.
-        received: u64,
-    },
-    /// A connection to a raw door begins.
-    RawBegan {
-        /// Numbers the connections of the session, from 1 up.
-        number: u64,
-    },
-    /// It ended.
-    RawEnded {
-        /// As in [`Deed::RawBegan`].
-        number: u64,
-        /// Octets to the device.
-        sent: u64,
-        /// Octets from the device.
-        received: u64,
-    },
-    /// The device showed a certificate for the first time, or another one than before.
-    Certificate {
-        /// SHA-256 of its DER, hex.
-        fingerprint: String,
-        /// Whether it is another than the one that was pinned, and a person took it.
-        is_change: bool,
-    },
-}
-
-/// A deed that could not be written down: it is not done then.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("what is done here cannot be written down: {0}; free the hub's disk, then open it again")]
-pub struct NotNoted(pub String);
-
 /// A future that owns what it needs.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Writes deeds down, for good.
-pub trait Witness: fmt::Debug + Send + Sync {
-    /// Returns once the deed is on disk.
-    fn note(&self, terms: &Terms, deed: Deed) -> Later<Result<(), NotNoted>>;
-}
 
 /// A connection to the device's port.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -285,6 +232,7 @@ struct Live {
     witness: Arc<dyn Witness>,
     way: watch::Sender<Option<Arc<dyn Way>>>,
     end: watch::Sender<Option<End>>,
+    notice: watch::Sender<Option<Notice>>,
     tally: Tally,
     /// SHA-256 of the keys that wait, and until when: what is compared is no secret.
     keys: Mutex<Vec<(String, Timestamp)>>,
@@ -389,6 +337,17 @@ impl Session {
         noted
     }
 
+    /// What stands between the person and the page, for the session's page to say.
+    #[must_use]
+    pub fn notice(&self) -> Option<Notice> {
+        self.0.notice.borrow().clone()
+    }
+
+    /// Says what stands between the person and the page, or that nothing does any more.
+    pub fn set_notice(&self, notice: Option<Notice>) {
+        self.0.notice.send_replace(notice);
+    }
+
     /// Makes a key that lets one browser in, once.
     ///
     /// # Errors
@@ -464,6 +423,7 @@ impl Sessions {
             witness,
             way: watch::Sender::new(None),
             end: watch::Sender::new(None),
+            notice: watch::Sender::new(None),
             tally: Tally::default(),
             keys: Mutex::default(),
             cookies: Mutex::default(),

@@ -7,7 +7,8 @@
 //! The methods, by file: [`agents`] (who may report), [`holders`] (who they are, and whether there
 //! are two), [`invitations`] (who may become one), [`approvals`] (whom a person lets in),
 //! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands
-//! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order).
+//! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order),
+//! [`web_sessions`] and [`web_pins`] (who reached which printer's page, and what it proved).
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -32,6 +33,8 @@ pub mod invitations;
 pub mod portal;
 pub mod printers;
 pub mod report;
+pub mod web_pins;
+pub mod web_sessions;
 
 /// Connections at once. SQLite writes one at a time whatever this says; readers run beside it.
 const CONNECTIONS_MAX: u32 = 8;

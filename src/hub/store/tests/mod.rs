@@ -21,6 +21,7 @@ mod ordering;
 mod people;
 mod postgres;
 mod showing;
+mod web;
 
 /// Where a case may make its store.
 pub(crate) struct Place {
@@ -102,6 +103,9 @@ cases! {
     showing::one_tenant_sees_nothing_of_another,
     showing::an_agent_tells_how_it_is,
     showing::a_store_of_a_newer_hub_is_refused,
+    web::a_web_session_is_kept_from_its_beginning_to_its_end,
+    web::what_a_dead_hub_left_and_who_wants_an_end_are_found,
+    web::a_pinned_certificate_changes_by_a_person_alone,
 }
 
 fn sqlite(folder: &TempDir) -> Place {
