@@ -29,6 +29,7 @@ use crate::door::uplink::{Uplink, UplinkParts};
 use crate::state::{Bound, Lock, StateError};
 use crate::store::{Store, StoreError, Tenant};
 
+pub mod audit;
 pub mod ca;
 pub mod cli;
 pub mod command_key;

@@ -42,7 +42,7 @@ CREATE TABLE web_pins (
 
 -- One chain for the whole hub: no line is changed or taken away, and each carries the hash of the one before.
 CREATE TABLE audit (
-  sequence       BIGINT NOT NULL PRIMARY KEY, -- from 1 up, without a gap
+  sequence       BIGINT NOT NULL PRIMARY KEY CHECK (sequence > 0), -- from 1 up, without a gap
   at_ms          BIGINT NOT NULL,
   tenant         TEXT    NOT NULL,
   session        TEXT    NOT NULL, -- empty where it is of none
