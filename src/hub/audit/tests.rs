@@ -283,7 +283,7 @@ async fn a_full_disk_takes_no_deed_and_says_why() {
         .unwrap();
     assert_eq!(
         end.sequence,
-        number + 2,
+        number + 1,
         "what was refused is not there, the rest is whole"
     );
 }
