@@ -23,9 +23,9 @@ use tokio::time::timeout;
 
 use crate::store::{StoreError, Tenant, hash_hex, random_hex};
 
-mod deed;
+mod end;
 
-pub use self::deed::{Deed, NotNoted, Notice, Witness};
+pub use self::end::{Cause, End, Notice};
 
 /// Most sessions at once on this hub: each may hold [`crate::session`]'s streams open.
 pub const SESSIONS_MAX: usize = 256;
@@ -109,82 +109,65 @@ pub struct Terms {
     pub is_fallback: bool,
 }
 
-/// Who or what ended a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// A person at the hub.
-    Person,
-    /// The site: its policy, its hours, or a person there.
-    Site,
-    /// Its time was up.
-    Deadline,
-    /// Nothing moved for too long.
-    Idle,
-    /// The agent or the network went away.
-    LinkLost,
-    /// The agent never came.
-    NoTunnel,
-    /// Another device answers at the address.
-    AnotherDevice,
-    /// What was done could not be written down.
-    NoAudit,
-    /// The hub ends.
-    HubEnds,
-}
-
-impl Cause {
-    /// Every one.
-    pub const ALL: [Self; 9] = [
-        Self::Person,
-        Self::Site,
-        Self::Deadline,
-        Self::Idle,
-        Self::LinkLost,
-        Self::NoTunnel,
-        Self::AnotherDevice,
-        Self::NoAudit,
-        Self::HubEnds,
-    ];
-
-    /// Its word in the store and in exports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Person => "person",
-            Self::Site => "site",
-            Self::Deadline => "deadline",
-            Self::Idle => "idle",
-            Self::LinkLost => "link-lost",
-            Self::NoTunnel => "no-tunnel",
-            Self::AnotherDevice => "another-device",
-            Self::NoAudit => "no-audit",
-            Self::HubEnds => "hub-ends",
-        }
-    }
-}
-
-/// How a session ended.
+/// Something that was done in a session, for the audit. Never a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
-    /// Who or what.
-    pub cause: Cause,
-    /// In words, for a person.
-    pub why: String,
+pub enum Deed {
+    /// A request is about to be sent to the device.
+    Asked {
+        /// Numbers the requests of the session, from 1 up.
+        number: u64,
+        /// As the browser sent it.
+        method: String,
+        /// Path and query.
+        path: String,
+    },
+    /// It was answered, or not: then `status` is 0.
+    Answered {
+        /// As in [`Deed::Asked`].
+        number: u64,
+        /// What the device answered.
+        status: u16,
+        /// Octets of the body to the device.
+        sent: u64,
+        /// Octets of the body from the device.
+        received: u64,
+    },
+    /// A connection to a raw door begins.
+    RawBegan {
+        /// Numbers the connections of the session, from 1 up.
+        number: u64,
+    },
+    /// It ended.
+    RawEnded {
+        /// As in [`Deed::RawBegan`].
+        number: u64,
+        /// Octets to the device.
+        sent: u64,
+        /// Octets from the device.
+        received: u64,
+    },
+    /// The device showed a certificate for the first time, or another one than before.
+    Certificate {
+        /// SHA-256 of its DER, hex.
+        fingerprint: String,
+        /// Whether it is another than the one that was pinned, and a person took it.
+        is_change: bool,
+    },
 }
 
-impl End {
-    /// An end in words.
-    #[must_use]
-    pub fn new(cause: Cause, why: impl Into<String>) -> Self {
-        Self {
-            cause,
-            why: why.into(),
-        }
-    }
-}
+/// A deed that could not be written down: it is not done then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("what is done here cannot be written down: {0}; free the hub's disk, then open it again")]
+pub struct NotNoted(pub String);
 
 /// A future that owns what it needs.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Writes deeds down, for good.
+pub trait Witness: fmt::Debug + Send + Sync {
+    /// Returns once the deed is on disk.
+    fn note(&self, terms: &Terms, deed: Deed) -> Later<Result<(), NotNoted>>;
+}
 
 /// A connection to the device's port.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -290,6 +273,17 @@ impl Session {
         }
     }
 
+    /// What a person has to know now, if anything.
+    #[must_use]
+    pub fn notice(&self) -> Option<Notice> {
+        self.0.notice.borrow().clone()
+    }
+
+    /// Says what a person has to know, or that it is no longer so.
+    pub fn notify(&self, notice: Option<Notice>) {
+        self.0.notice.send_replace(notice);
+    }
+
     /// The gateway has the agent's end, or lost it.
     pub fn has_way(&self, way: Option<Arc<dyn Way>>) {
         if self.has_ended().is_none() {
@@ -335,17 +329,6 @@ impl Session {
             self.end(End::new(Cause::NoAudit, why.to_string()));
         }
         noted
-    }
-
-    /// What stands between the person and the page, for the session's page to say.
-    #[must_use]
-    pub fn notice(&self) -> Option<Notice> {
-        self.0.notice.borrow().clone()
-    }
-
-    /// Says what stands between the person and the page, or that nothing does any more.
-    pub fn set_notice(&self, notice: Option<Notice>) {
-        self.0.notice.send_replace(notice);
     }
 
     /// Makes a key that lets one browser in, once.

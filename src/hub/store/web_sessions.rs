@@ -1,6 +1,8 @@
 //! Sessions with printers' pages, as they are kept: who, where, why, how long, how much, and how
 //! each ended. What was done in them is the audit's ([`crate::store::audit`]).
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use sqlx::FromRow;
@@ -176,7 +178,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         on_pool!(self, pool => sqlx::query(
             "UPDATE web_sessions SET state = 'open', approved_by = $3
-             WHERE tenant = $1 AND id = $2 AND state = 'requested'",
+             WHERE tenant = $1 AND id = $2 AND state <> 'ended'",
         )
         .bind(tenant.as_str())
         .bind(id.as_str())
@@ -341,6 +343,29 @@ impl Store {
         .fetch_all(pool).await?);
         let named = rows.into_iter().map(|(id, by)| Ok((session_id(&id)?, by)));
         named.collect()
+    }
+}
+
+impl SessionRow {
+    /// What it was for, as far as that is kept.
+    #[must_use]
+    pub fn terms(&self, tenant: &Tenant) -> Terms {
+        Terms {
+            id: self.id.clone(),
+            tenant: tenant.clone(),
+            agent: self.agent.clone(),
+            device: self.device.clone(),
+            address: None,
+            port: self.port,
+            holder: self.holder.clone(),
+            reason: self.reason.clone(),
+            from: self.from.parse().ok(),
+            opened: self.opened,
+            until: self.until,
+            idle_max: Duration::ZERO,
+            is_read_only: self.is_read_only,
+            is_fallback: self.is_fallback,
+        }
     }
 }
 
