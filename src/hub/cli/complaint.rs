@@ -70,6 +70,16 @@ impl Complaint {
         }
     }
 
+    /// Why it happened, or what, where nothing is known about it.
+    #[must_use]
+    pub fn because_or_what(&self) -> &str {
+        if self.why.is_empty() {
+            &self.what
+        } else {
+            &self.why
+        }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn try_next(self, next: impl Into<String>) -> Self {
@@ -231,6 +241,7 @@ impl From<RunError> for Complaint {
                 .try_next(format!("name a file in {key} that this user can read")),
             RunError::CommandKey(CommandKeyError::State(error)) => error.into(),
             RunError::CommandKey(CommandKeyError::Unreadable(_) | CommandKeyError::Make(_))
+            | RunError::Audit(_)
             | RunError::Tls(_)
             | RunError::Broker(_)
             | RunError::Carrier(_)
