@@ -206,6 +206,7 @@ impl Hub {
         let rooms = Rooms {
             uplink: self.uplink.routes(),
             portal: portal::router(state),
+            web: None,
             broker: self.broker.own(),
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,

@@ -13,6 +13,7 @@ pub mod portal;
 pub mod tls;
 pub mod uplink;
 mod verifier;
+pub mod web;
 pub mod wire;
 
 #[cfg(test)]

@@ -1,0 +1,1 @@
+//! The web door as a browser and a printer see it.
