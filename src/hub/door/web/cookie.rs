@@ -19,7 +19,7 @@ const HTTPS_NAME: &str = "__Host-platen-session";
 const OWN_PREFIXES: [&str; 2] = ["__host-platen", "platen_"];
 
 /// Most values of our own name that are looked at: another origin may have set some beside ours.
-const OWN_VALUES_MAX: usize = 8;
+const OWN_VALUES_MAX: usize = 32;
 
 /// Longest cookie kept, in octets of name and value, as browsers do (RFC 6265, 6.1).
 const COOKIE_LEN_MAX: usize = 4_096;

@@ -218,7 +218,7 @@ impl ServerCertVerifier for Pinned {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls12_signature(message, cert, dss, &self.algorithms)
-            .or_else(|error| verify_odd(message, cert, dss).ok_or(error))
+            .or_else(|error| verify_odd(message, cert, (dss.scheme, dss.signature())).ok_or(error))
     }
 
     fn verify_tls13_signature(
@@ -228,7 +228,7 @@ impl ServerCertVerifier for Pinned {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, cert, dss, &self.algorithms)
-            .or_else(|error| verify_odd(message, cert, dss).ok_or(error))
+            .or_else(|error| verify_odd(message, cert, (dss.scheme, dss.signature())).ok_or(error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -242,9 +242,9 @@ impl ServerCertVerifier for Pinned {
 fn verify_odd(
     message: &[u8],
     cert: &CertificateDer<'_>,
-    dss: &DigitallySignedStruct,
+    (scheme, signed): (SignatureScheme, &[u8]),
 ) -> Option<HandshakeSignatureValid> {
-    let algorithm: &dyn VerificationAlgorithm = match dss.scheme {
+    let algorithm: &dyn VerificationAlgorithm = match scheme {
         SignatureScheme::RSA_PKCS1_SHA256 => {
             &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY
         }
@@ -265,6 +265,10 @@ fn verify_odd(
         algorithm,
         cert.public_key().subject_public_key.data.as_ref(),
     );
-    key.verify(message, dss.signature()).ok()?;
+    key.verify(message, signed).ok()?;
     Some(HandshakeSignatureValid::assertion())
 }
+
+#[cfg(test)]
+#[path = "tls/tests.rs"]
+mod tests;

@@ -24,6 +24,7 @@ use crate::store::Tenant;
 
 mod entry;
 mod hostile;
+mod over_tls;
 mod proxy;
 mod secure;
 mod ssrf;
