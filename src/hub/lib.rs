@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::audit::head::HeadError;
+use crate::audit::writer::Audit;
 use crate::ca::{Authority, CaError};
 use crate::command_key::{CommandKey, CommandKeyError};
 use crate::config::HubConfig;
@@ -24,11 +26,14 @@ use crate::door::command::Desk;
 use crate::door::front::Names;
 use crate::door::opening::{self, Listeners, Rooms};
 use crate::door::portal::{self, PortalState};
+use crate::door::reception::{Gateway, Reception, ReceptionParts};
 use crate::door::tls::{Settings, TlsError};
 use crate::door::uplink::{Uplink, UplinkParts};
+use crate::session::Sessions;
 use crate::state::{Bound, Lock, StateError};
 use crate::store::{Store, StoreError, Tenant};
 
+pub mod audit;
 pub mod ca;
 pub mod cli;
 pub mod command_key;
@@ -58,6 +63,9 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The audit cannot be written.
+    #[error(transparent)]
+    Audit(#[from] HeadError),
     /// The uplink has no TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -103,6 +111,10 @@ pub struct Hub {
     poll_every: Duration,
     key: Arc<CommandKey>,
     state_dir: PathBuf,
+    audit: Audit,
+    sessions: Sessions,
+    gateway: Option<Arc<dyn Gateway>>,
+    web_domain: String,
     _lock: Lock,
 }
 
@@ -127,6 +139,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     let settings = opening::settings(config, &authority, now)?;
     let key = Arc::new(CommandKey::open(&config.state_dir)?);
     let store = Store::open(&config.store_url, &config.state_dir).await?;
+    let audit = Audit::open(store.clone(), &config.state_dir)?;
     let (listeners, bound) = Listeners::bind(config).await?;
     let broker = carrier::which(config).await?;
     state::tell(&config.state_dir, bound)?;
@@ -149,6 +162,10 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         poll_every: config.poll_every,
         key,
         state_dir: config.state_dir.clone(),
+        audit,
+        sessions: Sessions::default(),
+        gateway: None,
+        web_domain: opening::web_domain(config),
         _lock: lock,
     })
 }
@@ -197,11 +214,22 @@ impl Hub {
     /// As [`Self::serve`].
     pub async fn serve_doors(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let (stop, stopped) = watch::channel(false);
+        let reception = Reception::new(ReceptionParts {
+            store: self.store.clone(),
+            tenant: Tenant::DEFAULT,
+            key: Arc::clone(&self.key),
+            sessions: self.sessions,
+            audit: self.audit,
+            gateway: self.gateway,
+        });
+        let receiving = tokio::spawn(reception.clone().work(told(stopped.clone())));
         let state = PortalState {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
             poll_every: self.poll_every,
             key: self.key,
+            reception: reception.clone(),
+            web_domain: self.web_domain.into(),
         };
         let rooms = Rooms {
             uplink: self.uplink.routes(),
@@ -214,22 +242,27 @@ impl Hub {
         let doors = opening::serve(self.listeners, self.settings, self.names, rooms, stopped);
         tokio::pin!(doors);
         info!(uplink = %self.bound.uplink, portal = %self.bound.portal, "the hub is open");
-        tokio::select! {
-            ended = &mut doors => {
-                self.store.close().await;
-                ended?;
-                return Ok(());
-            }
-            () = shutdown => {}
-        }
+        let failed = tokio::select! {
+            ended = &mut doors => Some(ended),
+            () = shutdown => None,
+        };
         info!("the hub is closing");
-        stop.send_replace(true);
-        match timeout(DRAIN_TIMEOUT, doors).await {
-            Ok(ended) => ended?,
-            Err(_) => warn!("connections that did not end were cut"),
-        }
+        receiving.abort();
+        let drained = timeout(DRAIN_TIMEOUT, async {
+            // First the sessions: their ends are written while the store is there.
+            reception.close_all().await;
+            stop.send_replace(true);
+            match failed {
+                Some(ended) => ended,
+                None => doors.await,
+            }
+        });
+        let ended = drained.await.unwrap_or_else(|_| {
+            warn!("connections that did not end were cut");
+            Ok(())
+        });
         self.store.close().await;
-        Ok(())
+        ended
     }
 }
 

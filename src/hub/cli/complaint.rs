@@ -231,6 +231,7 @@ impl From<RunError> for Complaint {
                 .try_next(format!("name a file in {key} that this user can read")),
             RunError::CommandKey(CommandKeyError::State(error)) => error.into(),
             RunError::CommandKey(CommandKeyError::Unreadable(_) | CommandKeyError::Make(_))
+            | RunError::Audit(_)
             | RunError::Tls(_)
             | RunError::Broker(_)
             | RunError::Carrier(_)

@@ -10,6 +10,8 @@ pub mod front;
 pub mod mqtt;
 pub mod opening;
 pub mod portal;
+pub mod raw;
+pub mod reception;
 pub mod tls;
 pub mod uplink;
 mod verifier;

@@ -106,6 +106,13 @@ pub fn names(config: &HubConfig) -> Names {
     }
 }
 
+/// The domain under which each session has a name of its own.
+#[must_use]
+pub fn web_domain(config: &HubConfig) -> String {
+    let name = config.names.first().map_or("localhost", String::as_str);
+    format!("dwa.{name}")
+}
+
 /// The TLS of every door.
 ///
 /// # Errors
