@@ -39,6 +39,15 @@ impl RawWebAccess {
     }
 }
 
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self {
+            domain: LOCAL_DOMAIN.to_owned(),
+            certificate: None,
+        }
+    }
+}
+
 impl WebConfig {
     /// Checks what is written. `names` are those of every other door.
     pub(super) fn check(raw: RawWebAccess, names: &[&String]) -> Result<Self, ConfigError> {

@@ -106,13 +106,6 @@ pub fn names(config: &HubConfig) -> Names {
     }
 }
 
-/// The domain under which each session has a name of its own.
-#[must_use]
-pub fn web_domain(config: &HubConfig) -> String {
-    let name = config.names.first().map_or("localhost", String::as_str);
-    format!("dwa.{name}")
-}
-
 /// The TLS of every door.
 ///
 /// # Errors
@@ -180,7 +173,7 @@ pub struct Rooms {
     /// Pages.
     pub portal: Router,
     /// Printers' pages.
-    pub web: Option<WebDoor>,
+    pub web: WebDoor,
     /// The hub's own broker; none where another is used.
     pub broker: Option<Arc<Broker>>,
     /// Knows the agents.
@@ -213,7 +206,7 @@ pub async fn serve(
         uplink: Some(rooms.uplink),
         mqtt: mqtt.clone(),
         portal: Some(rooms.portal.clone()),
-        web: rooms.web.clone(),
+        web: Some(rooms.web.clone()),
     };
     let only = |doors, listener| {
         let front = Front::new(doors, names.clone());
@@ -241,10 +234,7 @@ pub async fn serve(
         .zip(mqtt)
         .map(|(listener, door)| door.serve(listener, Arc::clone(&settings.agents), told()));
     let uplink = only(first, listeners.uplink);
-    let local = match rooms.web {
-        Some(web) => web.local().beside(rooms.portal),
-        None => rooms.portal,
-    };
+    let local = rooms.web.local().beside(rooms.portal);
     let portal = axum::serve(listeners.portal, local).with_graceful_shutdown(told());
     let (served, ..) = tokio::join!(
         async { portal.await.map_err(RunError::Portal) },

@@ -20,7 +20,7 @@ use super::place::Place;
 use crate::session::Session;
 
 /// Where a browser enters.
-pub const ENTER_PATH: &str = "/.platen/enter";
+const ENTER_PATH: &str = "/.platen/enter";
 
 /// What is ours of every origin; it never reaches the printer.
 const OWN_FOLDER: &str = ".platen";

@@ -29,6 +29,7 @@ mod gate;
 mod head;
 mod link;
 mod page;
+mod pins;
 pub mod place;
 mod pool;
 mod rewrite;
@@ -37,7 +38,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use self::gate::{ENTER_PATH, entry_link};
+pub use self::gate::entry_link;
 pub use self::tls::{PinError, Pins};
 
 /// The door to every session, by one domain. Cheap to clone.

@@ -137,6 +137,7 @@ async fn no_request_leads_anywhere_but_to_the_sessions_device() {
         let site = Site::new(printer);
         let own = &site.authority;
         let cookie = &site.cookie;
+        let root = || "GET / HTTP/1.1".to_owned();
         for (line, name) in [
             (format!("GET http://{host}/ HTTP/1.1"), own.clone()),
             (format!("GET https://{host}/ HTTP/1.1"), own.clone()),
@@ -146,20 +147,20 @@ async fn no_request_leads_anywhere_but_to_the_sessions_device() {
             (format!("GET @{host}/ HTTP/1.1"), own.clone()),
             (format!("GET {host}/ HTTP/1.1"), own.clone()),
             (format!("GET /?url=http://{host}/ HTTP/1.1"), own.clone()),
-            (format!("GET / HTTP/1.1"), host.clone()),
-            (format!("GET / HTTP/1.1"), format!("{own}@{host}")),
-            (format!("GET / HTTP/1.1"), format!("{host}@{own}")),
-            (format!("GET / HTTP/1.1"), format!("{own}#{host}")),
-            (format!("GET / HTTP/1.1"), format!("{own}/{host}")),
-            (format!("GET / HTTP/1.1"), format!("{own}\r\nHost: {host}")),
+            (root(), host.clone()),
+            (root(), format!("{own}@{host}")),
+            (root(), format!("{host}@{own}")),
+            (root(), format!("{own}#{host}")),
+            (root(), format!("{own}/{host}")),
+            (root(), format!("{own}\r\nHost: {host}")),
             (
-                format!("GET / HTTP/1.1"),
+                root(),
                 format!(
                     "{own}\r\nX-Forwarded-Host: {host}\r\nForwarded: host={host}\r\nX-Original-URL: http://{host}/"
                 ),
             ),
             (
-                format!("GET / HTTP/1.1"),
+                root(),
                 format!("{own}\r\nConnection: Upgrade\r\nUpgrade: tcp://{host}"),
             ),
         ] {
