@@ -64,8 +64,7 @@ impl Store {
         tenant: &Tenant,
         (device, port): (&DeviceId, u16),
         (old, new): (Option<&str>, &str),
-        by: &str,
-        now: Timestamp,
+        (by, now): (&str, Timestamp),
     ) -> Result<bool, StoreError> {
         let taken = on_pool!(self, pool => sqlx::query(
             "INSERT INTO web_pins (tenant, device, port, fingerprint, first_seen_ms, taken_by)

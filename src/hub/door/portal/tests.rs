@@ -17,6 +17,8 @@ use crate::session::Sessions;
 use crate::store::invitations::{self, Enrollment, Invited};
 use crate::store::{Store, Tenant};
 
+mod web;
+
 #[tokio::test]
 async fn a_link_opens_a_session_once() {
     let portal = Portal::open().await;

@@ -291,7 +291,7 @@ pub async fn certificate(
     let pins = (Some(change.old.as_str()), change.new.as_str());
     let taken = state
         .store
-        .pin_take(&terms.tenant, at, pins, viewer.name(), Timestamp::now());
+        .pin_take(&terms.tenant, at, pins, (viewer.name(), Timestamp::now()));
     if !taken.await? {
         let words = "another certificate was taken meanwhile; look at it again";
         return again(words.to_owned()).await;

@@ -436,4 +436,4 @@ impl Reception {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

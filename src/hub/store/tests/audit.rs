@@ -105,7 +105,10 @@ pub(super) async fn an_audit_that_was_cut_is_found_and_takes_nothing_more(place:
     assert!(is_cut(chain.verify().await.unwrap_err()));
     let entry = Entry::opened(&terms("a"));
     assert!(is_cut(
-        chain.add(&[entry.clone()], now()).await.unwrap_err()
+        chain
+            .add(std::slice::from_ref(&entry), now())
+            .await
+            .unwrap_err()
     ));
     tamper(&store, "DELETE FROM audit").await;
     assert!(chain.verify().await.is_err(), "all of it");
@@ -125,7 +128,10 @@ pub(super) async fn a_crash_between_commit_and_head_loses_nothing(place: Place) 
     let end = chain.add(&group, now()).await.unwrap();
     std::fs::write(&head, &before).unwrap();
     assert_eq!(chain.verify().await.unwrap(), end, "one group ahead");
-    let end = chain.add(&[entry.clone()], now()).await.unwrap();
+    let end = chain
+        .add(std::slice::from_ref(&entry), now())
+        .await
+        .unwrap();
     assert_eq!(end.sequence, LINES + 3);
     assert_eq!(chain.verify().await.unwrap(), end);
     std::fs::write(&head, &before).unwrap();

@@ -132,7 +132,7 @@ pub(super) async fn a_pinned_certificate_changes_by_a_person_alone(place: Place)
     let store = place.open().await;
     let printer = device_id(1);
     let take = async |old: Option<&str>, new: &str, by: &str| {
-        let taken = store.pin_take(&TENANT, (&printer, 443), (old, new), by, now());
+        let taken = store.pin_take(&TENANT, (&printer, 443), (old, new), (by, now()));
         taken.await.unwrap()
     };
     assert_eq!(store.pin_of(&TENANT, &printer, 443).await.unwrap(), None);
