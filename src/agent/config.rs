@@ -11,6 +11,7 @@ pub mod mqtt;
 mod route;
 mod secret;
 mod show;
+pub mod web_access;
 pub mod word;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use serde::Deserialize;
 use snmp::Version;
 use toml::Spanned;
 
+use self::web_access::WebAccessConfig;
 use self::word::SiteWord;
 pub use route::RouteConfig;
 
@@ -71,6 +73,8 @@ pub struct AgentConfig {
     pub mqtt: mqtt::MqttConfig,
     /// How much is logged, and in what form.
     pub log: LogConfig,
+    /// Whether and how a hub may reach the printers' own pages.
+    pub web_access: WebAccessConfig,
     /// What the site keeps to itself: no hub can change it.
     pub word: SiteWord,
     /// Where each value comes from.
@@ -88,6 +92,8 @@ pub struct RangeConfig {
     pub exclude: Vec<AddressRange>,
     /// Names and credentials, tried in this order.
     pub credentials: Vec<(String, Credential)>,
+    /// Ports that sessions with web pages may reach.
+    pub web_ports: Vec<u16>,
 }
 
 /// How much is logged, and in what form.
@@ -235,6 +241,8 @@ pub(crate) struct Raw {
     site: word::RawSite,
     masks: word::RawMasks,
     outbox: word::RawOutbox,
+    web_access: web_access::RawWebAccess,
+    tunnel: web_access::RawTunnel,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -262,6 +270,7 @@ struct RawRange {
     #[serde(default)]
     exclude: Vec<Spanned<String>>,
     credentials: Option<Vec<Spanned<String>>>,
+    web_ports: Option<Vec<Spanned<u64>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -303,9 +312,13 @@ pub(crate) use layers::Places;
 /// Makes what is written valid, or says where it is not.
 fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
     let credentials = check_credentials(raw.credentials, places)?;
+    let web_access = web_access::check(raw.web_access, raw.tunnel, places)?;
     let mut ranges: Vec<RangeConfig> = Vec::with_capacity(raw.ranges.len());
-    for (position, range) in (1..).zip(raw.ranges) {
-        let range = check_range(position, range, &credentials, &ranges, places)?;
+    for (position, mut range) in (1..).zip(raw.ranges) {
+        let own = range.web_ports.take();
+        let own = own.map(|own| web_access::ports(own, places)).transpose()?;
+        let mut range = check_range(position, range, &credentials, &ranges, places)?;
+        range.web_ports = own.unwrap_or_else(|| web_access.ports.clone());
         ranges.push(range);
     }
     let defaults = Settings::default();
@@ -354,6 +367,7 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
         },
         snmp_port: u16::try_from(port).unwrap_or(u16::MAX),
         credentials,
+        web_access,
         word: word::check((raw.lock, raw.site), raw.masks, raw.outbox, places)?,
         origins: places.origins().clone(),
         mqtt: raw.mqtt.check(places)?,
@@ -451,6 +465,7 @@ fn check_range(
         addresses: parse_ranges(raw.addresses.into_inner(), places)?,
         exclude: parse_ranges(raw.exclude, places)?,
         credentials: named,
+        web_ports: Vec::new(),
     })
 }
 

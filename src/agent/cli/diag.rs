@@ -40,7 +40,14 @@ pub async fn run(args: DiagArgs) -> Result<Exit, CliError> {
             let text = json(&bundle);
             text.map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?
         }
-        Ok(Answer::Status(_) | Answer::Done {} | Answer::Error(_)) | Err(_) => {
+        Ok(
+            Answer::Status(_)
+            | Answer::Sessions(_)
+            | Answer::Ended(_)
+            | Answer::Done {}
+            | Answer::Error(_),
+        )
+        | Err(_) => {
             eprintln!(
                 "no agent runs on {}: its status is left out",
                 state_dir.display()
