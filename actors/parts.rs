@@ -17,8 +17,8 @@ use crate::reach::credential::Credential;
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
 use crate::site::Site;
-use crate::tunnel::policy::WebAccess;
 use crate::spool::Spool;
+use crate::tunnel::policy::WebAccess;
 use crate::uplink::command::CommandParts;
 use crate::uplink::mqtt::MqttLink;
 

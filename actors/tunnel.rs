@@ -19,7 +19,9 @@ mod ways;
 mod work;
 
 use actix::fut::wrap_future;
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -98,7 +100,10 @@ impl Actor for Tunnel {
             let _ = done.send(work::run(job, order).await);
         });
         let end = async { end.await.unwrap_or_else(|_| died()) };
-        ctx.spawn(end.into_actor(self).map(|end, tunnel, ctx| tunnel.ended(end, ctx)));
+        ctx.spawn(
+            end.into_actor(self)
+                .map(|end, tunnel, ctx| tunnel.ended(end, ctx)),
+        );
     }
 }
 

@@ -296,7 +296,9 @@ fn metadata() -> [Span; 4] {
         Span::one(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254))),
         Span::one(IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16))),
         Span::one(IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200))),
-        Span::one(IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))),
+        Span::one(IpAddr::V6(Ipv6Addr::new(
+            0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254,
+        ))),
     ]
 }
 
@@ -432,14 +434,27 @@ mod tests {
 
     #[test]
     fn a_wide_range_opens_no_web_page_of_this_machine_or_its_cloud() {
-        let wide: Vec<AddressRange> = ["0.0.0.1-255.255.255.254", "::1-ffff:ffff::1"]
-            .map(|text| text.parse().unwrap())
-            .into();
+        let wide: Vec<AddressRange> = [
+            "0.0.0.0/24",
+            "10.0.0.0/8",
+            "100.100.0.0/16",
+            "126.255.255.0-127.127.255.254",
+            "168.63.0.0/16",
+            "169.253.0.0-169.255.0.0",
+            "223.255.0.0-224.1.0.0",
+            "255.255.255.0/24",
+            "::-::ff",
+            "fd00:ec2::/112",
+            "fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ff00-fe80::ff",
+            "ff02::/112",
+        ]
+        .map(|text| text.parse().unwrap())
+        .into();
         let scope = Scope::of_web(&wide, &[], &[80]).unwrap();
         let web = Door::Web { port: 80 };
         for address in [
             "127.0.0.1",
-            "127.255.255.254",
+            "127.127.255.254",
             "::1",
             "::ffff:127.0.0.1",
             "::ffff:169.254.169.254",

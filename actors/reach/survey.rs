@@ -176,8 +176,9 @@ pub async fn introduce(
     credentials: &[Credential],
     profiles: &Profiles,
 ) -> Result<Introduced, ReadError> {
-    let (session, walk) = greet(snmp, target, credentials).await?;
+    let (mut session, mut walk) = greet(snmp, target, credentials).await?;
     let seen = fingerprint(&walk);
+    walk.overlay(session.get(&[question::model()]).await?);
     let survey = conclude(session, target, walk, seen, profiles);
     Ok(Introduced {
         fingerprint: survey.fingerprint,

@@ -62,11 +62,17 @@ impl Supervisor {
                     return refuse(why);
                 }
             }
-            Allow::Always => self.begin_session((ticket, None), (leave, target), (progress, answer), ctx),
+            Allow::Always => {
+                self.begin_session((ticket, None), (leave, target), (progress, answer), ctx)
+            }
             // The policy has said so already.
             Allow::Never => return refuse("the site lets nobody"),
         }
-        let died = || Err(Unwilling::Failed("it died over it; the log says how".to_owned()));
+        let died = || {
+            Err(Unwilling::Failed(
+                "it died over it; the log says how".to_owned(),
+            ))
+        };
         Box::pin(ended.map(move |ended| ended.unwrap_or_else(|_| died())))
     }
 
@@ -113,7 +119,9 @@ impl Supervisor {
         for subnet in &self.parts.subnets {
             match subnet.web.admit(address, door) {
                 Ok(target) => return Ok(target),
-                Err(OutOfScope::DoorClosed { .. }) if subnet.scope.admit(address, subnet.door).is_ok() => {
+                Err(OutOfScope::DoorClosed { .. })
+                    if subnet.scope.admit(address, subnet.door).is_ok() =>
+                {
                     closed = Some(subnet.label.clone());
                 }
                 Err(_) => {}
@@ -164,7 +172,8 @@ impl Supervisor {
     fn turn_away(&mut self, waiting: Waiting, end: End) {
         info!(session = %waiting.ticket.session, why = %end, "a session is not approved");
         self.note("refused", &waiting.ticket, json!({ "why": end.why }));
-        self.sessions.end_waiting(&waiting, end.clone(), Timestamp::now());
+        self.sessions
+            .end_waiting(&waiting, end.clone(), Timestamp::now());
         // Whoever asked may have given up.
         let _ = waiting.answer.send(Err(Unwilling::Refused(end.why)));
     }
@@ -186,7 +195,10 @@ impl Supervisor {
             return Err(format!("no session {session} waits for approval"));
         };
         if verdict == Verdict::Refuse {
-            self.turn_away(waiting, End::new(Cause::NotApproved, format!("{by} refused it")));
+            self.turn_away(
+                waiting,
+                End::new(Cause::NotApproved, format!("{by} refused it")),
+            );
             return Ok(());
         }
         // The world may have changed while it waited.
@@ -219,7 +231,11 @@ impl Supervisor {
         let tally = Arc::new(Tally::default());
         info!(session = %ticket.session, issuer = %ticket.issuer, reason = %ticket.reason,
             address = %target.web.addr(), ?approved_by, "a session begins");
-        self.note("begun", &ticket, json!({ "approved_by": approved_by, "until": leave.until }));
+        self.note(
+            "begun",
+            &ticket,
+            json!({ "approved_by": approved_by, "until": leave.until }),
+        );
         self.sessions.begin(Live {
             ticket: ticket.clone(),
             approved_by,
@@ -324,7 +340,9 @@ impl Supervisor {
         };
         let outbox = hub.outbox.clone();
         // It waits for the disk.
-        self.parts.runtime.spawn(async move { outbox.note(Kind::Session, line).await });
+        self.parts
+            .runtime
+            .spawn(async move { outbox.note(Kind::Session, line).await });
     }
 }
 

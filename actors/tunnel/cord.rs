@@ -97,6 +97,9 @@ mod tests {
         tokio::task::yield_now().await;
         drop(knife);
         let ended = waiting.await.expect("no panic");
-        assert_eq!(ended.expect_err("cut").kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(
+            ended.expect_err("cut").kind(),
+            io::ErrorKind::ConnectionAborted
+        );
     }
 }

@@ -33,14 +33,14 @@ pub(super) struct Call {
     pub(super) outlet: Outlet,
     pub(super) writer: ChannelWriteHalf<Msg>,
     reply: ChannelOpenHandle,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 }
 
 impl Call {
     /// Takes it: what the gateway sends from now on goes to the device.
     pub(super) async fn accept(self) -> (Outlet, ChannelWriteHalf<Msg>, OwnedSemaphorePermit) {
         self.reply.accept().await;
-        (self.outlet, self.writer, self._place)
+        (self.outlet, self.writer, self.place)
     }
 
     /// Refuses it with words for whoever is at the other end.
@@ -86,20 +86,20 @@ impl Ears {
         (ears, called)
     }
 
-    /// Hears a connection to the forwarded name, or says why not.
+    /// Hears a connection to the forwarded name; what is refused comes back, with the reason.
     fn hear(
         &mut self,
         channel: Channel<Msg>,
         (host, port): (&str, u32),
         reply: ChannelOpenHandle,
-    ) -> Result<(), (ChannelOpenHandle, ChannelOpenFailure)> {
+    ) -> Option<(ChannelOpenHandle, ChannelOpenFailure)> {
         if host != self.bind.0 || port != u32::from(self.bind.1) {
-            return Err((reply, ChannelOpenFailure::AdministrativelyProhibited));
+            return Some((reply, ChannelOpenFailure::AdministrativelyProhibited));
         }
         // Those whose other end has gone.
         self.intakes.retain(|_, intake| !intake.is_idle());
         let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return Err((reply, ChannelOpenFailure::ResourceShortage));
+            return Some((reply, ChannelOpenFailure::ResourceShortage));
         };
         let id = channel.id();
         let (_, writer) = channel.split();
@@ -108,14 +108,18 @@ impl Ears {
             outlet,
             writer,
             reply,
-            _place: place,
+            place,
         };
-        self.calls.try_send(call).map_err(|refused| {
-            let call = refused.into_inner();
-            (call.reply, ChannelOpenFailure::ResourceShortage)
-        })?;
-        self.intakes.insert(id, intake);
-        Ok(())
+        match self.calls.try_send(call) {
+            Ok(()) => {
+                self.intakes.insert(id, intake);
+                None
+            }
+            Err(refused) => Some((
+                refused.into_inner().reply,
+                ChannelOpenFailure::ResourceShortage,
+            )),
+        }
     }
 
     async fn refuse(&self, kind: &str, reply: ChannelOpenHandle) {
@@ -165,7 +169,7 @@ impl Handler for Ears {
         _: &mut Session,
     ) -> Result<(), Self::Error> {
         let asked = (connected_address, connected_port);
-        if let Err((reply, why)) = self.hear(channel, asked, reply) {
+        if let Some((reply, why)) = self.hear(channel, asked, reply) {
             self.tally.refused();
             warn!(session = %self.session, ?why, "a connection through the tunnel is refused");
             reply.reject(why).await;

@@ -126,7 +126,9 @@ impl Link {
                 debug!("a gateway did not take the reason of an end");
             }
         }
-        let said = self.handle.disconnect(Disconnect::ByApplication, &end.why, "en");
+        let said = self
+            .handle
+            .disconnect(Disconnect::ByApplication, &end.why, "en");
         let is_said = matches!(timeout(GOODBYE_MAX, said).await, Ok(Ok(())));
         if is_said && timeout(GOODBYE_MAX, &mut self.handle).await.is_err() {
             debug!("a gateway did not take the goodbye");

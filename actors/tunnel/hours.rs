@@ -158,7 +158,12 @@ mod tests {
     use super::*;
 
     fn hours(windows: &[&str]) -> Hours {
-        Hours(windows.iter().map(|it| it.parse().expect("valid")).collect())
+        Hours(
+            windows
+                .iter()
+                .map(|it| it.parse().expect("valid"))
+                .collect(),
+        )
     }
 
     fn at(text: &str) -> ZonedDateTime {
@@ -170,23 +175,47 @@ mod tests {
         // 2026-11-25 is a Wednesday.
         let office = ["mon-fri 07:00-19:00", "sat 08:00-12:00"];
         for (windows, now, until) in [
-            (&office[..], "2026-11-25T07:00+00", Some("2026-11-25T19:00Z")),
-            (&office[..], "2026-11-25T18:59:59+00", Some("2026-11-25T19:00Z")),
+            (
+                &office[..],
+                "2026-11-25T07:00+00",
+                Some("2026-11-25T19:00Z"),
+            ),
+            (
+                &office[..],
+                "2026-11-25T18:59:59+00",
+                Some("2026-11-25T19:00Z"),
+            ),
             (&office[..], "2026-11-25T19:00+00", None),
             (&office[..], "2026-11-25T06:59+00", None),
-            (&office[..], "2026-11-28T09:00+00", Some("2026-11-28T12:00Z")),
+            (
+                &office[..],
+                "2026-11-28T09:00+00",
+                Some("2026-11-28T12:00Z"),
+            ),
             (&office[..], "2026-11-29T09:00+00", None),
-            (&["22:00-24:00"][..], "2026-11-25T23:59+00", Some("2026-11-26T00:00Z")),
+            (
+                &["22:00-24:00"][..],
+                "2026-11-25T23:59+00",
+                Some("2026-11-26T00:00Z"),
+            ),
             (
                 &["08:00-12:00", "12:00-13:00"][..],
                 "2026-11-25T11:00+00",
                 Some("2026-11-25T13:00Z"),
             ),
-            (&["sat-mon 08:00-09:00"][..], "2026-11-29T08:30+00", Some("2026-11-29T09:00Z")),
+            (
+                &["sat-mon 08:00-09:00"][..],
+                "2026-11-29T08:30+00",
+                Some("2026-11-29T09:00Z"),
+            ),
             (&["sat-mon 08:00-09:00"][..], "2026-11-25T08:30+00", None),
         ] {
             let until = until.map(|text| text.parse::<Timestamp>().expect("an instant"));
-            assert_eq!(hours(windows).open_until(&at(now)), until, "{windows:?} at {now}");
+            assert_eq!(
+                hours(windows).open_until(&at(now)),
+                until,
+                "{windows:?} at {now}"
+            );
         }
         let always = Hours::default().open_until(&at("2026-11-25T03:00+00"));
         assert_eq!(always, Some(Timestamp::MAX));
@@ -195,8 +224,16 @@ mod tests {
     #[test]
     fn what_is_no_window_is_refused() {
         for text in [
-            "", "7:00-19:00", "19:00-07:00", "07:00-07:00", "07:00", "07:00-24:01", "07:60-08:00",
-            "mo-fr 07:00-19:00", "mon- 07:00-19:00", "mon-fri",
+            "",
+            "7:00-19:00",
+            "19:00-07:00",
+            "07:00-07:00",
+            "07:00",
+            "07:00-24:01",
+            "07:60-08:00",
+            "mo-fr 07:00-19:00",
+            "mon- 07:00-19:00",
+            "mon-fri",
         ] {
             assert!(text.parse::<Window>().is_err(), "{text}");
         }

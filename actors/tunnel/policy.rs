@@ -79,18 +79,24 @@ impl WebAccess {
     /// Words, for the hub and the site's log.
     pub fn judge(&self, ticket: &Ticket, now: &ZonedDateTime) -> Result<Leave, String> {
         if self.allow == Allow::Never {
-            return Err("the site lets nobody reach its printers' pages: [web_access] allow".into());
+            return Err(
+                "the site lets nobody reach its printers' pages: [web_access] allow".into(),
+            );
         }
         let Some(gateway) = &self.gateway else {
             return Err("the site has no tunnels: [tunnel] enabled".into());
         };
         if self.allow == Allow::Ask && self.approvers.is_empty() {
-            return Err("a person at the site has to approve it, and the site has named nobody: \
+            return Err(
+                "a person at the site has to approve it, and the site has named nobody: \
                         [web_access] approvers"
-                .into());
+                    .into(),
+            );
         }
         if ticket.is_fallback && !self.plain_fallback {
-            return Err("plain HTTP in place of TLS is not let: [web_access] plain_fallback".into());
+            return Err(
+                "plain HTTP in place of TLS is not let: [web_access] plain_fallback".into(),
+            );
         }
         let left = ticket.until.duration_since(now.timestamp());
         if left <= SignedDuration::ZERO {

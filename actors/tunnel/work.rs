@@ -214,11 +214,10 @@ async fn hub_addresses(hub: &HubSide, gateway: &Destination) -> Vec<IpAddr> {
             LOOKUP_MAX,
             tokio::net::lookup_host((place.host(), place.port())),
         );
-        match found.await {
-            Ok(Ok(found)) => addresses.extend(found.map(|found| found.ip())),
-            // Behind a proxy the names of the outside are often unknown, and then no address of
-            // theirs is in any range here.
-            Ok(Err(_)) | Err(_) => {}
+        // Behind a proxy the names of the outside are often unknown, and then no address of theirs
+        // is in any range here.
+        if let Ok(Ok(found)) = found.await {
+            addresses.extend(found.map(|found| found.ip()));
         }
     }
     addresses.truncate(HUB_ADDRESSES_MAX);

@@ -331,8 +331,6 @@ pub async fn status(state_dir: &Path) -> Result<Status, ControlError> {
         | Answer::Sessions(_)
         | Answer::Ended(_)
         | Answer::Done {}
-        | Answer::Error(_) => {
-            Err(ControlError::Silent(state_dir.to_owned()))
-        }
+        | Answer::Error(_) => Err(ControlError::Silent(state_dir.to_owned())),
     }
 }

@@ -71,7 +71,9 @@ pub fn rows(config: &AgentConfig, hub_url: Option<&str>, words: &Words) -> Vec<R
         let web = web.filter(|_| has_sessions);
         let doors: Vec<Speaks> = [snmp, Speaks::Icmp].into_iter().chain(web).collect();
         let of = move |addresses: &AddressRange| {
-            let rows = doors.iter().map(|speaks| of_range(range, addresses, *speaks, words));
+            let rows = doors
+                .iter()
+                .map(|speaks| of_range(range, addresses, *speaks, words));
             rows.collect::<Vec<_>>()
         };
         range.addresses.iter().flat_map(of)
@@ -237,7 +239,11 @@ mod tests {
         );
         let never = format!("{text}[web_access]\nallow = \"never\"\n");
         let rows_then = short(&never, Some("https://10.9.9.9:8443"));
-        assert!(rows_then.iter().all(|row| !row.starts_with("TCP 1") && !row.contains("SSH")));
+        assert!(
+            rows_then
+                .iter()
+                .all(|row| !row.starts_with("TCP 1") && !row.contains("SSH"))
+        );
         let config = AgentConfig::parse("agent.toml", text, []).expect("valid");
         let rows = rows(&config, None, Lang::En.words());
         assert!(rows[0].purpose.ends_with("never 10.0.0.9"));

@@ -289,7 +289,7 @@ fn parts(
         word: Word::default(),
         commands: Some(commands),
         site: None,
-        web_access: WebAccess::default(),
+        web_access: actors::tunnel::policy::WebAccess::default(),
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     }

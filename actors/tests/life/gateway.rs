@@ -175,7 +175,11 @@ impl server::Handler for Visit {
         _: u32,
         _: &mut Session,
     ) -> Result<bool, Error> {
-        self.heard.farewells.lock().expect("whole").push(address.to_owned());
+        self.heard
+            .farewells
+            .lock()
+            .expect("whole")
+            .push(address.to_owned());
         Ok(true)
     }
 }

@@ -147,9 +147,9 @@ async fn ask(config: &ConfigArgs, question: Question, next: &str) -> Result<Answ
 
 fn refused(state_dir: &Path, error: ControlError, next: &str) -> CliError {
     match error {
-        ControlError::Refused(why) => {
-            CliError::new(Exit::REFUSED, "the agent does not do it").because(printable(&why)).try_next(next)
-        }
+        ControlError::Refused(why) => CliError::new(Exit::REFUSED, "the agent does not do it")
+            .because(printable(&why))
+            .try_next(next),
         other => unreached(state_dir, other),
     }
 }
@@ -270,7 +270,10 @@ mod tests {
         assert!(lines[1].ends_with("read only"), "{told}");
         assert!(lines[2].contains("approved by a.morel"), "{told}");
         assert!(lines[3].starts_with("  3 connections, 1 refused"), "{told}");
-        assert!(lines[4].ends_with("ended 2026-11-25 08:00:00Z: nothing moved for 60 s"), "{told}");
+        assert!(
+            lines[4].ends_with("ended 2026-11-25 08:00:00Z: nothing moved for 60 s"),
+            "{told}"
+        );
         assert!(!told.contains('\u{1b}'));
     }
 }

@@ -86,7 +86,10 @@ pub(super) fn check(
     let hours = web.hours.into_iter().map(|text| window(text, places));
     let approvers = web.approvers.into_iter().map(|name| approver(name, places));
     let port = bounded(tunnel.port, u64::from(SSH_PORT), 1, 65_535, places)?;
-    let host = tunnel.host.map(|host| check_host(host, places)).transpose()?;
+    let host = tunnel
+        .host
+        .map(|host| check_host(host, places))
+        .transpose()?;
     Ok(WebAccessConfig {
         allow: match web.allow {
             RawAllow::Ask => Allow::Ask,
@@ -222,9 +225,14 @@ mod tests {
     fn a_site_that_says_nothing_is_asked_about_every_session() {
         let config = parse("[[ranges]]\naddresses = [\"10.0.0.0/24\"]\n").expect("valid");
         let web = &config.web_access;
-        assert_eq!((web.allow, web.minutes_max), (Allow::Ask, Duration::from_mins(15)));
+        assert_eq!(
+            (web.allow, web.minutes_max),
+            (Allow::Ask, Duration::from_mins(15))
+        );
         assert_eq!(config.ranges[0].web_ports, PORTS_DEFAULT);
-        let gateway = web.gateway(Some("https://hub.example.org:8443")).expect("a gateway");
+        let gateway = web
+            .gateway(Some("https://hub.example.org:8443"))
+            .expect("a gateway");
         assert_eq!(gateway.to_string(), "hub.example.org:22");
     }
 
@@ -247,14 +255,21 @@ mod tests {
                     [[ranges]]\naddresses = [\"10.0.0.2\"]\nweb_ports = [8080, 8080]\n\
                     [[ranges]]\naddresses = [\"10.0.0.3\"]\n[web_access]\nports = [443]\n";
         let config = parse(text).expect("valid");
-        let ports: Vec<&[u16]> = config.ranges.iter().map(|it| it.web_ports.as_slice()).collect();
+        let ports: Vec<&[u16]> = config
+            .ranges
+            .iter()
+            .map(|it| it.web_ports.as_slice())
+            .collect();
         assert_eq!(ports, [&[][..], &[8080], &[443]]);
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_its_place() {
         for (text, says) in [
-            ("[web_access]\nhours = [\"mo-fr 7-19\"]\n", "agent.toml:2:10"),
+            (
+                "[web_access]\nhours = [\"mo-fr 7-19\"]\n",
+                "agent.toml:2:10",
+            ),
             ("[web_access]\nmax_minutes = 61\n", "from 1 to 60"),
             ("[web_access]\nports = [0]\n", "from 1 to 65535"),
             ("[web_access]\napprovers = [\" \"]\n", "no name of a person"),
