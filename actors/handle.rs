@@ -9,10 +9,12 @@ use tokio::sync::{oneshot, watch};
 use tracing::error;
 
 use crate::lifeline;
-use crate::messages::{Cause, Shutdown, TellStatus};
+use crate::messages::{Cause, Decide, EndSessions, Shutdown, TellSessions, TellStatus, Verdict};
 use crate::parts::Parts;
 use crate::status::StatusSnapshot;
 use crate::supervisor::{MAILBOX_MAX, Supervisor};
+use crate::tunnel::SessionStatus;
+use crate::tunnel::ticket::SessionId;
 use crate::watchdog::{self, Heart};
 
 /// How long the actors' thread may give no sign of life before the process is ended.
@@ -100,6 +102,58 @@ impl Handle {
             .timeout(STATUS_TIMEOUT)
             .await
             .map_err(|_| Gone)
+    }
+
+    /// Every session with a printer's web page: that waits, lives, or has ended lately.
+    ///
+    /// # Errors
+    /// [`Gone`] when the Supervisor has ended or does not answer.
+    pub async fn sessions(&self) -> Result<Vec<SessionStatus>, Gone> {
+        let told = self.supervisor.send(TellSessions).timeout(STATUS_TIMEOUT);
+        told.await.map_err(|_| Gone)
+    }
+
+    /// Tells what a person at the site has decided about a session that waits. The inner error
+    /// says why that does not count.
+    ///
+    /// # Errors
+    /// [`Gone`] when the Supervisor has ended or does not answer.
+    pub async fn decide(
+        &self,
+        session: SessionId,
+        by: String,
+        verdict: Verdict,
+    ) -> Result<Result<(), String>, Gone> {
+        let decide = Decide {
+            session,
+            by,
+            verdict,
+        };
+        let told = self.supervisor.send(decide).timeout(STATUS_TIMEOUT);
+        told.await.map_err(|_| Gone)
+    }
+
+    /// Ends a session, or all: how many that were.
+    ///
+    /// # Errors
+    /// [`Gone`] when the Supervisor has ended or does not answer.
+    pub async fn end_sessions(&self, session: Option<SessionId>) -> Result<u32, Gone> {
+        let told = self.supervisor.send(EndSessions(session));
+        told.timeout(STATUS_TIMEOUT).await.map_err(|_| Gone)
+    }
+
+    /// Has an order carried out as if the hub had given it.
+    ///
+    /// # Errors
+    /// [`Gone`] when the Supervisor has ended.
+    #[cfg(feature = "provoke")]
+    pub async fn execute(
+        &self,
+        order: crate::order::Order,
+        progress: crate::order::Progress,
+    ) -> Result<crate::order::Ended, Gone> {
+        let execute = crate::messages::Execute { order, progress };
+        self.supervisor.send(execute).await.map_err(|_| Gone)
     }
 
     /// Waits for the life to end by itself, which it should not.

@@ -27,6 +27,7 @@ pub mod site;
 pub mod spool;
 pub mod status;
 mod supervisor;
+pub mod tunnel;
 mod uplink;
 mod watchdog;
 pub mod wire;

@@ -17,6 +17,9 @@ use crate::order::{Ended, Order, Progress};
 use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
 use crate::status::StatusSnapshot;
+use crate::tunnel::SessionStatus;
+use crate::tunnel::ending::End;
+use crate::tunnel::ticket::SessionId;
 use crate::uplink::mqtt::LineState;
 
 /// Names one child of the Supervisor for good, whichever actor lives under the name.
@@ -29,6 +32,8 @@ pub enum ChildId {
     Device(DeviceId),
     /// The uplink.
     Uplink,
+    /// The session with this id.
+    Tunnel(SessionId),
 }
 
 /// The kinds of children, for counting.
@@ -41,6 +46,8 @@ pub enum Kind {
     Device,
     /// Polls the hub.
     Uplink,
+    /// Carries a session.
+    Tunnel,
 }
 
 impl ChildId {
@@ -51,6 +58,7 @@ impl ChildId {
             Self::Scanner(_) => Kind::Scanner,
             Self::Device(_) => Kind::Device,
             Self::Uplink => Kind::Uplink,
+            Self::Tunnel(_) => Kind::Tunnel,
         }
     }
 }
@@ -61,13 +69,14 @@ impl fmt::Display for ChildId {
             Self::Scanner(label) => write!(f, "scanner:{label}"),
             Self::Device(id) => write!(f, "device:{id}"),
             Self::Uplink => f.write_str("uplink"),
+            Self::Tunnel(session) => write!(f, "tunnel:{session}"),
         }
     }
 }
 
 /// A text that names no child.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' names no actor; write uplink, scanner:LABEL or device:ID")]
+#[error("'{0}' names no actor; write uplink, scanner:LABEL, device:ID or tunnel:ID")]
 pub struct UnknownChild(pub String);
 
 impl FromStr for ChildId {
@@ -79,6 +88,7 @@ impl FromStr for ChildId {
             None if text == "uplink" => Ok(Self::Uplink),
             Some(("scanner", label)) => Ok(Self::Scanner(label.to_owned())),
             Some(("device", id)) => DeviceId::parse(id).map(Self::Device).ok_or_else(unknown),
+            Some(("tunnel", id)) => SessionId::parse(id).map(Self::Tunnel).ok_or_else(unknown),
             None | Some(_) => Err(unknown()),
         }
     }
@@ -195,6 +205,8 @@ pub enum Vitals {
     Device(DeviceVitals),
     /// Of the uplink.
     Uplink(UplinkVitals),
+    /// Of a tunnel, whose counts are read where they are shown.
+    Tunnel,
 }
 
 /// What a scanner says of itself.
@@ -357,6 +369,54 @@ pub enum ReadNow {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<u32, String>")]
 pub struct Sweep;
+
+/// The Supervisor to a Tunnel: end, for this reason.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct EndTunnel(pub End);
+
+/// A Tunnel to the Supervisor: my session has ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct TunnelEnded {
+    /// Which.
+    pub session: SessionId,
+    /// How.
+    pub end: End,
+}
+
+/// The Handle to the Supervisor: which sessions are there?
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<SessionStatus>")]
+pub struct TellSessions;
+
+/// The Handle to the Supervisor: a person at the site has decided about a session that waits.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Decide {
+    /// Which.
+    pub session: SessionId,
+    /// Who has decided.
+    pub by: String,
+    /// How.
+    pub verdict: Verdict,
+}
+
+/// What a person at the site says of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// It may be.
+    Approve,
+    /// It may not.
+    Refuse,
+}
+
+/// The Handle to the Supervisor: a person at the site ends this session, or all. Answered by how
+/// many that were.
+#[derive(Debug, Message)]
+#[rtype(result = "u32")]
+pub struct EndSessions(pub Option<SessionId>);
 
 /// The Supervisor to a child: finish what is in hand, begin nothing new, stop.
 #[derive(Debug, Message)]

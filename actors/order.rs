@@ -8,16 +8,21 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use printer::identity::DeviceId;
 use tokio::sync::watch;
 
 use crate::site::{Unwilling, Wanted};
+use crate::tunnel::ticket::{SessionId, Ticket};
 
 /// Most echo requests of one ping.
 pub const PINGS_MAX: u8 = 10;
 
 /// Longest a result may be, in octets (command.proto).
 pub const RESULT_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a tunnel may take to open once it may: the device is asked, the gateway dialed.
+const TUNNEL_OPENS: Duration = Duration::from_secs(60);
 
 /// Something to do, checked as far as its form goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +50,10 @@ pub enum Order {
     RotateIdentity,
     /// Tell what `platen diag` writes.
     SendDiagnostics,
+    /// Let a person reach a port of a device.
+    OpenTunnel(Box<Ticket>),
+    /// End that.
+    CloseTunnel(SessionId),
 }
 
 /// What an order ended with: the result's octets, or why there is none.
@@ -67,6 +76,12 @@ impl Order {
                 Duration::from_mins(2)
             }
             Self::Release(_) => Duration::from_secs(10),
+            // A person at the site may have to approve it, as long as the order is good.
+            Self::OpenTunnel(ticket) => {
+                let left = ticket.expires.duration_since(Timestamp::now());
+                Duration::try_from(left).unwrap_or_default() + TUNNEL_OPENS
+            }
+            Self::CloseTunnel(_) => Duration::from_secs(30),
         }
     }
 }

@@ -77,6 +77,8 @@ pub enum Kind {
     Enrollment,
     /// A request for the next certificate.
     Renewal,
+    /// Not a message: a session with a printer's web page was asked for, began or ended.
+    Session,
     /// Not a message: so many lines are missed, because the disk failed or was too slow.
     Gap,
     /// Not a message: a file was given up for room.

@@ -18,6 +18,7 @@ use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
 use crate::site::Site;
 use crate::spool::Spool;
+use crate::tunnel::policy::WebAccess;
 use crate::uplink::command::CommandParts;
 use crate::uplink::mqtt::MqttLink;
 
@@ -42,6 +43,8 @@ pub struct Parts {
     pub commands: Option<CommandParts>,
     /// What the program does that the life cannot.
     pub site: Option<Arc<dyn Site>>,
+    /// Whether, when and how a hub may reach printers' web pages.
+    pub web_access: WebAccess,
     /// When the agent was started.
     pub started_at: Timestamp,
     /// Where sweeps and polls run: handlers share one thread, which nothing may hold up.
@@ -68,6 +71,8 @@ pub struct Subnet {
     pub scope: Scope,
     /// The SNMP door of its devices.
     pub door: Door,
+    /// The same addresses for sessions with web pages, and the ports that are open to those.
+    pub web: Scope,
     /// Tried in this order.
     pub credentials: Vec<Credential>,
 }

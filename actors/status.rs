@@ -14,6 +14,7 @@ use crate::messages::{Cause, ChildId, DeviceVitals, Kind, ScannerVitals, UplinkV
 use crate::parts::{HubLink, Subnet};
 use crate::registry::{Known, Registry};
 use crate::spool::Spool;
+use crate::tunnel::SessionsStatus;
 
 /// Version of the JSON shape.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +43,9 @@ pub struct StatusSnapshot {
     pub queue: QueueStatus,
     /// Actors that died and came back.
     pub restarts: RestartsStatus,
+    /// Sessions with printers' web pages.
+    #[serde(default)]
+    pub sessions: SessionsStatus,
 }
 
 /// How it stands with the hub.
@@ -153,7 +157,9 @@ pub struct Totals {
 pub(crate) fn hub<A: Clone>(link: Option<&HubLink>, children: &Children<A>) -> Option<HubStatus> {
     let uplink = match children.vitals(&ChildId::Uplink) {
         Some(Vitals::Uplink(vitals)) => vitals.clone(),
-        Some(Vitals::Scanner(_) | Vitals::Device(_)) | None => UplinkVitals::default(),
+        Some(Vitals::Scanner(_) | Vitals::Device(_) | Vitals::Tunnel) | None => {
+            UplinkVitals::default()
+        }
     };
     link.map(|link| HubStatus {
         url: link.url.clone(),
@@ -168,7 +174,9 @@ pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) ->
         all.known += 1;
         let vitals = match children.vitals(&ChildId::Device(device.clone())) {
             Some(Vitals::Device(vitals)) => vitals.clone(),
-            Some(Vitals::Scanner(_) | Vitals::Uplink(_)) | None => DeviceVitals::default(),
+            Some(Vitals::Scanner(_) | Vitals::Uplink(_) | Vitals::Tunnel) | None => {
+                DeviceVitals::default()
+            }
         };
         if let Some(read_at) = vitals.read_at {
             all.read += 1;
@@ -199,7 +207,7 @@ pub(crate) fn silent_since<A: Clone>(
 ) -> Option<Timestamp> {
     match children.vitals(&ChildId::Device(device.clone())) {
         Some(Vitals::Device(vitals)) => vitals.silent_since,
-        Some(Vitals::Scanner(_) | Vitals::Uplink(_)) | None => known.let_go_since,
+        Some(Vitals::Scanner(_) | Vitals::Uplink(_) | Vitals::Tunnel) | None => known.let_go_since,
     }
 }
 
@@ -212,7 +220,9 @@ pub(crate) fn subnets<A: Clone>(
         let label = subnet.label.clone();
         let scanner = match children.vitals(&ChildId::Scanner(label.clone())) {
             Some(Vitals::Scanner(vitals)) => vitals.clone(),
-            Some(Vitals::Device(_) | Vitals::Uplink(_)) | None => ScannerVitals::default(),
+            Some(Vitals::Device(_) | Vitals::Uplink(_) | Vitals::Tunnel) | None => {
+                ScannerVitals::default()
+            }
         };
         SubnetStatus { label, scanner }
     };

@@ -8,6 +8,7 @@
 
 mod moves;
 mod orders;
+mod sessions;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -39,6 +40,8 @@ use crate::registry::{Known, Registry};
 use crate::scanner::Scanner;
 use crate::spool::Spool;
 use crate::status::{self, StatusSnapshot, Totals};
+use crate::tunnel::desk::Desk;
+use crate::tunnel::{Tunnel, Workshop};
 use crate::uplink::Uplink;
 use crate::watchdog::Heart;
 
@@ -64,6 +67,9 @@ pub struct Supervisor {
     turn: u32,
     /// One permit: one walk at a time.
     walking: Arc<Semaphore>,
+    sessions: Desk,
+    /// The thread of the tunnels, once there was one.
+    workshop: Option<Workshop>,
     is_draining: bool,
 }
 
@@ -73,6 +79,7 @@ pub(crate) enum Address {
     Scanner(Addr<Scanner>),
     Device(Addr<Device>),
     Uplink(Addr<Uplink>),
+    Tunnel(Addr<Tunnel>),
 }
 
 impl Supervisor {
@@ -87,6 +94,8 @@ impl Supervisor {
             heart,
             turn: 0,
             walking: Arc::new(Semaphore::new(1)),
+            sessions: Desk::default(),
+            workshop: None,
             is_draining: false,
         }
     }
@@ -150,6 +159,8 @@ impl Supervisor {
                 let uplink = Uplink::new(hub, tools, self.totals.subscribe(), commands);
                 self.bear(id, uplink, Address::Uplink, ctx);
             }
+            // A session is never begun again: the hub asks for a new one.
+            ChildId::Tunnel(_) => {}
         }
     }
 
@@ -289,6 +300,11 @@ impl Handler<Exited> for Supervisor {
             self.end_if_deserted(ctx);
             return;
         }
+        if let ChildId::Tunnel(session) = child {
+            self.children.retire(child);
+            self.tunnel_died(session, cause);
+            return;
+        }
         let (now, at) = (Instant::now(), Timestamp::now());
         let Some(delay) = self.children.died(&exited, now, at, chance()) else {
             return;
@@ -315,6 +331,7 @@ impl Handler<TellStatus> for Supervisor {
             subnets: status::subnets(&self.parts.subnets, &self.children),
             queue: status::queue(&self.parts.spool),
             restarts: self.children.restarts_status(),
+            sessions: self.sessions.count(),
         }))
     }
 }
@@ -335,6 +352,7 @@ impl Handler<Shutdown> for Supervisor {
                 Address::Scanner(scanner) => tell(scanner, Drain, ctx),
                 Address::Device(device) => tell(device, Drain, ctx),
                 Address::Uplink(uplink) => tell(uplink, Drain, ctx),
+                Address::Tunnel(tunnel) => tell(tunnel, Drain, ctx),
             }
         }
         ctx.run_later(order.limit, |_, ctx| ctx.stop());
@@ -359,6 +377,7 @@ impl Handler<crate::messages::ProvokeChild> for Supervisor {
             Address::Scanner(scanner) => tell(scanner, provoke, ctx),
             Address::Device(device) => tell(device, provoke, ctx),
             Address::Uplink(uplink) => tell(uplink, provoke, ctx),
+            Address::Tunnel(tunnel) => tell(tunnel, provoke, ctx),
         }
         true
     }
@@ -371,6 +390,7 @@ impl Address {
             Self::Scanner(scanner) => scanner.send(Beat).timeout(deadline).await,
             Self::Device(device) => device.send(Beat).timeout(deadline).await,
             Self::Uplink(uplink) => uplink.send(Beat).timeout(deadline).await,
+            Self::Tunnel(tunnel) => tunnel.send(Beat).timeout(deadline).await,
         }
     }
 }

@@ -135,6 +135,7 @@ fn invariant_3_only_the_uplink_and_enrollment_speak_to_the_hub() {
     let files = production();
     let edges = [
         "actors/uplink/",
+        "actors/tunnel",
         "src/agent/enroll.rs",
         "src/agent/enroll/",
         "src/agent/cli/check.rs",
@@ -153,6 +154,23 @@ fn invariant_3_only_the_uplink_and_enrollment_speak_to_the_hub() {
     none(
         "speech with the hub outside its edges",
         violations(outside(&files, &edges), &clients),
+    );
+}
+
+#[test]
+fn invariant_3_only_the_tunnel_speaks_ssh_and_only_as_the_one_who_dials() {
+    let files = production();
+    let life = ["actors/", "src/agent/", "src/dial/"];
+    let found = violations(under(&files, &life), &["russh"])
+        .into_iter()
+        .filter(|place| !place.starts_with("actors/tunnel"))
+        .collect();
+    none("SSH outside actors/tunnel", found);
+    let servers = ["russh::server", "channel_open_direct"];
+    let tunnel = violations(under(&files, &["actors/tunnel"]), &servers);
+    none(
+        "SSH as the one who is dialed, or to a target of its own",
+        tunnel,
     );
 }
 

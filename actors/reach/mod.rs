@@ -1,4 +1,4 @@
-//! The only ways to a device: SNMP over UDP, and ICMP echo.
+//! The only ways to a device: SNMP over UDP, ICMP echo, and a connection for its web page.
 //!
 //! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
 //! address and door. No other room of the agent opens a socket to a device.
@@ -18,6 +18,7 @@ pub mod session;
 pub mod snmp;
 mod socket;
 mod span;
+pub mod stream;
 pub mod survey;
 pub mod sweep;
 #[cfg(test)]

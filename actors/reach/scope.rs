@@ -22,6 +22,11 @@ pub enum Door {
     },
     /// ICMP echo.
     Icmp,
+    /// A person's session with a device's own page, over TCP.
+    Web {
+        /// The port.
+        port: u16,
+    },
 }
 
 impl Door {
@@ -29,7 +34,7 @@ impl Door {
     #[must_use]
     pub fn port(self) -> u16 {
         match self {
-            Self::Snmp { port } => port,
+            Self::Snmp { port } | Self::Web { port } => port,
             Self::Icmp => 0,
         }
     }
@@ -40,6 +45,7 @@ impl fmt::Display for Door {
         match self {
             Self::Snmp { port } => write!(f, "port {port}"),
             Self::Icmp => f.write_str("ICMP"),
+            Self::Web { port } => write!(f, "web port {port}"),
         }
     }
 }
@@ -187,6 +193,25 @@ impl Scope {
         self
     }
 
+    /// The scope of sessions with web pages in the same ranges: without this machine and its link
+    /// unless a range names them, and without the places where clouds keep their secrets.
+    ///
+    /// # Errors
+    /// As [`Scope::new`].
+    pub fn of_web(
+        ranges: &[AddressRange],
+        excludes: &[AddressRange],
+        ports: &[u16],
+    ) -> Result<Self, ScopeError> {
+        let doors: Vec<Door> = ports.iter().map(|port| Door::Web { port: *port }).collect();
+        let mut scope = Self::new(ranges, excludes, &doors)?.without_own_machine(ranges);
+        for hole in metadata() {
+            let spans = scope.spans.into_iter();
+            scope.spans = spans.flat_map(|span| span.without(hole)).collect();
+        }
+        Ok(scope)
+    }
+
     /// Every address in scope once, ascending, IPv4 first.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + Clone + Send + use<> {
         self.spans.clone().into_iter().flat_map(Span::addresses)
@@ -261,6 +286,19 @@ fn own_machine() -> [Span; 4] {
             IpAddr::V6([0xfe80, 0, 0, 0, 0, 0, 0, 0].into()),
             IpAddr::V6(Ipv6Addr::from(link)),
         ),
+    ]
+}
+
+/// Where cloud machines ask for their own secrets: AWS, Azure, GCP and others on the link-local one;
+/// Azure's wire server, Alibaba's and AWS's by IPv6.
+fn metadata() -> [Span; 4] {
+    [
+        Span::one(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254))),
+        Span::one(IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16))),
+        Span::one(IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200))),
+        Span::one(IpAddr::V6(Ipv6Addr::new(
+            0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254,
+        ))),
     ]
 }
 
@@ -392,6 +430,57 @@ mod tests {
             let scope = scope_of(&[named], &[]).without_own_machine(&[range]);
             assert_eq!(scope.admit(ip(asked), SNMP).is_ok(), is_in, "{named}");
         }
+    }
+
+    #[test]
+    fn a_wide_range_opens_no_web_page_of_this_machine_or_its_cloud() {
+        let wide: Vec<AddressRange> = [
+            "0.0.0.0/24",
+            "10.0.0.0/8",
+            "100.100.0.0/16",
+            "126.255.255.0-127.127.255.254",
+            "168.63.0.0/16",
+            "169.253.0.0-169.255.0.0",
+            "223.255.0.0-224.1.0.0",
+            "255.255.255.0/24",
+            "::-::ff",
+            "fd00:ec2::/112",
+            "fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ff00-fe80::ff",
+            "ff02::/112",
+        ]
+        .map(|text| text.parse().unwrap())
+        .into();
+        let scope = Scope::of_web(&wide, &[], &[80]).unwrap();
+        let web = Door::Web { port: 80 };
+        for address in [
+            "127.0.0.1",
+            "127.127.255.254",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "169.254.169.254",
+            "169.254.0.1",
+            "168.63.129.16",
+            "100.100.100.200",
+            "fd00:ec2::254",
+            "fe80::1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "0.0.0.0",
+            "ff02::1",
+            "::",
+        ] {
+            assert!(scope.admit(ip(address), web).is_err(), "{address}");
+        }
+        assert!(scope.admit(ip("10.0.0.7"), web).is_ok());
+        assert!(scope.admit(ip("10.0.0.7"), Door::Web { port: 81 }).is_err());
+        assert!(scope.admit(ip("10.0.0.7"), SNMP).is_err());
+        let named = ["127.60.0.0/16".parse().unwrap()];
+        let scope = Scope::of_web(&named, &[], &[80]).unwrap();
+        assert!(scope.admit(ip("127.60.0.1"), web).is_ok());
+        let named = ["169.254.169.0/24".parse().unwrap()];
+        let scope = Scope::of_web(&named, &[], &[80]).unwrap();
+        assert!(scope.admit(ip("169.254.169.254"), web).is_err());
     }
 
     fn scope_of(ranges: &[&str], excludes: &[&str]) -> Scope {

@@ -155,6 +155,51 @@ pub async fn read_status(
     })
 }
 
+/// Who answered, and to what.
+#[derive(Debug, Clone)]
+pub struct Introduced {
+    /// Whose answer it is, to be compared with those of [`question::identity`] only.
+    pub fingerprint: Fingerprint,
+    /// The credential it answers to.
+    pub credential: Credential,
+    /// What it is by this one answer, and its identity if it is a printer.
+    pub verdict: Verdict,
+}
+
+/// Asks who is there, with the first of the credentials that it answers to.
+///
+/// # Errors
+/// [`ReadError`]; `Ask(Silent)` is an expected outcome.
+pub async fn introduce(
+    snmp: &Snmp,
+    target: &InScope,
+    credentials: &[Credential],
+    profiles: &Profiles,
+) -> Result<Introduced, ReadError> {
+    let (mut session, mut walk) = greet(snmp, target, credentials).await?;
+    let seen = fingerprint(&walk);
+    walk.overlay(session.get(&[question::model()]).await?);
+    let survey = conclude(session, target, walk, seen, profiles);
+    Ok(Introduced {
+        fingerprint: survey.fingerprint,
+        credential: survey.credential,
+        verdict: survey.verdict,
+    })
+}
+
+/// Asks who is there, in one question, with the credential that is known to be answered.
+///
+/// # Errors
+/// [`AskError`]; `Silent` is an expected outcome.
+pub async fn who(
+    snmp: &Snmp,
+    target: &InScope,
+    credential: &Credential,
+) -> Result<Fingerprint, AskError> {
+    let answers = snmp.get(target, credential, &question::identity()).await?;
+    Ok(Fingerprint::of_answer(&answers.into_iter().collect()))
+}
+
 /// The same credentials, and behind them those of version 2c again in version 1.
 #[must_use]
 pub fn with_v1(credentials: &[Credential]) -> Vec<Credential> {

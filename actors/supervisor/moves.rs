@@ -85,7 +85,7 @@ impl Supervisor {
         let child = ChildId::Device(id.clone());
         let address = match self.children.address(&child) {
             Some(Address::Device(address)) => address,
-            Some(Address::Scanner(_) | Address::Uplink(_)) | None => {
+            Some(Address::Scanner(_) | Address::Uplink(_) | Address::Tunnel(_)) | None => {
                 if self.children.is_wanted(&child) {
                     self.ask_again(id, ctx);
                 } else {

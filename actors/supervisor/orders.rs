@@ -34,11 +34,11 @@ use crate::site::Unwilling;
 /// Longest one device may take over a reading out of turn: a reading under way, and its own.
 const READ_PATIENCE: Duration = Duration::from_secs(240);
 
-type Answer = ResponseFuture<Ended>;
+pub(super) type Answer = ResponseFuture<Ended>;
 
 impl Supervisor {
     /// Gives an order to whoever carries it out.
-    fn execute(&self, order: Order, progress: Progress) -> Answer {
+    fn execute(&mut self, order: Order, progress: Progress, ctx: &mut Context<Self>) -> Answer {
         if self.is_draining {
             return refuse("the agent is ending");
         }
@@ -52,6 +52,8 @@ impl Supervisor {
             Order::Configure(_) | Order::RotateIdentity | Order::SendDiagnostics => {
                 self.order_site(order)
             }
+            Order::OpenTunnel(ticket) => self.order_tunnel(*ticket, progress, ctx),
+            Order::CloseTunnel(session) => self.order_end(session, ctx),
         }
     }
 
@@ -171,7 +173,9 @@ impl Supervisor {
                 | Order::Ping { .. }
                 | Order::Check(_)
                 | Order::Walk(_)
-                | Order::Release(_) => Err(Unwilling::Refused("not for the site".to_owned())),
+                | Order::Release(_)
+                | Order::OpenTunnel(_)
+                | Order::CloseTunnel(_) => Err(Unwilling::Refused("not for the site".to_owned())),
             }
         })
     }
@@ -216,12 +220,12 @@ impl Supervisor {
 impl Handler<Execute> for Supervisor {
     type Result = Answer;
 
-    fn handle(&mut self, order: Execute, _: &mut Context<Self>) -> Self::Result {
-        self.execute(order.order, order.progress)
+    fn handle(&mut self, order: Execute, ctx: &mut Context<Self>) -> Self::Result {
+        self.execute(order.order, order.progress, ctx)
     }
 }
 
-fn refuse(why: impl Into<String>) -> Answer {
+pub(super) fn refuse(why: impl Into<String>) -> Answer {
     Box::pin(ready(Err(Unwilling::Refused(why.into()))))
 }
 

@@ -6,6 +6,9 @@
 #![cfg(feature = "provoke")]
 
 #[cfg(test)]
+#[path = "life/gateway.rs"]
+mod gateway;
+#[cfg(test)]
 #[path = "life/hub.rs"]
 mod hub;
 #[cfg(test)]
@@ -14,6 +17,9 @@ mod identity;
 #[cfg(test)]
 #[path = "life/rack.rs"]
 mod rack;
+#[cfg(test)]
+#[path = "life/tunnel.rs"]
+mod tunnel;
 #[cfg(test)]
 #[path = "life/world.rs"]
 mod world;
@@ -52,6 +58,7 @@ mod tests {
             Kind::Scanner => ChildId::Scanner("rack".to_owned()),
             Kind::Uplink => ChildId::Uplink,
             Kind::Device => ChildId::Device(world.device_of(rack.serial(0)).await),
+            Kind::Tunnel => unreachable!("it does not return"),
         };
         for (count, fault) in (1..).zip(FAULTS) {
             assert!(

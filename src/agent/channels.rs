@@ -7,9 +7,6 @@ use serde::Serialize;
 
 use crate::config::AgentConfig;
 
-/// Port of the hub's SSH, which device web access needs.
-const SSH_PORT: u16 = 22;
-
 /// What is spoken with the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,8 +46,8 @@ pub fn channels(config: &AgentConfig, hub_url: Option<&str>) -> Vec<Channel> {
         },
         to: link.broker,
     });
-    let ssh = Destination::new(hub.host(), SSH_PORT).ok();
-    let ssh = ssh.map(|to| Channel {
+    let gateway = config.web_access.gateway(Some(url));
+    let ssh = gateway.map(|to| Channel {
         speech: Speech::Ssh,
         to,
     });

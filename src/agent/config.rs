@@ -8,9 +8,11 @@
 mod files;
 mod layers;
 pub mod mqtt;
+mod range;
 mod route;
 mod secret;
 mod show;
+pub mod web_access;
 pub mod word;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,8 @@ use serde::Deserialize;
 use snmp::Version;
 use toml::Spanned;
 
+use self::range::parse_ranges;
+use self::web_access::WebAccessConfig;
 use self::word::SiteWord;
 pub use route::RouteConfig;
 
@@ -71,6 +75,8 @@ pub struct AgentConfig {
     pub mqtt: mqtt::MqttConfig,
     /// How much is logged, and in what form.
     pub log: LogConfig,
+    /// Whether and how a hub may reach the printers' own pages.
+    pub web_access: WebAccessConfig,
     /// What the site keeps to itself: no hub can change it.
     pub word: SiteWord,
     /// Where each value comes from.
@@ -88,6 +94,8 @@ pub struct RangeConfig {
     pub exclude: Vec<AddressRange>,
     /// Names and credentials, tried in this order.
     pub credentials: Vec<(String, Credential)>,
+    /// Ports that sessions with web pages may reach.
+    pub web_ports: Vec<u16>,
 }
 
 /// How much is logged, and in what form.
@@ -225,7 +233,7 @@ pub(crate) struct Raw {
     state_dir: Option<PathBuf>,
     state: RawState,
     hub: RawHub,
-    ranges: Vec<RawRange>,
+    ranges: Vec<range::RawRange>,
     credentials: BTreeMap<String, RawCredential>,
     schedule: RawSchedule,
     snmp: RawSnmp,
@@ -235,6 +243,8 @@ pub(crate) struct Raw {
     site: word::RawSite,
     masks: word::RawMasks,
     outbox: word::RawOutbox,
+    web_access: web_access::RawWebAccess,
+    tunnel: web_access::RawTunnel,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -252,16 +262,6 @@ struct RawHub {
     proxy_password_file: Option<Spanned<PathBuf>>,
     no_proxy: Vec<String>,
     intercept_ca_file: Option<Spanned<PathBuf>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRange {
-    label: Option<Spanned<String>>,
-    addresses: Spanned<Vec<Spanned<String>>>,
-    #[serde(default)]
-    exclude: Vec<Spanned<String>>,
-    credentials: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -303,9 +303,11 @@ pub(crate) use layers::Places;
 /// Makes what is written valid, or says where it is not.
 fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
     let credentials = check_credentials(raw.credentials, places)?;
+    let web_access = web_access::check(raw.web_access, raw.tunnel, places)?;
     let mut ranges: Vec<RangeConfig> = Vec::with_capacity(raw.ranges.len());
     for (position, range) in (1..).zip(raw.ranges) {
-        let range = check_range(position, range, &credentials, &ranges, places)?;
+        let around = (&credentials, web_access.ports.as_slice());
+        let range = range::check(position, range, around, &ranges, places)?;
         ranges.push(range);
     }
     let defaults = Settings::default();
@@ -354,6 +356,7 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
         },
         snmp_port: u16::try_from(port).unwrap_or(u16::MAX),
         credentials,
+        web_access,
         word: word::check((raw.lock, raw.site), raw.masks, raw.outbox, places)?,
         origins: places.origins().clone(),
         mqtt: raw.mqtt.check(places)?,
@@ -399,74 +402,6 @@ fn check_credentials(
         all.insert(name, Credential { version, community });
     }
     Ok(all)
-}
-
-fn check_range(
-    position: usize,
-    raw: RawRange,
-    credentials: &BTreeMap<String, Credential>,
-    before: &[RangeConfig],
-    places: &Places,
-) -> Result<RangeConfig, ConfigError> {
-    if raw.addresses.as_ref().is_empty() {
-        let hint = "write at least one, as in addresses = [\"10.0.0.0/24\"]";
-        return Err(places.error(&raw.addresses, "a range without addresses".to_owned(), hint));
-    }
-    let label = match raw.label {
-        None => format!("range {position}"),
-        Some(label) => {
-            if before.iter().any(|range| range.label == *label.as_ref()) {
-                let what = format!("the label '{}' is used twice", label.as_ref());
-                return Err(places.error(&label, what, "every range needs a label of its own"));
-            }
-            label.into_inner()
-        }
-    };
-    let named = match raw.credentials {
-        None => {
-            let built_in = credentials.get(BUILT_IN_CREDENTIAL).cloned();
-            built_in
-                .map(|it| (BUILT_IN_CREDENTIAL.to_owned(), it))
-                .into_iter()
-                .collect()
-        }
-        Some(names) => {
-            let mut named = Vec::with_capacity(names.len());
-            for name in names {
-                let Some(credential) = credentials.get(name.as_ref()) else {
-                    let what = format!("there is no credential '{}'", name.as_ref());
-                    let known = credentials.keys().map(String::as_str);
-                    let hint = layers::nearest(name.as_ref(), known)
-                        .map(|nearest| format!("did you mean '{nearest}'?"))
-                        .unwrap_or_default();
-                    return Err(places.error(&name, what, hint));
-                };
-                named.push((name.into_inner(), credential.clone()));
-            }
-            named
-        }
-    };
-    Ok(RangeConfig {
-        label,
-        addresses: parse_ranges(raw.addresses.into_inner(), places)?,
-        exclude: parse_ranges(raw.exclude, places)?,
-        credentials: named,
-    })
-}
-
-fn parse_ranges(
-    raw: Vec<Spanned<String>>,
-    places: &Places,
-) -> Result<Vec<AddressRange>, ConfigError> {
-    raw.into_iter()
-        .map(|text| {
-            let parsed = text.as_ref().parse::<AddressRange>();
-            parsed.map_err(|error| {
-                let (what, cure) = error.halves();
-                places.error(&text, what, cure)
-            })
-        })
-        .collect()
 }
 
 /// A number within its bounds, or its default.

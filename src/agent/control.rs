@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Handle;
+use actors::messages::Verdict;
 use actors::site::Site;
 use actors::status::StatusSnapshot;
+use actors::tunnel::SessionStatus;
+use actors::tunnel::ticket::SessionId;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -64,6 +67,22 @@ pub enum Question {
     Status {},
     /// What would help those who help?
     Diagnostics {},
+    /// Which sessions with printers' web pages are there?
+    Sessions {},
+    /// A person has decided about a session that waits.
+    Decide {
+        /// Which.
+        session: String,
+        /// Who has decided.
+        by: String,
+        /// How.
+        verdict: Verdict,
+    },
+    /// End a session, or all.
+    EndSessions {
+        /// Which; all if absent.
+        session: Option<String>,
+    },
     /// Make an actor fail: in builds for tests only.
     #[cfg(feature = "provoke")]
     Provoke {
@@ -82,6 +101,10 @@ pub enum Answer {
     Status(Box<Status>),
     /// To [`Question::Diagnostics`]: the bundle.
     Diagnostics(Box<serde_json::Value>),
+    /// To [`Question::Sessions`].
+    Sessions(Vec<SessionStatus>),
+    /// To [`Question::EndSessions`]: how many there were.
+    Ended(u32),
     /// The order was carried out.
     Done {},
     /// Why there is no better answer.
@@ -216,6 +239,16 @@ async fn answer(question: Question, about: About, (life, program): (&Handle, &Pr
             Err(error) => Answer::Error(error.to_string()),
         },
         Question::Diagnostics {} => diagnostics(program).await,
+        Question::Sessions {} => match life.sessions().await {
+            Ok(sessions) => Answer::Sessions(sessions),
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Question::Decide {
+            session,
+            by,
+            verdict,
+        } => decide(life, &session, (by, verdict)).await,
+        Question::EndSessions { session } => end(life, session.as_deref()).await,
         #[cfg(feature = "provoke")]
         Question::Provoke { child, fault } => match life.provoke(child.clone(), fault).await {
             Ok(true) => Answer::Done {},
@@ -223,6 +256,35 @@ async fn answer(question: Question, about: About, (life, program): (&Handle, &Pr
             Err(error) => Answer::Error(error.to_string()),
         },
     }
+}
+
+async fn decide(life: &Handle, session: &str, (by, verdict): (String, Verdict)) -> Answer {
+    let Some(session) = SessionId::parse(session) else {
+        return no_session(session);
+    };
+    match life.decide(session, by, verdict).await {
+        Ok(Ok(())) => Answer::Done {},
+        Ok(Err(why)) => Answer::Error(why),
+        Err(error) => Answer::Error(error.to_string()),
+    }
+}
+
+async fn end(life: &Handle, session: Option<&str>) -> Answer {
+    let session = match session {
+        None => None,
+        Some(text) => match SessionId::parse(text) {
+            Some(session) => Some(session),
+            None => return no_session(text),
+        },
+    };
+    match life.end_sessions(session).await {
+        Ok(ended) => Answer::Ended(ended),
+        Err(error) => Answer::Error(error.to_string()),
+    }
+}
+
+fn no_session(text: &str) -> Answer {
+    Answer::Error(format!("'{text}' is no session: its id has 32 hex digits"))
 }
 
 /// Asks the agent that runs on a state folder.
@@ -265,8 +327,10 @@ async fn exchange(stream: UnixStream, question: &Question) -> io::Result<String>
 pub async fn status(state_dir: &Path) -> Result<Status, ControlError> {
     match ask(state_dir, &Question::Status {}).await? {
         Answer::Status(status) => Ok(*status),
-        Answer::Diagnostics(_) | Answer::Done {} | Answer::Error(_) => {
-            Err(ControlError::Silent(state_dir.to_owned()))
-        }
+        Answer::Diagnostics(_)
+        | Answer::Sessions(_)
+        | Answer::Ended(_)
+        | Answer::Done {}
+        | Answer::Error(_) => Err(ControlError::Silent(state_dir.to_owned())),
     }
 }

@@ -60,16 +60,21 @@ pub struct Row {
 #[must_use]
 pub fn rows(config: &AgentConfig, hub_url: Option<&str>, words: &Words) -> Vec<Row> {
     let channels = channels(config, hub_url);
+    let has_sessions = channels.iter().any(|it| it.speech == Speech::Ssh);
     let hub = channels
         .iter()
         .map(|channel| of_channel(channel, config, words));
     let printers = config.ranges.iter().flat_map(|range| {
-        let (reading, pinging) = (words.printers, words.ping);
+        let snmp = Speaks::Snmp(config.snmp_port);
+        let web = range.web_ports.iter().map(|port| Speaks::Web(*port));
+        // Without a tunnel nobody reaches a page.
+        let web = web.filter(|_| has_sessions);
+        let doors: Vec<Speaks> = [snmp, Speaks::Icmp].into_iter().chain(web).collect();
         let of = move |addresses: &AddressRange| {
-            [
-                of_range(range, addresses, Some(config.snmp_port), reading, words),
-                of_range(range, addresses, None, pinging, words),
-            ]
+            let rows = doors
+                .iter()
+                .map(|speaks| of_range(range, addresses, *speaks, words));
+            rows.collect::<Vec<_>>()
         };
         range.addresses.iter().flat_map(of)
     });
@@ -102,24 +107,26 @@ fn of_channel(channel: &Channel, config: &AgentConfig, words: &Words) -> Row {
     }
 }
 
-/// Reading where there is a port, ping where there is none.
-fn of_range(
-    range: &RangeConfig,
-    addresses: &AddressRange,
-    port: Option<u16>,
-    purpose: &str,
-    words: &Words,
-) -> Row {
+/// What is spoken with printers.
+#[derive(Debug, Clone, Copy)]
+enum Speaks {
+    Snmp(u16),
+    Icmp,
+    Web(u16),
+}
+
+fn of_range(range: &RangeConfig, addresses: &AddressRange, speaks: Speaks, words: &Words) -> Row {
+    let (transport, protocol, port, purpose) = match speaks {
+        Speaks::Snmp(port) => (Transport::Udp, "UDP SNMP", Some(port), words.printers),
+        Speaks::Icmp => (Transport::Icmp, "ICMP echo", None, words.ping),
+        Speaks::Web(port) => (Transport::Tcp, "TCP", Some(port), words.session),
+    };
     let exclude: Vec<String> = range.exclude.iter().map(ToString::to_string).collect();
     let mut purpose = format!("{purpose} ({})", range.label);
     if !exclude.is_empty() {
         purpose.push_str(&format!(", {} {}", words.never, exclude.join(", ")));
     }
-    let on_request = port.is_none();
-    let (transport, protocol) = match port {
-        Some(_) => (Transport::Udp, "UDP SNMP"),
-        None => (Transport::Icmp, "ICMP echo"),
-    };
+    let on_request = !matches!(speaks, Speaks::Snmp(_));
     Row {
         destination: addresses.to_string(),
         transport,
@@ -213,7 +220,7 @@ mod tests {
     #[test]
     fn the_table_has_a_row_for_every_range_and_every_channel() {
         let text = "[[ranges]]\nlabel = \"a\"\naddresses = [\"10.0.0.0/24\", \"10.1.0.7\"]\n\
-                    exclude = [\"10.0.0.9\"]\n[snmp]\nport = 1161\n";
+                    exclude = [\"10.0.0.9\"]\nweb_ports = [80, 9100]\n[snmp]\nport = 1161\n";
         assert_eq!(
             short(text, Some("https://10.9.9.9:8443")),
             [
@@ -222,9 +229,20 @@ mod tests {
                 "TCP SSH 10.9.9.9 22",
                 "UDP SNMP 10.0.0.0/24 1161",
                 "ICMP echo 10.0.0.0/24 ",
+                "TCP 10.0.0.0/24 80",
+                "TCP 10.0.0.0/24 9100",
                 "UDP SNMP 10.1.0.7 1161",
                 "ICMP echo 10.1.0.7 ",
+                "TCP 10.1.0.7 80",
+                "TCP 10.1.0.7 9100",
             ]
+        );
+        let never = format!("{text}[web_access]\nallow = \"never\"\n");
+        let rows_then = short(&never, Some("https://10.9.9.9:8443"));
+        assert!(
+            rows_then
+                .iter()
+                .all(|row| !row.starts_with("TCP 1") && !row.contains("SSH"))
         );
         let config = AgentConfig::parse("agent.toml", text, []).expect("valid");
         let rows = rows(&config, None, Lang::En.words());

@@ -229,6 +229,7 @@ pub(crate) async fn parts(
         ..hub_link(config, keeper)
     });
     let commands = hub.as_ref().and_then(|hub| commands(hub, means));
+    let hub_url = hub.as_ref().map(|hub| hub.url.clone());
     Ok(Parts {
         settings: config.settings,
         subnets,
@@ -238,6 +239,7 @@ pub(crate) async fn parts(
         hub,
         commands,
         site: None,
+        web_access: config.web_access.policy(hub_url.as_deref()),
         word,
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
@@ -299,11 +301,14 @@ pub(crate) async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, Cli
     let door = Door::Snmp { port };
     let scope = Scope::new(&addresses, &exclude, &[door, Door::Icmp])
         .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
+    let web = Scope::of_web(&addresses, &exclude, &range.web_ports)
+        .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
     let credentials = range.credentials.iter().map(|(_, it)| it.clone()).collect();
     Ok(Subnet {
         label: range.label.clone(),
         scope,
         door,
+        web,
         credentials,
     })
 }

@@ -11,6 +11,7 @@ mod error;
 mod grpc;
 pub mod mqtt;
 mod no_proxy;
+mod prompt;
 mod route;
 pub mod trust;
 pub mod websocket;
@@ -39,6 +40,7 @@ pub use route::{Proxy, Route, RouteError};
 pub use trust::{Trust, TrustError};
 pub use witness::Seen;
 
+use prompt::Prompt;
 use witness::Witness;
 
 /// How long each step may take: name, connection, proxy, handshake.
@@ -60,6 +62,7 @@ pub struct Dialer {
     route: Route,
     limit: Duration,
     as_if_at: Option<UnixTime>,
+    is_prompt: bool,
 }
 
 impl Dialer {
@@ -101,6 +104,7 @@ impl Dialer {
             route,
             limit: CONNECT_TIMEOUT,
             as_if_at: None,
+            is_prompt: false,
         }
     }
 
@@ -122,6 +126,16 @@ impl Dialer {
         }
     }
 
+    /// Acknowledges what comes at once, where the way is direct: for a peer that gathers what it
+    /// writes, as a stock sshd does.
+    #[must_use]
+    pub fn acknowledging_at_once(self) -> Self {
+        Self {
+            is_prompt: true,
+            ..self
+        }
+    }
+
     /// How it goes.
     #[must_use]
     pub fn route(&self) -> &Route {
@@ -134,7 +148,12 @@ impl Dialer {
     /// [`DialError`].
     pub async fn tcp(&self, to: &Destination) -> Result<Box<dyn Stream>, DialError> {
         let Some(proxy) = self.route.proxy_to(to) else {
-            return Ok(Box::new(reach(to, self.limit).await?));
+            let stream = reach(to, self.limit).await?;
+            return Ok(if self.is_prompt {
+                Box::new(Prompt(stream))
+            } else {
+                Box::new(stream)
+            });
         };
         let dial = || reach(proxy.destination(), self.limit);
         let tunnel = connect::tunnel(proxy, to, self.limit, dial).await?;

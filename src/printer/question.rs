@@ -62,6 +62,12 @@ pub fn identity() -> Vec<Oid> {
     ]
 }
 
+/// The object in which nearly every printer says its model.
+#[must_use]
+pub fn model() -> Oid {
+    Oid::new(mib::HR_DEVICE_DESCR).with(&[USUAL_DEVICE])
+}
+
 /// Everything a full reading asks, after probe and identity were answered.
 #[must_use]
 pub fn full(known: &Walk, profiles: &Profiles) -> Plan {

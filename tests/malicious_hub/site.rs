@@ -251,13 +251,15 @@ fn parts(
     (commands, hub): (CommandParts, HubLink),
 ) -> Parts {
     let door = Door::Snmp { port: rack.port };
-    let range = "127.61.0.0/28".parse().expect("a range");
-    let never = OUTSIDE.parse().expect("an address");
-    let scope = Scope::new(&[range], &[never], &[door, Door::Icmp]).expect("a scope");
+    let range = ["127.61.0.0/28".parse().expect("a range")];
+    let never = [OUTSIDE.parse().expect("an address")];
+    let web = Scope::of_web(&range, &never, &[80]).expect("a scope");
+    let scope = Scope::new(&range, &never, &[door, Door::Icmp]).expect("a scope");
     let subnet = Subnet {
         label: "office".to_owned(),
         scope,
         door,
+        web,
         credentials: vec![Credential::v2c("public")],
     };
     let snmp = Snmp::open(SnmpSettings {
@@ -287,6 +289,7 @@ fn parts(
         word: Word::default(),
         commands: Some(commands),
         site: None,
+        web_access: actors::tunnel::policy::WebAccess::default(),
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     }

@@ -56,6 +56,10 @@ impl Rack {
         self.port
     }
 
+    pub fn count(&self) -> usize {
+        self.addresses.len()
+    }
+
     pub fn range(&self) -> String {
         format!(
             "{}-{}",

@@ -12,6 +12,7 @@ use actors::reach::snmp::{Snmp, SnmpSettings};
 use actors::report::Report;
 use actors::spool::{Content, Spool, SpoolKey, SpoolLimits};
 use actors::status::StatusSnapshot;
+use actors::tunnel::policy::WebAccess;
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use printer::profile::Profiles;
@@ -35,17 +36,28 @@ impl World {
     /// A new agent, which sweeps the rack at once.
     pub async fn new(rack: &Rack, hub: Option<HubLink>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self::over(tempfile::tempdir().expect("a folder"), rack, hub).await
+        Self::over(tempfile::tempdir().expect("a folder"), rack, (hub, None)).await
+    }
+
+    /// As [`World::new`], with a policy for sessions and the ranges that they may reach.
+    pub async fn with(rack: &Rack, hub: HubLink, (policy, web): (WebAccess, Scope)) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::over(folder, rack, (Some(hub), Some((policy, web)))).await
     }
 
     /// The same agent's next life, on the same disk.
     pub async fn restarted(self, rack: &Rack) -> Self {
         self.handle.drain(Duration::from_secs(8)).await;
         self.spool.close().await;
-        Self::over(self.folder, rack, None).await
+        Self::over(self.folder, rack, (None, None)).await
     }
 
-    async fn over(folder: TempDir, rack: &Rack, hub: Option<HubLink>) -> Self {
+    async fn over(
+        folder: TempDir,
+        rack: &Rack,
+        (hub, sessions): (Option<HubLink>, Option<(WebAccess, Scope)>),
+    ) -> Self {
         let path = folder.path().join("spool.redb");
         let key = SpoolKey::of_folder(folder.path()).expect("a key");
         let spool = Spool::open(path, key, SpoolLimits::default())
@@ -58,11 +70,14 @@ impl World {
             packets_per_second_max: 5_000,
         });
         let door = Door::Snmp { port: rack.port() };
-        let range = rack.range().parse().expect("a range");
+        let range = [rack.range().parse().expect("a range")];
+        let none = || Scope::of_web(&range, &[], &[]).expect("a scope");
+        let (web_access, web) = sessions.unwrap_or_else(|| (WebAccess::default(), none()));
         let subnet = Subnet {
             label: "rack".to_owned(),
-            scope: Scope::new(&[range], &[], &[door]).expect("a scope"),
+            scope: Scope::new(&range, &[], &[door]).expect("a scope"),
             door,
+            web,
             credentials: vec![Credential::v2c("public")],
         };
         let parts = Parts {
@@ -75,6 +90,7 @@ impl World {
             word: Word::default(),
             commands: None,
             site: None,
+            web_access,
             started_at: Timestamp::now(),
             runtime: tokio::runtime::Handle::current(),
         };

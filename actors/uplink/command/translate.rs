@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use printer::identity::DeviceId;
 use proto::v1;
 use proto::v1::command::Order as Wire;
 
 use crate::order::{Order, PINGS_MAX};
 use crate::site::{SealedCredential, Unwilling, Wanted, WantedRange};
+use crate::tunnel::ticket::{self, HostKey, SessionId, Ticket};
 
 /// What is answered to an order that this agent cannot carry out.
 pub(super) const UNSUPPORTED: &str = "not supported by this agent";
@@ -48,8 +50,20 @@ pub(super) fn name(order: &Wire) -> &'static str {
     }
 }
 
-/// Takes an order from the wire. `id` is the command's: it names a configuration.
-pub(super) fn order(id: &str, order: &Wire) -> Result<Order, Unwilling> {
+/// The command around an order, as far as some orders need it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// Its id: it names a configuration.
+    pub(super) id: &'a str,
+    /// Who asked, and why.
+    pub(super) issuer: &'a str,
+    pub(super) reason: &'a str,
+    /// When it ends.
+    pub(super) expires: Timestamp,
+}
+
+/// Takes an order from the wire.
+pub(super) fn order(around: Around<'_>, order: &Wire) -> Result<Order, Unwilling> {
     Ok(match order {
         Wire::ReadNow(read) if read.device_id.is_empty() => Order::Read(None),
         Wire::ReadNow(read) => Order::Read(Some(device(&read.device_id)?)),
@@ -61,15 +75,19 @@ pub(super) fn order(id: &str, order: &Wire) -> Result<Order, Unwilling> {
         },
         Wire::CheckTarget(check) => Order::Check(address(&check.address)?),
         Wire::RecordWalk(walk) => Order::Walk(address(&walk.address)?),
-        Wire::Configure(configure) => Order::Configure(wanted(id, configure)?),
+        Wire::Configure(configure) => Order::Configure(wanted(around.id, configure)?),
         Wire::ReleaseQuarantine(release) => Order::Release(device(&release.device_id)?),
         Wire::RotateIdentity(_) => Order::RotateIdentity,
         Wire::SendDiagnostics(_) => Order::SendDiagnostics,
-        Wire::Zebra(_)
-        | Wire::LprQueue(_)
-        | Wire::OpenTunnel(_)
-        | Wire::CloseTunnel(_)
-        | Wire::UpdateNow(_) => return Err(refused(UNSUPPORTED)),
+        Wire::OpenTunnel(open) => {
+            let ticket = open.ticket.as_ref();
+            let ticket = ticket.ok_or_else(|| refused("there is no ticket in it"))?;
+            Order::OpenTunnel(Box::new(ticket_of(around, ticket)?))
+        }
+        Wire::CloseTunnel(close) => Order::CloseTunnel(session(&close.session)?),
+        Wire::Zebra(_) | Wire::LprQueue(_) | Wire::UpdateNow(_) => {
+            return Err(refused(UNSUPPORTED));
+        }
     })
 }
 
@@ -104,6 +122,33 @@ fn named(what: &str, text: &str) -> Result<String, Unwilling> {
         )));
     }
     Ok(text.to_owned())
+}
+
+fn session(id: &str) -> Result<SessionId, Unwilling> {
+    SessionId::parse(id).ok_or_else(|| refused("a session's id is 32 hex digits"))
+}
+
+fn ticket_of(around: Around<'_>, wire: &v1::Ticket) -> Result<Ticket, Unwilling> {
+    let until = Timestamp::from_millisecond(wire.until_ms);
+    let bind_port = ticket::port("port to have forwarded", wire.bind_port);
+    Ok(Ticket {
+        session: session(&wire.session)?,
+        device: device(&wire.device_id)?,
+        port: ticket::port("device's port", wire.port).map_err(refused)?,
+        until: until.map_err(|_| refused("its end is no time"))?,
+        idle_max: ticket::idle(wire.idle_secs).map_err(refused)?,
+        host_key: HostKey::parse(&wire.host_key).map_err(refused)?,
+        user: ticket::name("user", &wire.user).map_err(refused)?,
+        bind: (
+            ticket::name("name to have forwarded", &wire.bind_host).map_err(refused)?,
+            bind_port.map_err(refused)?,
+        ),
+        is_read_only: wire.is_read_only,
+        is_fallback: wire.is_fallback,
+        issuer: around.issuer.to_owned(),
+        reason: around.reason.to_owned(),
+        expires: around.expires,
+    })
 }
 
 fn wanted(id: &str, configure: &v1::Configure) -> Result<Wanted, Unwilling> {

@@ -144,7 +144,13 @@ pub(super) fn judge(command: &Opened, now: Timestamp) -> Result<Order, Verdict> 
     let Some(order) = &command.order else {
         return refused(translate::UNSUPPORTED);
     };
-    translate::order(&command.id, order).map_err(|unwilling| match unwilling {
+    let around = translate::Around {
+        id: &command.id,
+        issuer: &command.issuer,
+        reason: &command.reason,
+        expires,
+    };
+    translate::order(around, order).map_err(|unwilling| match unwilling {
         Unwilling::Refused(why) | Unwilling::Failed(why) => Verdict::Refused(why),
     })
 }

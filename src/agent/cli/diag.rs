@@ -42,7 +42,14 @@ pub async fn run(args: DiagArgs) -> Result<Exit, CliError> {
     let failed = |error: serde_json::Error| CliError::new(Exit::FAILED, error.to_string());
     let mut bundle = match control::ask(state_dir, &Question::Diagnostics {}).await {
         Ok(Answer::Diagnostics(bundle)) => *bundle,
-        Ok(Answer::Status(_) | Answer::Done {} | Answer::Error(_)) | Err(_) => {
+        Ok(
+            Answer::Status(_)
+            | Answer::Sessions(_)
+            | Answer::Ended(_)
+            | Answer::Done {}
+            | Answer::Error(_),
+        )
+        | Err(_) => {
             eprintln!(
                 "no agent runs on {}: its status is left out",
                 state_dir.display()

@@ -13,6 +13,7 @@ pub mod read;
 mod recording;
 pub mod running;
 mod sent;
+pub mod sessions;
 mod show;
 pub mod status;
 pub mod table;
@@ -55,6 +56,8 @@ enum Verb {
     Enroll(enrolling::EnrollArgs),
     /// Show how the running agent is: hub, printers, queue, restarts
     Status(status::StatusArgs),
+    /// Show, approve, refuse and end sessions with printers' web pages
+    Sessions(sessions::SessionsArgs),
     /// Print what left this network: every message to the hub, after the masks
     Outbox(outbox::OutboxArgs),
     /// Write one file for those who help: versions, status, log, a check; no secrets
@@ -174,6 +177,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Run(args) => running::run(args).await,
         Verb::Enroll(args) => enrolling::run(args).await,
         Verb::Status(args) => status::run(args).await,
+        Verb::Sessions(args) => sessions::run(args).await,
         Verb::Outbox(args) => outbox::run(&args),
         Verb::Diag(args) => diag::run(args).await,
         Verb::Check(args) => check::run(args).await,

@@ -37,7 +37,7 @@ pub struct OutboxArgs {
     /// Until when, in the same forms; now without it
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// Only these: poll, outcome, presence, enrollment, renewal, gap or dropped
+    /// Only these: poll, outcome, presence, enrollment, renewal, session, gap or dropped
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Option<Kind>,
     /// As it is kept: one JSON a line

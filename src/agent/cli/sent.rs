@@ -26,7 +26,7 @@ pub fn lines(entry: &Entry) -> String {
             let file = plain(&entry.message["file"]);
             format!("{at}  dropped: {file} was given up for room\n")
         }
-        Kind::Outcome | Kind::Presence | Kind::Enrollment | Kind::Renewal => {
+        Kind::Outcome | Kind::Presence | Kind::Enrollment | Kind::Renewal | Kind::Session => {
             let kind = serde_json::to_value(entry.kind).unwrap_or_default();
             format!("{at}  {}{}\n", plain(&kind), fields(&entry.message))
         }

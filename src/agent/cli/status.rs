@@ -89,34 +89,36 @@ fn unready(hub: Option<&HubStatus>) -> Option<String> {
 
 async fn ask(config: &ConfigArgs) -> Result<Status, CliError> {
     let state_dir = config.load()?.state_dir;
-    control::status(&state_dir).await.map_err(|error| {
-        let complaint = CliError::new(Exit::FAILED, error.to_string());
-        let shown = state_dir.display();
-        match error {
-            ControlError::NotRunning { error, .. }
-                if error.kind() == ErrorKind::PermissionDenied =>
-            {
-                CliError::new(
-                    Exit::FAILED,
-                    format!("the agent on {shown} cannot be asked"),
-                )
-                .because("only the agent's own user may open that folder")
-                .try_next("ask as that user, or as root")
-            }
-            ControlError::NotRunning { .. } if is_disabled(&state_dir) => {
-                let tally = Tally::load(&state_dir).unwrap_or_default();
-                explain_disabled(&tally)
-            }
-            ControlError::NotRunning { .. } => {
-                CliError::new(Exit::FAILED, format!("no agent runs on {shown}"))
-                    .because("nobody listens in that folder (state_dir of the configuration)")
-                    .try_next("start it: platen run; or name its configuration: --config FILE")
-            }
-            ControlError::Silent(_) | ControlError::Refused(_) => {
-                complaint.try_next("look at its log, and start it again")
-            }
+    let told = control::status(&state_dir).await;
+    told.map_err(|error| unreached(&state_dir, error))
+}
+
+/// Why a running agent was not reached, for a person.
+pub(super) fn unreached(state_dir: &Path, error: ControlError) -> CliError {
+    let complaint = CliError::new(Exit::FAILED, error.to_string());
+    let shown = state_dir.display();
+    match error {
+        ControlError::NotRunning { error, .. } if error.kind() == ErrorKind::PermissionDenied => {
+            CliError::new(
+                Exit::FAILED,
+                format!("the agent on {shown} cannot be asked"),
+            )
+            .because("only the agent's own user may open that folder")
+            .try_next("ask as that user, or as root")
         }
-    })
+        ControlError::NotRunning { .. } if is_disabled(state_dir) => {
+            let tally = Tally::load(state_dir).unwrap_or_default();
+            explain_disabled(&tally)
+        }
+        ControlError::NotRunning { .. } => {
+            CliError::new(Exit::FAILED, format!("no agent runs on {shown}"))
+                .because("nobody listens in that folder (state_dir of the configuration)")
+                .try_next("start it: platen run; or name its configuration: --config FILE")
+        }
+        ControlError::Silent(_) | ControlError::Refused(_) => {
+            complaint.try_next("look at its log, and start it again")
+        }
+    }
 }
 
 fn is_disabled(state_dir: &Path) -> bool {
@@ -159,6 +161,12 @@ fn text(status: &Status) -> String {
     for alarm in alarm.into_iter().chain(&snapshot.queue.alarms) {
         let _ = writeln!(text, "Alarm     {}", printable(alarm));
     }
+    let sessions = &snapshot.sessions;
+    let _ = write!(text, "Sessions  {} open", sessions.open);
+    if sessions.waiting > 0 {
+        let _ = write!(text, " · {} waiting for approval", sessions.waiting);
+    }
+    text.push('\n');
     let _ = writeln!(text, "Restarts  {}", restarts(&snapshot.restarts, now));
     text
 }

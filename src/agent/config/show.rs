@@ -162,6 +162,9 @@ fn word(config: &AgentConfig, all: &mut Table) {
         ("size_mib", mib.into()),
     ];
     all.insert("outbox".to_owned(), section(outbox));
+    let web_access = &config.web_access;
+    all.insert("web_access".to_owned(), web_access.show().into());
+    all.insert("tunnel".to_owned(), web_access.show_tunnel().into());
 }
 
 /// How to get to the hub, as written.
@@ -197,6 +200,8 @@ fn range(range: &RangeConfig) -> Value {
         .map(|(name, _)| name.clone())
         .collect();
     table.insert("credentials".to_owned(), texts(names));
+    let ports = super::web_access::show_ports(&range.web_ports);
+    table.insert("web_ports".to_owned(), ports);
     table.into()
 }
 

@@ -44,6 +44,8 @@ pub struct Words {
     pub commands: &'static str,
     /// What SSH is for.
     pub web_access: &'static str,
+    /// What a connection to a printer's page is for.
+    pub session: &'static str,
     /// What SNMP is for.
     pub printers: &'static str,
     /// What ICMP is for.
@@ -68,6 +70,7 @@ const ENGLISH: Words = Words {
     readings: "readings",
     commands: "commands",
     web_access: "web pages of printers",
+    session: "a printer's own web page, or raw printing",
     printers: "finding and reading printers",
     ping: "is a printer there",
     onward: "onward to",
@@ -84,6 +87,7 @@ const FRENCH: Words = Words {
     readings: "relevés",
     commands: "commandes",
     web_access: "pages web des imprimantes",
+    session: "page web d'une imprimante, ou impression brute",
     printers: "recherche et lecture des imprimantes",
     ping: "présence d'une imprimante",
     onward: "à destination de",
@@ -100,6 +104,7 @@ const ITALIAN: Words = Words {
     readings: "letture dei contatori",
     commands: "comandi",
     web_access: "pagine web delle stampanti",
+    session: "pagina web di una stampante, o stampa diretta",
     printers: "ricerca e lettura delle stampanti",
     ping: "presenza di una stampante",
     onward: "verso",
@@ -116,6 +121,7 @@ const GERMAN: Words = Words {
     readings: "Zählerstände",
     commands: "Befehle",
     web_access: "Webseiten der Drucker",
+    session: "Webseite eines Druckers, oder Rohdruck",
     printers: "Drucker finden und auslesen",
     ping: "ist ein Drucker da",
     onward: "weiter an",
@@ -138,6 +144,7 @@ mod tests {
             readings,
             commands,
             web_access,
+            session,
             printers,
             ping,
             onward,
@@ -155,6 +162,7 @@ mod tests {
             readings,
             commands,
             web_access,
+            session,
             printers,
             ping,
             onward,

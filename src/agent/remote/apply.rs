@@ -213,7 +213,19 @@ impl<'w> Applying<'w> {
             addresses,
             exclude: exclude.into_iter().chain(sites.cloned()).collect(),
             credentials: credentials.collect::<Result<_, _>>()?,
+            web_ports: self.web_ports(),
         })
+    }
+
+    /// Ports for sessions in a range of the hub's: a range that the site closes stays closed, so
+    /// only those that every one of its ranges opens.
+    fn web_ports(&self) -> Vec<u16> {
+        let is_open = |port: &u16| {
+            let mut ranges = self.site.ranges.iter();
+            ranges.all(|range| range.web_ports.contains(port))
+        };
+        let ports = self.site.web_access.ports.iter().copied();
+        ports.filter(is_open).collect()
     }
 
     /// How far the hub may reach. A host name of the site's is the site's own affair.

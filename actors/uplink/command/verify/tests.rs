@@ -151,8 +151,6 @@ fn an_order_that_is_unknown_or_has_no_door_is_not_supported() {
         None,
         Some(Wire::Zebra(v1::Zebra::default())),
         Some(Wire::LprQueue(v1::LprQueue::default())),
-        Some(Wire::OpenTunnel(v1::OpenTunnel::default())),
-        Some(Wire::CloseTunnel(v1::CloseTunnel::default())),
         Some(Wire::UpdateNow(v1::UpdateNow::default())),
     ];
     for order in orders {
@@ -163,6 +161,67 @@ fn an_order_that_is_unknown_or_has_no_door_is_not_supported() {
             "{named}"
         );
     }
+}
+
+#[test]
+fn a_ticket_out_of_its_form_is_refused_and_a_good_one_is_taken_whole() {
+    let host_key = [&[0, 0, 0, 11][..], b"ssh-ed25519", &[0, 0, 0, 32], &[7; 32]].concat();
+    let good = v1::Ticket {
+        session: "a1".repeat(16),
+        device_id: "b2".repeat(16),
+        port: 443,
+        until_ms: (now() + 15.minutes()).as_millisecond(),
+        idle_secs: 300,
+        host_key,
+        user: "agent-1".to_owned(),
+        bind_host: "a1".repeat(16),
+        bind_port: 443,
+        is_read_only: true,
+        is_fallback: false,
+    };
+    let open = |ticket: Option<v1::Ticket>| {
+        judged(|it| it.order = Some(Wire::OpenTunnel(v1::OpenTunnel { ticket })))
+    };
+    let Ok(Order::OpenTunnel(taken)) = open(Some(good.clone())) else {
+        panic!("a good ticket is refused");
+    };
+    assert_eq!((taken.port, taken.issuer.as_str()), (443, "anna"));
+    assert_eq!(taken.bind, (good.bind_host.clone(), 443));
+    assert!(taken.is_read_only && !taken.is_fallback);
+    assert!(open(None).is_err());
+    type Bend = fn(&mut v1::Ticket);
+    let bent: [(&str, Bend); 16] = [
+        ("session", |it| it.session = "A1".repeat(16)),
+        ("no session", |it| it.session.clear()),
+        ("device", |it| it.device_id = "10.0.0.1".to_owned()),
+        ("port 0", |it| it.port = 0),
+        ("port 65536", |it| it.port = 65_536),
+        ("until", |it| it.until_ms = i64::MAX),
+        ("idle 29", |it| it.idle_secs = 29),
+        ("idle 3601", |it| it.idle_secs = 3_601),
+        ("no key", |it| it.host_key.clear()),
+        ("half a key", |it| it.host_key.truncate(20)),
+        ("long key", |it| it.host_key = vec![0; 1_025]),
+        ("no user", |it| it.user.clear()),
+        ("user", |it| it.user = "a b".to_owned()),
+        ("name", |it| it.bind_host = "a\u{1b}".to_owned()),
+        ("long name", |it| it.bind_host = "a".repeat(65)),
+        ("bind port", |it| it.bind_port = 0),
+    ];
+    for (what, bend) in bent {
+        let mut ticket = good.clone();
+        bend(&mut ticket);
+        let judged = open(Some(ticket));
+        assert!(
+            matches!(judged, Err(Verdict::Refused(_))),
+            "{what}: {judged:?}"
+        );
+    }
+    let close = |session: String| {
+        judged(|it| it.order = Some(Wire::CloseTunnel(v1::CloseTunnel { session })))
+    };
+    assert!(matches!(close("a1".repeat(16)), Ok(Order::CloseTunnel(_))));
+    assert!(close("a1".to_owned()).is_err());
 }
 
 #[test]

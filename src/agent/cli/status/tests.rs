@@ -2,6 +2,7 @@
 
 use actors::messages::{Cause, ChildId, Kind, UplinkVitals};
 use actors::status::{ChildRestarts, SilentPrinter, StatusSnapshot};
+use actors::tunnel::SessionsStatus;
 use printer::identity::DeviceId;
 
 use super::*;
@@ -66,6 +67,10 @@ fn the_status_says_what_a_person_asks_for() {
                 is_alive: true,
             }],
         },
+        sessions: SessionsStatus {
+            open: 1,
+            waiting: 2,
+        },
     };
     let about = About {
         name: "lyon-1".to_owned(),
@@ -91,9 +96,10 @@ fn the_status_says_what_a_person_asks_for() {
         "Subnet    office · swept 2 h ago, 14 seen · next discovery 12:00Z"
     );
     assert_eq!(lines[4], "Queue     0 waiting · next read 10:00Z");
-    assert_eq!(lines[5], "Restarts  2");
+    assert_eq!(lines[5], "Sessions  1 open · 2 waiting for approval");
+    assert_eq!(lines[6], "Restarts  2");
     assert!(
-        lines[6].contains("2× · panicked: bad") && !text.contains('\u{1b}'),
+        lines[7].contains("2× · panicked: bad") && !text.contains('\u{1b}'),
         "{text}"
     );
 }
