@@ -28,7 +28,7 @@ impl Pins for Store {
             let pins = (None, fingerprint.as_str());
             // It says no where another was first; which one that is, is asked next.
             store
-                .pin_take(&terms.tenant, at, pins, &terms.holder, Timestamp::now())
+                .pin_take(&terms.tenant, at, pins, (&terms.holder, Timestamp::now()))
                 .await?;
             Ok(())
         })
