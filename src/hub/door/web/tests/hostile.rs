@@ -26,6 +26,13 @@ async fn an_answer_that_can_be_read_in_two_ways_is_read_by_nobody() {
         "Transfer-Encoding: \x0bchunked",
         "Transfer-Encoding : chunked",
         "Content-Length : 5",
+        " Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "X: x\nTransfer-Encoding: chunked\r\nContent-Length: 5",
+        "Transfer-Encoding\r\n : chunked",
+        "Transfer-Encoding: \"chunked\"",
+        "Transfer-Encoding: chunked;q=0.1",
+        "Transfer-Encoding:\x0bchunked",
+        "Location: /\rSet-Cookie: a=b\r\nContent-Length: 5",
         "Content-Length: 5\r\nX: \0",
         "X\r\nContent-Length: 5",
         ": x\r\nContent-Length: 5",
@@ -240,4 +247,32 @@ async fn a_compressed_answer_is_not_unpacked() {
     let read = Site::new(says(answer)).get("/").await;
     assert_eq!(read.header("content-encoding"), Some("gzip"));
     assert_eq!(read.body, "\x1fBMB");
+}
+
+#[tokio::test]
+async fn an_answer_too_many_is_nobodys() {
+    let smuggled = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled";
+    for first in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\n\r\n",
+    ] {
+        let both = format!("{first}{smuggled}");
+        let site = Site::new(printer(move |mut stream| {
+            let both = both.clone();
+            async move {
+                while head(&mut stream).await.is_some() {
+                    if stream.write_all(both.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }));
+        for number in 1..=20 {
+            let answer = site.get("/").await;
+            assert!(answer.status < 400, "{first} {number}: {}", answer.head);
+            assert!(!answer.body.contains("smuggled"), "{first} {number}");
+        }
+    }
 }

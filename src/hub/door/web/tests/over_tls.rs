@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::body::Body;
 use axum::http::StatusCode;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, RootCertStore};
@@ -71,6 +72,10 @@ impl Port {
     }
 
     async fn connect(&self, name: &str, is_agent: bool) -> TlsStream<TcpStream> {
+        self.speak(name, is_agent, b"http/1.1").await
+    }
+
+    async fn speak(&self, name: &str, is_agent: bool, alpn: &[u8]) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority.certificate().clone()).unwrap();
         let config = ClientConfig::builder().with_root_certificates(roots);
@@ -87,7 +92,7 @@ impl Port {
         } else {
             config.with_no_client_auth()
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         let stream = TcpStream::connect(self.at).await.unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
@@ -216,4 +221,87 @@ async fn who_does_not_read_is_cut_with_the_session() {
     let mut rest = Vec::new();
     let cut = timeout(Duration::from_secs(1), stream.read_to_end(&mut rest)).await;
     assert!(cut.is_ok(), "still held after 5 s");
+}
+
+/// A browser that speaks HTTP/2, as all of today do.
+async fn browser(port: &Port, site: &Site) -> hyper::client::conn::http2::SendRequest<Body> {
+    let stream = port.speak(&site.authority, false, b"h2").await;
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(async move {
+        // It ends as the hub ends it.
+        let _ = connection.await;
+    });
+    sender
+}
+
+fn asks(site: &Site, method: &str, body: Body) -> axum::http::Request<Body> {
+    axum::http::Request::builder()
+        .method(method)
+        .uri(format!("https://{}/x?y", site.authority))
+        .header("cookie", "theme=dark")
+        .header("cookie", &site.cookie)
+        .header("origin", site.origin())
+        .header("sec-fetch-site", "same-origin")
+        .body(body)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_browser_that_speaks_http_2_is_served_alike() {
+    let size = 3 * 1024 * 1024;
+    let site = Site::new(printer(move |mut stream: DuplexStream| async move {
+        let heard = head(&mut stream).await.unwrap();
+        assert!(heard.starts_with("POST /x?y HTTP/1.1\r\n"), "{heard}");
+        for line in [
+            "Host: 10.0.4.17\r\n".to_owned(),
+            "Cookie: theme=dark\r\n".to_owned(),
+            format!("Content-Length: {size}\r\n"),
+        ] {
+            assert!(heard.contains(&line), "{line} in {heard}");
+        }
+        let mut body = vec![0; size];
+        stream.read_exact(&mut body).await.unwrap();
+        let begin = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\r\n";
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+    }));
+    let port = Port::of(&site).await;
+    let mut browser = browser(&port, &site).await;
+    let mut request = asks(&site, "POST", Body::from(vec![7; size]));
+    let length = size.to_string().parse().unwrap();
+    request.headers_mut().insert("content-length", length);
+    let answer = browser.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(!answer.headers().contains_key("keep-alive"));
+    let body = http_body_util::BodyExt::collect(answer.into_body()).await;
+    assert_eq!(body.unwrap().to_bytes().len(), size);
+}
+
+#[tokio::test]
+async fn a_session_ends_over_http_2_too() {
+    let site = Site::new(printer(async |mut stream: DuplexStream| {
+        let _ = head(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        while stream.write_all(&[b'x'; 4_096]).await.is_ok() {}
+    }));
+    let port = Port::of(&site).await;
+    let mut browser = browser(&port, &site).await;
+    let asked = browser.send_request(asks(&site, "GET", Body::empty()));
+    let mut body = asked.await.unwrap().into_body();
+    for _ in 0..100 {
+        let frame = http_body_util::BodyExt::frame(&mut body).await;
+        assert!(frame.unwrap().is_ok());
+    }
+    site.session.end(End::new(Cause::Person, "closed"));
+    let rest = async {
+        while let Some(Ok(_)) = http_body_util::BodyExt::frame(&mut body).await {}
+        while browser.ready().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let cut = timeout(Duration::from_secs(5), rest).await;
+    assert!(cut.is_ok(), "stream and connection are gone within 5 s");
 }
