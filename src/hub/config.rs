@@ -4,6 +4,7 @@
 //! with its default and reason stands in config/hub.toml; `platen-hub config default` prints it.
 
 mod doors;
+mod gateway;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,8 +14,10 @@ use rustls_pki_types::ServerName;
 use serde::Deserialize;
 
 use self::doors::{RawMqtt, RawPortal};
+use self::gateway::RawGateway;
 
 pub use self::doors::{BrokerConfig, DoorsConfig};
+pub use self::gateway::{GatewayConfig, SshdConfig};
 
 /// config/hub.toml: every key, its default, its reason.
 pub const SAMPLE: &str = include_str!("../../config/hub.toml");
@@ -54,6 +57,8 @@ pub struct HubConfig {
     pub portal_listen: SocketAddr,
     /// The portal over https, and MQTT.
     pub doors: DoorsConfig,
+    /// Where agents come over SSH.
+    pub gateway: GatewayConfig,
     /// What is logged (`info`, or a filter of tracing-subscriber).
     pub log_level: String,
     /// How a log line looks.
@@ -114,6 +119,8 @@ struct Raw {
     portal: RawPortal,
     #[serde(default)]
     mqtt: RawMqtt,
+    #[serde(default)]
+    gateway: RawGateway,
     #[serde(default)]
     log: RawLog,
 }
@@ -245,6 +252,7 @@ impl TryFrom<Raw> for HubConfig {
                 .unwrap_or_else(|| PathBuf::from("/var/lib/platen-hub")),
             store_url: raw.store.url.unwrap_or_else(|| "sqlite:hub.db".to_owned()),
             doors: DoorsConfig::check(raw.portal, raw.mqtt, uplink_listen, &names)?,
+            gateway: GatewayConfig::check(raw.gateway, uplink_listen)?,
             uplink_listen,
             names,
             public_port: raw.uplink.public_port.filter(|port| *port != 0),
@@ -374,6 +382,7 @@ fn overlay(raw: Raw, variable: &str, value: &str) -> Result<Raw, ConfigError> {
         },
         portal: over.portal.or(raw.portal),
         mqtt: over.mqtt.or(raw.mqtt),
+        gateway: over.gateway.or(raw.gateway),
         log: RawLog {
             level: over.log.level.or(raw.log.level),
             format: over.log.format.or(raw.log.format),

@@ -22,10 +22,13 @@ use crate::door::broker::BrokerError;
 use crate::door::carrier::{self, Carrier, CarrierError, Which};
 use crate::door::command::Desk;
 use crate::door::front::Names;
+use crate::door::gateway::host_key::HostKeyError;
+use crate::door::gateway::which as gateways;
 use crate::door::opening::{self, Listeners, Rooms};
 use crate::door::portal::{self, PortalState};
 use crate::door::tls::{Settings, TlsError};
 use crate::door::uplink::{Uplink, UplinkParts};
+use crate::session::Sessions;
 use crate::state::{Bound, Lock, StateError};
 use crate::store::{Store, StoreError, Tenant};
 
@@ -55,6 +58,9 @@ pub enum RunError {
     /// There is no key to sign commands with.
     #[error(transparent)]
     CommandKey(#[from] CommandKeyError),
+    /// The gateway has no key.
+    #[error(transparent)]
+    HostKey(#[from] HostKeyError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -99,6 +105,8 @@ pub struct Hub {
     names: Names,
     listeners: Listeners,
     broker: Which,
+    sessions: Sessions,
+    gateway: gateways::Which,
     bound: Bound,
     poll_every: Duration,
     key: Arc<CommandKey>,
@@ -129,6 +137,8 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     let store = Store::open(&config.store_url, &config.state_dir).await?;
     let (listeners, bound) = Listeners::bind(config).await?;
     let broker = carrier::which(config).await?;
+    let sessions = Sessions::default();
+    let gateway = gateways::which(config, &store, &sessions).await?;
     state::tell(&config.state_dir, bound)?;
     let uplink = Uplink::new(UplinkParts {
         store: store.clone(),
@@ -145,6 +155,8 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         names: opening::names(config),
         listeners,
         broker,
+        sessions,
+        gateway,
         bound,
         poll_every: config.poll_every,
         key,
@@ -164,6 +176,18 @@ impl Hub {
     #[must_use]
     pub fn broker(&self) -> &Which {
         &self.broker
+    }
+
+    /// Every session with a printer's page that lives.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Where agents come with them.
+    #[must_use]
+    pub fn gateway(&self) -> &gateways::Which {
+        &self.gateway
     }
 
     /// What the hub keeps.
@@ -207,6 +231,7 @@ impl Hub {
             uplink: self.uplink.routes(),
             portal: portal::router(state),
             broker: self.broker.own(),
+            gateway: self.gateway.own(),
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
         };

@@ -7,7 +7,8 @@
 //! The methods, by file: [`agents`] (who may report), [`holders`] (who they are, and whether there
 //! are two), [`invitations`] (who may become one), [`approvals`] (whom a person lets in),
 //! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands
-//! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order).
+//! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order),
+//! [`gateway`] (who may tunnel).
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -27,6 +28,7 @@ pub mod accept;
 pub mod agents;
 pub mod approvals;
 pub mod commands;
+pub mod gateway;
 pub mod holders;
 pub mod invitations;
 pub mod portal;
