@@ -21,7 +21,7 @@ const PORTS_MAX: usize = 1_024;
 const USER_LEN_MAX: usize = 32;
 
 /// The gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GatewayConfig {
     /// Where SSH is listened for; `None`: nowhere of its own.
     pub listen: Option<SocketAddr>,
@@ -29,6 +29,8 @@ pub struct GatewayConfig {
     pub public_port: Option<u16>,
     /// Whether SSH is also taken on `uplink.listen`, beside TLS.
     pub beside_https: bool,
+    /// Whether OpenSSH before 9.9 may come.
+    pub older_clients: bool,
     /// The sshd that is used in place of the hub's own gateway.
     pub sshd: Option<SshdConfig>,
 }
@@ -55,6 +57,7 @@ pub(super) struct RawGateway {
     listen: Option<String>,
     public_port: Option<u16>,
     beside_https: Option<bool>,
+    older_clients: Option<bool>,
     sshd: Option<String>,
     sshd_user: Option<String>,
     sshd_host_key_file: Option<PathBuf>,
@@ -68,6 +71,7 @@ impl RawGateway {
             listen: self.listen.or(other.listen),
             public_port: self.public_port.or(other.public_port),
             beside_https: self.beside_https.or(other.beside_https),
+            older_clients: self.older_clients.or(other.older_clients),
             sshd: self.sshd.or(other.sshd),
             sshd_user: self.sshd_user.or(other.sshd_user),
             sshd_host_key_file: self.sshd_host_key_file.or(other.sshd_host_key_file),
@@ -91,6 +95,7 @@ impl GatewayConfig {
             listen,
             public_port: raw.public_port.filter(|port| *port != 0),
             beside_https: raw.beside_https.unwrap_or(true),
+            older_clients: raw.older_clients.unwrap_or(false),
             sshd: sshd(raw)?,
         })
     }

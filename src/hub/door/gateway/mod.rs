@@ -73,6 +73,8 @@ pub struct GatewayParts {
     pub sessions: Sessions,
     /// Who the gateway is.
     pub key: HostKey,
+    /// Whether those are let in who know no key exchange that a quantum computer could not undo.
+    pub older_clients: bool,
 }
 
 /// The gateway. Cheap to clone.
@@ -92,7 +94,7 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
         Self(Arc::new(Room {
-            settings: settings::settings(&parts.key),
+            settings: settings::settings(&parts.key, parts.older_clients),
             parts,
             places: Places::default(),
             stop: watch::Sender::new(false),
@@ -171,6 +173,7 @@ impl Gateway {
         let mut look = interval(LOOK_AGAIN);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = self.0.stop.subscribe();
+        let mut is_within_grace = true;
         let words = loop {
             tokio::select! {
                 ended = running.as_mut() => {
@@ -178,8 +181,11 @@ impl Gateway {
                     debug!(address = %line.address, error, "SSH ended");
                     return;
                 }
-                () = grace.as_mut(), if line.proof().is_none() => {
-                    break "nobody has proven who they are in time".to_owned();
+                () = grace.as_mut(), if is_within_grace => {
+                    if line.proof().is_none() {
+                        break "nobody has proven who they are in time".to_owned();
+                    }
+                    is_within_grace = false;
                 }
                 words = line.parting() => break words,
                 () = told(&mut stop) => {

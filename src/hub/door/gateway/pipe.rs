@@ -26,6 +26,9 @@ use super::settings::QUEUE_LEN;
 /// How long a reader may leave a full queue alone. It ends below the keepalives' patience.
 const STUCK_MAX: Duration = Duration::from_secs(10);
 
+/// Packets in a queue that count as a full one: those in it are known nearly.
+const NEARLY_FULL: usize = QUEUE_LEN - 4;
+
 /// How long the other side is let close a channel first: the library keeps a little of each one
 /// that this side has closed first, for as long as the connection stands.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
@@ -33,8 +36,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
 /// How full the queue of a channel is, and whether the channel still stands.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
-    /// Packets queued and not taken. For an instant it may be -1: a packet may be taken before it
-    /// is counted.
+    /// Packets queued and not taken, nearly: one may be taken before it is counted, or not be
+    /// queued because the queue is full. It is right again whenever the queue is found empty.
     waiting: AtomicI64,
     taken: AtomicU64,
     is_closed: AtomicBool,
@@ -61,11 +64,15 @@ impl Gauge {
         self.taken.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn found_empty(&self) {
+        self.waiting.store(0, Ordering::Relaxed);
+    }
+
     /// Whether the queue is full and nothing has been taken for [`STUCK_MAX`]. To be asked often.
     fn is_stuck(&self, now: Instant) -> bool {
         let mut seen = lock(&self.seen);
         let is_full = usize::try_from(self.waiting.load(Ordering::Relaxed))
-            .is_ok_and(|waiting| waiting >= QUEUE_LEN);
+            .is_ok_and(|waiting| waiting >= NEARLY_FULL);
         if !is_full {
             *seen = None;
             return false;
@@ -209,17 +216,16 @@ impl Halves {
             if self.is_over {
                 return Poll::Ready(Ok(()));
             }
-            match pin!(self.read.wait()).poll(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None | Some(ChannelMsg::Eof | ChannelMsg::Close)) => {
-                    self.is_over = true;
-                }
-                Poll::Ready(Some(data @ ChannelMsg::Data { .. })) => {
-                    self.gauge.take();
-                    self.rest = (Some(data), 0);
-                }
-                // Nothing else is said of a forwarded connection.
-                Poll::Ready(Some(_)) => {}
+            let Poll::Ready(message) = pin!(self.read.wait()).poll(context) else {
+                self.gauge.found_empty();
+                return Poll::Pending;
+            };
+            self.gauge.take();
+            match message {
+                None | Some(ChannelMsg::Eof | ChannelMsg::Close) => self.is_over = true,
+                Some(data @ ChannelMsg::Data { .. }) => self.rest = (Some(data), 0),
+                // What else is said of a forwarded connection is heard elsewhere.
+                Some(_) => {}
             }
         }
     }

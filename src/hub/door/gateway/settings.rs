@@ -29,8 +29,16 @@ const REFUSAL: Duration = Duration::from_millis(500);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 const KEEPALIVES_MAX: usize = 3;
 
-/// Key exchanges: all are safe against a prefix that was cut off (strict key exchange).
+/// Key exchanges, each with what says that no packet before it can be cut off unseen (strict key
+/// exchange). What is recorded today cannot be read by a quantum computer of tomorrow.
 const KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+
+/// The same, and those that OpenSSH before 9.9 knows.
+const OLDER_KEX: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
     kex::CURVE25519,
     kex::CURVE25519_PRE_RFC_8731,
@@ -52,7 +60,8 @@ const CIPHERS: &[cipher::Name] = &[
 const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM];
 
 /// The settings of every connection.
-pub(super) fn settings(key: &HostKey) -> Arc<Config> {
+pub(super) fn settings(key: &HostKey, older_clients: bool) -> Arc<Config> {
+    let kex = if older_clients { OLDER_KEX } else { KEX };
     Arc::new(Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Platen")),
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
@@ -63,7 +72,7 @@ pub(super) fn settings(key: &HostKey) -> Arc<Config> {
         maximum_packet_size: PACKET_MAX,
         channel_buffer_size: QUEUE_LEN,
         preferred: Preferred {
-            kex: Cow::Borrowed(KEX),
+            kex: Cow::Borrowed(kex),
             key: Cow::Borrowed(KEYS),
             host_key_certificates: Cow::Borrowed(&[]),
             cipher: Cow::Borrowed(CIPHERS),

@@ -148,6 +148,19 @@ impl Handler for Visit {
         Ok(())
     }
 
+    async fn window_adjusted(
+        &mut self,
+        channel: ChannelId,
+        _: u32,
+        _: &mut Ssh,
+    ) -> Result<(), Error> {
+        // It stands in the queue too.
+        if let Some(gauge) = self.line.gauges.find(channel) {
+            gauge.queued();
+        }
+        Ok(())
+    }
+
     async fn data(&mut self, channel: ChannelId, _: &[u8], _: &mut Ssh) -> Result<(), Error> {
         if let Some(gauge) = self.line.gauges.find(channel) {
             gauge.queued();

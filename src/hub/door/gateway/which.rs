@@ -59,6 +59,7 @@ pub async fn which(
             tenant,
             sessions: sessions.clone(),
             key: HostKey::open(&config.state_dir)?,
+            older_clients: config.gateway.older_clients,
         })));
     };
     let unreadable = || RunError::File {

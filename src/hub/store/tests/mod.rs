@@ -15,6 +15,7 @@ use crate::store::invitations::{Answer, Enrollment, Invitation};
 use crate::store::report::{Batch, Body, Report};
 use crate::store::{Store, Tenant, hash_hex};
 
+mod gateway;
 mod holders;
 mod keeping;
 mod ordering;
@@ -102,6 +103,9 @@ cases! {
     showing::one_tenant_sees_nothing_of_another,
     showing::an_agent_tells_how_it_is,
     showing::a_store_of_a_newer_hub_is_refused,
+    gateway::an_agents_key_is_good_as_long_as_its_certificate,
+    gateway::a_persons_keys_are_their_own_and_bounded,
+    gateway::a_port_of_the_sshd_is_one_sessions_and_its_agents,
 }
 
 fn sqlite(folder: &TempDir) -> Place {
