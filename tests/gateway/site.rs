@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hub::ca::CheckedRequest;
+use hub::config::HubConfig;
 use hub::door::gateway::host_key::HostKey;
 use hub::door::gateway::{Gateway, GatewayParts};
 use hub::permission::{Right, Rights};
@@ -104,6 +105,37 @@ impl Site {
         };
         site.knows("known_hosts", at.port(), site.gateway.host_key());
         site
+    }
+
+    /// One within a whole hub, reached on a port that TLS is on too; and where the hub has SSH
+    /// alone.
+    pub async fn in_a_hub() -> (Self, SocketAddr) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!(
+            "state_dir = {:?}\n[uplink]\nlisten = \"127.0.0.1:0\"\n[portal]\n\
+             listen = \"127.0.0.1:0\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n\
+             older_clients = true\n",
+            folder.path()
+        );
+        let config = HubConfig::parse("hub.toml", &text, std::iter::empty()).expect("valid");
+        let hub = hub::bind(&config).await.expect("a hub");
+        let (at, alone) = (hub.bound().uplink, hub.bound().gateway.expect("SSH"));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let site = Self {
+            store: hub.store().clone(),
+            sessions: hub.sessions().clone(),
+            notes: Notes::default(),
+            gateway: hub.gateway().own().expect("the hub's own"),
+            folder,
+            at,
+            stop: Some(stop),
+        };
+        tokio::spawn(hub.serve_doors(async {
+            let _ = stopped.await;
+        }));
+        site.knows("known_hosts", at.port(), site.gateway.host_key());
+        (site, alone)
     }
 
     /// Tells the gateway to end.

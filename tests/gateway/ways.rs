@@ -124,6 +124,33 @@ async fn a_person_reaches_their_own_session_with_stock_openssh() {
     ssh.kill().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_port_has_tls_and_ssh_and_another_ssh_alone() {
+    let (mut site, alone) = Site::in_a_hub().await;
+    let agent = site.enroll("lyon-1").await;
+    let (device, _) = echo().await;
+    let shared = site.at;
+    for at in [shared, alone, shared] {
+        site.at = at;
+        site.knows("known_hosts", at.port(), site.gateway.host_key());
+        let session = site.session(&agent, "m.dupont");
+        let mut ssh = site.forwards(&agent, &session, device).await;
+        echoes(session.connect().await.unwrap(), b"a page").await;
+        let shown = Command::new("openssl")
+            .args(["s_client", "-connect", &shared.to_string()])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(
+            shown.contains("BEGIN CERTIFICATE"),
+            "TLS beside SSH: {shown}"
+        );
+        ssh.kill().await.unwrap();
+    }
+    site.stop();
+}
+
 /// ssh-audit, or `None` where there is none: `scripts/setup test` installs it.
 fn ssh_audit() -> Option<Command> {
     let beside = std::env::var_os("PLATEN_SNMPSIM").map(std::path::PathBuf::from);
