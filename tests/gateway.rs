@@ -7,6 +7,8 @@ mod ends;
 mod refusals;
 #[path = "gateway/site.rs"]
 mod site;
+#[path = "gateway/speed.rs"]
+mod speed;
 #[path = "gateway/sshd.rs"]
 mod sshd;
 #[path = "gateway/ways.rs"]
