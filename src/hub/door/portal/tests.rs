@@ -372,7 +372,7 @@ impl Answer {
     }
 }
 
-/// A reception without a gateway.
+/// A reception with a gateway that is played.
 fn reception(store: &Store, folder: &std::path::Path) -> Reception {
     Reception::new(ReceptionParts {
         store: store.clone(),
@@ -380,7 +380,7 @@ fn reception(store: &Store, folder: &std::path::Path) -> Reception {
         key: std::sync::Arc::new(CommandKey::open(folder).unwrap()),
         sessions: Sessions::default(),
         audit: Audit::open(store.clone(), folder).unwrap(),
-        gateway: None,
+        gateway: std::sync::Arc::new(crate::door::reception::tests::Quay::default()),
     })
 }
 

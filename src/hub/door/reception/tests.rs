@@ -12,7 +12,7 @@ use super::care::Known;
 use super::*;
 use crate::audit::writer::Chain;
 use crate::permission::{Right, Rights};
-use crate::session::{Later, NoWay, Stream, Way};
+use crate::session::{NoWay, Stream, Way};
 use crate::store::agents::AgentStatus;
 use crate::store::commands::{CommandState, LastWord};
 use crate::store::invitations::{Answer, Enrollment};
@@ -26,18 +26,19 @@ pub(crate) struct Quay {
     is_full: bool,
 }
 
-impl Gateway for Quay {
-    fn berth(&self, session: &Session) -> Result<Berth, String> {
+impl Berths for Quay {
+    fn berth(&self, session: &Session) -> Later<Result<Meeting, NoMeeting>> {
         if self.is_full {
-            return Err("every port of the sshd is in use".to_owned());
+            return Box::pin(async { Err(NoMeeting::Full) });
         }
         let id = session.terms().id.clone();
         self.berths.lock().unwrap().push(id.clone());
-        Ok(Berth {
+        let meeting = Meeting {
             host_key: b"host key".to_vec(),
             user: session.terms().agent.clone(),
             bind: (id.as_str().to_owned(), session.terms().port),
-        })
+        };
+        Box::pin(async { Ok(meeting) })
     }
 }
 
@@ -68,10 +69,10 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn new() -> Self {
-        Self::with(Some(Arc::new(Quay::default()))).await
+        Self::with(Arc::new(Quay::default())).await
     }
 
-    async fn with(gateway: Option<Arc<dyn Gateway>>) -> Self {
+    async fn with(gateway: Arc<dyn Berths>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:hub.db", folder.path()).await.unwrap();
         let device = DeviceId::parse(&"d".repeat(32)).unwrap();
@@ -345,20 +346,18 @@ async fn what_may_not_be_or_cannot_be_written_down_is_not_opened() {
 
 #[tokio::test]
 async fn without_a_place_at_the_gateway_no_agent_is_asked() {
-    let quay: Arc<dyn Gateway> = Arc::new(Quay {
+    let quay = Arc::new(Quay {
         is_full: true,
         ..Quay::default()
     });
-    for (gateway, words) in [(None, "has no gateway"), (Some(quay), "every port")] {
-        let house = House::with(gateway).await;
-        let now = Timestamp::now();
-        let refused = house.reception.open(&holder(), house.wanted(), now).await;
-        let refused = refused.unwrap_err().to_string();
-        assert!(refused.contains(words), "{refused}");
-        assert_eq!(house.audit().await, ["opened", "ended"]);
-        assert!(house.commands().await.is_empty());
-        assert!(house.reception.sessions().all().is_empty());
-    }
+    let house = House::with(quay).await;
+    let now = Timestamp::now();
+    let refused = house.reception.open(&holder(), house.wanted(), now).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("every port"), "{refused}");
+    assert_eq!(house.audit().await, ["opened", "ended"]);
+    assert!(house.commands().await.is_empty());
+    assert!(house.reception.sessions().all().is_empty());
 }
 
 #[tokio::test]
