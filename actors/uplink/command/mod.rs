@@ -204,6 +204,7 @@ impl Desk {
                     reply,
                     &Outcome::new(&command.id, State::Progress, "begun", now),
                 );
+                debug!(id = %command.id, kind = command.kind(), "a command is begun");
                 let end = self.execute(&command.id, order, reply).await;
                 Outcome::of_end(&command.id, end, Timestamp::now())
             }
