@@ -126,6 +126,7 @@ struct Raw {
     mqtt: RawMqtt,
     #[serde(default)]
     web_access: RawWebAccess,
+    #[serde(default)]
     gateway: RawGateway,
     #[serde(default)]
     log: RawLog,
