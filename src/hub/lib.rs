@@ -29,6 +29,7 @@ use crate::door::portal::{self, PortalState};
 use crate::door::reception::{Gateway, Reception, ReceptionParts};
 use crate::door::tls::{Settings, TlsError};
 use crate::door::uplink::{Uplink, UplinkParts};
+use crate::door::web::WebDoor;
 use crate::session::Sessions;
 use crate::state::{Bound, Lock, StateError};
 use crate::store::{Store, StoreError, Tenant};
@@ -165,7 +166,7 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         audit,
         sessions: Sessions::default(),
         gateway: None,
-        web_domain: opening::web_domain(config),
+        web_domain: config.web.domain.clone(),
         _lock: lock,
     })
 }
@@ -223,6 +224,8 @@ impl Hub {
             gateway: self.gateway,
         });
         let receiving = tokio::spawn(reception.clone().work(told(stopped.clone())));
+        let sessions = reception.sessions().clone();
+        let web = WebDoor::new(sessions, Arc::new(self.store.clone()), &self.web_domain);
         let state = PortalState {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
@@ -234,6 +237,7 @@ impl Hub {
         let rooms = Rooms {
             uplink: self.uplink.routes(),
             portal: portal::router(state),
+            web,
             broker: self.broker.own(),
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,

@@ -163,7 +163,7 @@ fn address(key: &'static str, text: Option<String>) -> Result<Option<SocketAddr>
 }
 
 /// Both, or neither.
-fn pair<A, B>(
+pub(super) fn pair<A, B>(
     one: Option<A>,
     other: Option<B>,
     (key, other_key): (&'static str, &'static str),

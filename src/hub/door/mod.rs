@@ -15,6 +15,7 @@ pub mod reception;
 pub mod tls;
 pub mod uplink;
 mod verifier;
+pub mod web;
 pub mod wire;
 
 #[cfg(test)]

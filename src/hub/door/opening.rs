@@ -22,6 +22,7 @@ use crate::door::broker::Broker;
 use crate::door::front::{Doors, Front, Names};
 use crate::door::mqtt::{MqttDoor, MqttParts};
 use crate::door::tls::{self, Faces, Settings};
+use crate::door::web::WebDoor;
 use crate::state::{self, Bound};
 use crate::store::{Store, Tenant};
 
@@ -105,13 +106,6 @@ pub fn names(config: &HubConfig) -> Names {
     }
 }
 
-/// The domain under which each session has a name of its own.
-#[must_use]
-pub fn web_domain(config: &HubConfig) -> String {
-    let name = config.names.first().map_or("localhost", String::as_str);
-    format!("dwa.{name}")
-}
-
 /// The TLS of every door.
 ///
 /// # Errors
@@ -127,18 +121,32 @@ pub fn settings(
             all.push(name.clone());
         }
     }
+    all.push(format!("*.{}", config.web.domain));
     let own = authority.server_identity(&config.state_dir, &all, now)?;
     let portal = match &config.doors.portal_certificate {
         None => None,
         Some((certificate, key)) => {
-            let identity = browsers_identity(certificate, key)?;
+            let keys = ("portal.certificate_file", "portal.key_file");
+            let identity = browsers_identity((certificate, key), keys)?;
             Some((identity, config.doors.portal_names.clone()))
         }
     };
-    Ok(tls::settings(authority, Faces { own, portal })?)
+    let web = match &config.web.certificate {
+        None => None,
+        Some((certificate, key)) => {
+            let keys = ("web_access.certificate_file", "web_access.key_file");
+            let identity = browsers_identity((certificate, key), keys)?;
+            Some((identity, config.web.domain.clone()))
+        }
+    };
+    Ok(tls::settings(authority, Faces { own, portal, web })?)
 }
 
-fn browsers_identity(certificate: &Path, key: &Path) -> Result<ServerIdentity, RunError> {
+/// Reads a certificate and its key; `keys` name the files in the configuration.
+fn browsers_identity(
+    (certificate, key): (&Path, &Path),
+    keys: (&'static str, &'static str),
+) -> Result<ServerIdentity, RunError> {
     let unreadable = |key: &'static str, path: &Path| RunError::File {
         key,
         path: path.to_owned(),
@@ -147,13 +155,13 @@ fn browsers_identity(certificate: &Path, key: &Path) -> Result<ServerIdentity, R
         Ok(Some(pem)) => Ok(pem),
         Ok(None) | Err(_) => Err(unreadable(name, path)),
     };
-    let chain = pem("portal.certificate_file", certificate)?;
+    let chain = pem(keys.0, certificate)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
-    let private = PrivateKeyDer::from_pem_slice(&pem("portal.key_file", key)?).ok();
+    let private = PrivateKeyDer::from_pem_slice(&pem(keys.1, key)?).ok();
     Ok(ServerIdentity {
-        chain: chain.ok_or_else(|| unreadable("portal.certificate_file", certificate))?,
-        key: private.ok_or_else(|| unreadable("portal.key_file", key))?,
+        chain: chain.ok_or_else(|| unreadable(keys.0, certificate))?,
+        key: private.ok_or_else(|| unreadable(keys.1, key))?,
     })
 }
 
@@ -164,6 +172,8 @@ pub struct Rooms {
     pub uplink: Router,
     /// Pages.
     pub portal: Router,
+    /// Printers' pages.
+    pub web: WebDoor,
     /// The hub's own broker; none where another is used.
     pub broker: Option<Arc<Broker>>,
     /// Knows the agents.
@@ -196,6 +206,7 @@ pub async fn serve(
         uplink: Some(rooms.uplink),
         mqtt: mqtt.clone(),
         portal: Some(rooms.portal.clone()),
+        web: Some(rooms.web.clone()),
     };
     let only = |doors, listener| {
         let front = Front::new(doors, names.clone());
@@ -210,9 +221,10 @@ pub async fn serve(
         only(doors, listener)
     });
     let https = listeners.portal_https.map(|listener| {
-        let portal = first.portal.take();
+        let (portal, web) = (first.portal.take(), first.web.take());
         let doors = Doors {
             portal,
+            web,
             ..Doors::default()
         };
         only(doors, listener)
@@ -222,7 +234,8 @@ pub async fn serve(
         .zip(mqtt)
         .map(|(listener, door)| door.serve(listener, Arc::clone(&settings.agents), told()));
     let uplink = only(first, listeners.uplink);
-    let portal = axum::serve(listeners.portal, rooms.portal).with_graceful_shutdown(told());
+    let local = rooms.web.local().beside(rooms.portal);
+    let portal = axum::serve(listeners.portal, local).with_graceful_shutdown(told());
     let (served, ..) = tokio::join!(
         async { portal.await.map_err(RunError::Portal) },
         uplink,

@@ -17,7 +17,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -26,6 +26,8 @@ use tracing::{debug, warn};
 
 use crate::ca::{Authority, ServerIdentity};
 use crate::door::verifier::{self, Verifier};
+use crate::door::web::place;
+use crate::session::Session;
 use crate::store::holders::Presented;
 
 /// Most connections at once, from whomever. An agent holds one; a thousand agents fit twice.
@@ -64,6 +66,43 @@ pub struct Peer {
     pub certificate: Option<Presented>,
     /// Whom it wanted (RFC 6066, section 3); none where it called an address.
     pub wanted: Option<String>,
+    /// The session that it was let into.
+    pub guest: Guest,
+}
+
+/// Whether a peer was let into a session with a printer: then it is no stranger any more, and stays
+/// as long as the session does.
+#[derive(Debug, Clone, Default)]
+pub struct Guest(Arc<watch::Sender<Option<Session>>>);
+
+impl Guest {
+    /// It is in. A connection is in one session only: the first.
+    pub fn enters(&self, session: &Session) {
+        self.0.send_if_modified(|entered| {
+            let is_first = entered.is_none();
+            if is_first {
+                *entered = Some(session.clone());
+            }
+            is_first
+        });
+    }
+
+    /// Whether it is in any.
+    #[must_use]
+    pub fn is_in(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Returns once the session it was let into has ended; never for a stranger.
+    pub async fn is_out(&self) {
+        let mut entered = self.0.subscribe();
+        let session = entered.wait_for(Option::is_some).await;
+        // The sender is here, so there is one.
+        let session = session.ok().and_then(|session| session.clone());
+        if let Some(session) = session {
+            session.ended().await;
+        }
+    }
 }
 
 impl Peer {
@@ -82,6 +121,8 @@ pub struct Faces {
     pub own: ServerIdentity,
     /// Another for browsers, and the names by which they come.
     pub portal: Option<(ServerIdentity, Vec<String>)>,
+    /// Another for printers' pages, and the domain they are under.
+    pub web: Option<(ServerIdentity, String)>,
 }
 
 /// The settings of a door's TLS.
@@ -122,6 +163,7 @@ pub fn settings(authority: &Authority, faces: Faces) -> Result<Settings, TlsErro
 struct Face {
     own: Arc<CertifiedKey>,
     portal: Option<(Arc<CertifiedKey>, Vec<String>)>,
+    web: Option<(Arc<CertifiedKey>, String)>,
 }
 
 impl Face {
@@ -135,9 +177,14 @@ impl Face {
             None => None,
             Some((identity, names)) => Some((certified(identity)?, names)),
         };
+        let web = match faces.web {
+            None => None,
+            Some((identity, domain)) => Some((certified(identity)?, domain)),
+        };
         Ok(Self {
             own: certified(faces.own)?,
             portal,
+            web,
         })
     }
 }
@@ -145,11 +192,17 @@ impl Face {
 impl ResolvesServerCert for Face {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let wanted = hello.server_name().map(str::to_ascii_lowercase);
-        let portal = self.portal.as_ref().zip(wanted);
-        match portal {
-            Some(((key, names), wanted)) if names.contains(&wanted) => Some(Arc::clone(key)),
-            Some(_) | None => Some(Arc::clone(&self.own)),
-        }
+        let wanted = wanted.as_deref().unwrap_or_default();
+        let of_portal = self.portal.as_ref();
+        let of_portal = of_portal.filter(|(_, names)| names.iter().any(|name| name == wanted));
+        let of_web = self.web.as_ref();
+        let of_web = of_web.filter(|(_, domain)| place::is_under(wanted, domain));
+        let key = match (of_portal, of_web) {
+            (Some((key, _)), _) => key,
+            (None, Some((key, _))) => key,
+            (None, None) => &self.own,
+        };
+        Some(Arc::clone(key))
     }
 }
 
@@ -241,6 +294,7 @@ impl Connection {
                 address,
                 certificate,
                 wanted,
+                guest: Guest::default(),
             },
             leaves,
             _place: place,
@@ -265,6 +319,10 @@ impl AsyncRead for Connection {
         if let Some(leaves) = &mut self.leaves
             && leaves.as_mut().poll(context).is_ready()
         {
+            if self.peer.guest.is_in() {
+                self.leaves = None;
+                return Pin::new(&mut self.stream).poll_read(context, buffer);
+            }
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Pin::new(&mut self.stream).poll_read(context, buffer)

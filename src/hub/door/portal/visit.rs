@@ -22,6 +22,8 @@ use super::session::with_complaint;
 use super::sessions::href;
 use super::{PageError, PortalState};
 use crate::door::reception::{MINUTES_MAX, OpenError, Wanted};
+use crate::door::web::entry_link;
+use crate::door::web::place::LOCAL_DOMAIN;
 use crate::permission::{Action, Object, permit};
 use crate::session::{Deed, Notice, Session, SessionId};
 
@@ -42,13 +44,6 @@ const HTTP_PORT: u16 = 80;
 
 /// Most of what somebody typed that is shown again, in characters.
 const TYPED_MAX: usize = 200;
-
-/// The domain of sessions on a loopback address: browsers take such names for this machine
-/// (RFC 6761, section 6.3), and each is an origin of its own.
-const LOCAL_DOMAIN: &str = "dwa.localhost";
-
-/// Where a session's door takes keys.
-const ENTER_PATH: &str = "/.platen/enter";
 
 /// How the origins of sessions are written, seen from where the portal was asked.
 #[derive(Debug, Clone)]
@@ -221,7 +216,7 @@ pub async fn enter(
     }
     let key = session.key(Timestamp::now())?;
     let there = origin.of(&session.terms().id);
-    let link = format!("{there}{ENTER_PATH}?key={key}");
+    let link = entry_link(&there, &key);
     Ok((StatusCode::SEE_OTHER, [(LOCATION, link)]).into_response())
 }
 
