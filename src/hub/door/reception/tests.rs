@@ -180,7 +180,7 @@ pub(crate) fn holder() -> Subject {
 }
 
 /// Enrolls an agent and has it report a printer.
-async fn settle(store: &Store, device: &DeviceId) -> String {
+pub(crate) async fn settle(store: &Store, device: &DeviceId) -> String {
     let (tenant, now) = (Tenant::DEFAULT, Timestamp::now());
     store.invite(&tenant, "lyon", "secret", now).await.unwrap();
     let answer = store.invitation(&tenant, "secret", now).await.unwrap();
