@@ -8,6 +8,8 @@ use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
+use crate::audit::Entry;
+use crate::audit::writer::Chain;
 use crate::cli::complaint::{Complaint, Exit};
 use crate::cli::{agents, bound, open, plain, say};
 use crate::config::HubConfig;
@@ -71,7 +73,14 @@ async fn add(
         rights,
         made: Timestamp::now(),
     };
-    if !store.ssh_key_add(&Tenant::DEFAULT, &kept).await? {
+    let tenant = Tenant::DEFAULT;
+    let chain = Chain::open(store.clone(), &config.state_dir)?;
+    let added = Entry::ssh_key_added(&tenant, name, &shown(&kept));
+    chain.add(&[added], kept.made).await?;
+    if !store.ssh_key_add(&tenant, &kept).await? {
+        // It was written down first, as everything is.
+        let removed = Entry::ssh_key_removed(&tenant, name, &shown(&kept));
+        chain.add(&[removed], kept.made).await?;
         let what = format!("'{name}' has too many keys");
         return Err(Complaint::new(Exit::FAILED, what)
             .because("a name may have 16")
@@ -148,11 +157,14 @@ async fn remove(
     fingerprint: Option<&str>,
 ) -> Result<Exit, Complaint> {
     let (store, _) = open(config).await?;
+    let chain = Chain::open(store.clone(), &config.state_dir)?;
     let mut removed = 0;
     for key in store.ssh_keys(&Tenant::DEFAULT).await? {
         let is_meant = fingerprint.is_none_or(|wanted| shown(&key) == wanted);
         if key.name == name && is_meant {
             let place = (name, key.fingerprint.as_str());
+            let entry = Entry::ssh_key_removed(&Tenant::DEFAULT, name, &shown(&key));
+            chain.add(&[entry], Timestamp::now()).await?;
             removed += store.ssh_key_remove(&Tenant::DEFAULT, place).await?;
         }
     }

@@ -9,8 +9,7 @@
 //! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands
 //! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order),
 //! [`web_sessions`] and [`web_pins`] (who reached which printer's page, and what it proved),
-//! [`audit`] (what was done there),
-//! [`gateway`] (who may tunnel).
+//! [`audit`] (what was done there), [`gateway`] (who may tunnel).
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;

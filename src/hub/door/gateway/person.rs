@@ -30,7 +30,8 @@ pub(super) fn wanted(gateway: &Gateway, name: &str, (host, port): (&str, u32)) -
     let session = gateway.sessions().find(&id)?;
     let terms = session.terms();
     let is_theirs = terms.holder == name && terms.tenant == *gateway.tenant();
-    let is_now = terms.until > Timestamp::now();
+    // What goes through here cannot be seen: a session for looking only has no such door.
+    let is_now = terms.until > Timestamp::now() && !terms.is_read_only;
     (is_theirs && is_now && u32::from(terms.port) == port).then_some(session)
 }
 

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -50,16 +51,15 @@ const FAREWELL: Duration = Duration::from_secs(4);
 const FAREWELL_LOOK: Duration = Duration::from_millis(20);
 
 /// Where agents bring their end of a session.
-pub trait Berths: fmt::Debug + Send + Sync {
-    /// Makes ready for a session's agent, or says why there is no place. What was made ready is
+pub trait Meets: fmt::Debug + Send + Sync {
+    /// Makes ready for a session's agent; says what its ticket tells it. What was made ready is
     /// given up when the session ends.
-    fn berth(&self, session: &Session) -> Later<Result<Meeting, NoMeeting>>;
+    fn meet<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Meeting, NoMeeting>>;
 }
 
-impl Berths for Which {
-    fn berth(&self, session: &Session) -> Later<Result<Meeting, NoMeeting>> {
-        let (which, session) = (self.clone(), session.clone());
-        Box::pin(async move { which.meet(&session).await })
+impl Meets for Which {
+    fn meet<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Meeting, NoMeeting>> {
+        Box::pin(self.meet(session))
     }
 }
 
@@ -77,7 +77,7 @@ pub struct ReceptionParts {
     /// Where everything is written down.
     pub audit: Audit,
     /// Where agents come.
-    pub gateway: Arc<dyn Berths>,
+    pub gateway: Arc<dyn Meets>,
 }
 
 /// Opens sessions. Cheap to clone.
@@ -366,7 +366,7 @@ impl Reception {
         now: Timestamp,
     ) -> Result<String, OpenError> {
         let (parts, terms) = (&self.0, session.terms());
-        let meeting = parts.gateway.berth(session).await?;
+        let meeting = parts.gateway.meet(session).await?;
         parts.store.web_session_add(terms).await?;
         let order = Order::TunnelOpen(Ticket {
             session: terms.id.clone(),
