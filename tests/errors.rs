@@ -156,6 +156,74 @@ fn wrong_words() {
         &[
             (&["serv"], 2, &["'serve'"]),
             (&["agent", "invite", "a b"], 2, &["letters, digits"]),
+            (&["open", "W1", "--port", "80"], 2, &["--reason"]),
+            (
+                &["open", "W1", "--port", "0", "--reason", "jam"],
+                2,
+                &["'0'", "--port"],
+            ),
+            (
+                &[
+                    "open",
+                    "W1",
+                    "--port",
+                    "80",
+                    "--reason",
+                    "x",
+                    "--minutes",
+                    "61",
+                ],
+                2,
+                &["61", "1..=60"],
+            ),
+            (
+                &[
+                    "open",
+                    "W1",
+                    "--port",
+                    "80",
+                    "--reason",
+                    "x",
+                    "--hub",
+                    "https://h",
+                ],
+                2,
+                &["--ca", "--link"],
+            ),
+            (
+                &[
+                    "open",
+                    "W1",
+                    "--port",
+                    "80",
+                    "--reason",
+                    "x",
+                    "--listen",
+                    "0.0.0.0:0",
+                ],
+                78,
+                &["other machines", "in your name", "127.0.0.1:0"],
+            ),
+            (
+                &[
+                    "open",
+                    "W1",
+                    "--port",
+                    "80",
+                    "--reason",
+                    "x",
+                    "--hub",
+                    "https://h",
+                    "--ca",
+                    "/nowhere.pem",
+                    "--link",
+                    "/nowhere",
+                ],
+                1,
+                &["--ca: /nowhere.pem", "can read"],
+            ),
+            (&["audit", "adopt"], 2, &["--reason"]),
+            (&["audit", "export", "--since", "today"], 2, &["'today'"]),
         ],
     );
     all_complain(
@@ -336,6 +404,22 @@ async fn a_code_that_does_not_let_in() {
         &nobody,
         3,
         &["'nobody'", "platen-hub agent ls"],
+    );
+    let none = world.hub_says(&["sessions", "end", "7"]);
+    complains("no id", &none, 3, &["'7'", "32 hex digits", "sessions ls"]);
+    let none = world.hub_says(&["sessions", "show", &"0".repeat(32)]);
+    complains("no session", &none, 3, &["no session", "sessions ls"]);
+    let none = world.hub_says(&["open", "W1", "--port", "9100", "--reason", "a job"]);
+    complains("no printer", &none, 3, &["'W1'", "printer ls"]);
+    let whole = world.hub_says(&["audit", "verify"]);
+    assert!(whole.status.success(), "{whole:?}");
+    std::fs::write(world.path("hub/audit.head"), "x").expect("damage");
+    let damaged = world.hub_says(&["audit", "verify"]);
+    complains(
+        "damaged head",
+        &damaged,
+        1,
+        &["audit.head", "restore", "audit.key"],
     );
     let second = world.hub_says(&["serve"]);
     complains(

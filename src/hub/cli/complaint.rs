@@ -70,6 +70,16 @@ impl Complaint {
         }
     }
 
+    /// Why it happened, or what, where nothing is known about it.
+    #[must_use]
+    pub fn because_or_what(&self) -> &str {
+        if self.why.is_empty() {
+            &self.what
+        } else {
+            &self.why
+        }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn try_next(self, next: impl Into<String>) -> Self {

@@ -128,7 +128,8 @@ pub async fn state(
 ) -> Result<Response, PageError> {
     viewer.may_web()?;
     let seen = Seen::of(&state, &id).await?;
-    let is_over = seen.is_over();
+    // One that nobody knows lives no more, whatever is kept of it.
+    let is_over = seen.is_over() || seen.live.is_none();
     let is_open = !is_over && seen.live.as_ref().is_some_and(Session::is_open);
     let said = serde_json::json!({
         "schema": 1,
@@ -139,7 +140,7 @@ pub async fn state(
             (false, false) => "requested",
         },
         "progress": seen.progress,
-        "why": seen.why(),
+        "why": seen.row.why,
         "until": seen.row.until,
     });
     Ok(json(StatusCode::OK, &said))
@@ -150,12 +151,20 @@ impl Seen {
         let id = SessionId::parse(id).ok_or(PageError::NotFound)?;
         let (store, tenant) = (&state.store, &state.tenant);
         let row = store.web_session(tenant, &id).await?;
-        let row = row.ok_or(PageError::NotFound)?;
+        let mut row = row.ok_or(PageError::NotFound)?;
+        let mut all = state.reception.sessions().all().into_iter();
+        let live = all.find(|session| session.terms().id == id);
+        if let Some(end) = live.as_ref().and_then(Session::has_ended) {
+            // It is kept in a moment.
+            row.state = SessionState::Ended;
+            row.cause = end.cause.as_str().to_owned();
+            row.why = end.why;
+        }
         let command = store.command(tenant, &row.command).await?;
         let detail = store.printer(tenant, &row.device).await?;
         let name = |row: &crate::store::printers::PrinterRow| printer_name(&row.reading);
         Ok(Self {
-            live: state.reception.sessions().find(&id),
+            live,
             progress: command.map_or_else(String::new, |command| command.progress),
             pin: store.pin_of(tenant, &row.device, row.port).await?,
             lines: store.audit_newest(tenant, Some(&id), LINES_MAX).await?,
@@ -167,16 +176,8 @@ impl Seen {
         })
     }
 
-    /// Whether it is over, or will be kept as that in a moment.
     fn is_over(&self) -> bool {
-        self.row.state == SessionState::Ended || self.live.is_none()
-    }
-
-    fn why(&self) -> &str {
-        match self.row.state {
-            SessionState::Ended => &self.row.why,
-            SessionState::Requested | SessionState::Open => "",
-        }
+        self.row.state == SessionState::Ended
     }
 
     fn totals(&self) -> Totals {
