@@ -4,6 +4,7 @@
 //! with its default and reason stands in config/hub.toml; `platen-hub config default` prints it.
 
 mod doors;
+mod gateway;
 mod web;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,9 +15,11 @@ use rustls_pki_types::ServerName;
 use serde::Deserialize;
 
 use self::doors::{RawMqtt, RawPortal};
+use self::gateway::RawGateway;
 use self::web::RawWebAccess;
 
 pub use self::doors::{BrokerConfig, DoorsConfig};
+pub use self::gateway::{GatewayConfig, SshdConfig};
 pub use self::web::WebConfig;
 
 /// config/hub.toml: every key, its default, its reason.
@@ -59,6 +62,8 @@ pub struct HubConfig {
     pub doors: DoorsConfig,
     /// Printers' pages.
     pub web: WebConfig,
+    /// Where agents come over SSH.
+    pub gateway: GatewayConfig,
     /// What is logged (`info`, or a filter of tracing-subscriber).
     pub log_level: String,
     /// How a log line looks.
@@ -121,6 +126,8 @@ struct Raw {
     mqtt: RawMqtt,
     #[serde(default)]
     web_access: RawWebAccess,
+    #[serde(default)]
+    gateway: RawGateway,
     #[serde(default)]
     log: RawLog,
 }
@@ -255,6 +262,7 @@ impl TryFrom<Raw> for HubConfig {
                 .unwrap_or_else(|| PathBuf::from("/var/lib/platen-hub")),
             store_url: raw.store.url.unwrap_or_else(|| "sqlite:hub.db".to_owned()),
             doors,
+            gateway: GatewayConfig::check(raw.gateway, uplink_listen)?,
             uplink_listen,
             names,
             public_port: raw.uplink.public_port.filter(|port| *port != 0),
@@ -385,6 +393,7 @@ fn overlay(raw: Raw, variable: &str, value: &str) -> Result<Raw, ConfigError> {
         portal: over.portal.or(raw.portal),
         mqtt: over.mqtt.or(raw.mqtt),
         web_access: over.web_access.or(raw.web_access),
+        gateway: over.gateway.or(raw.gateway),
         log: RawLog {
             level: over.log.level.or(raw.log.level),
             format: over.log.format.or(raw.log.format),

@@ -24,9 +24,11 @@ use crate::door::broker::BrokerError;
 use crate::door::carrier::{self, Carrier, CarrierError, Which};
 use crate::door::command::Desk;
 use crate::door::front::Names;
+use crate::door::gateway::host_key::HostKeyError;
+use crate::door::gateway::which as gateways;
 use crate::door::opening::{self, Listeners, Rooms};
 use crate::door::portal::{self, PortalState};
-use crate::door::reception::{Gateway, Reception, ReceptionParts};
+use crate::door::reception::{Reception, ReceptionParts};
 use crate::door::tls::{Settings, TlsError};
 use crate::door::uplink::{Uplink, UplinkParts};
 use crate::door::web::WebDoor;
@@ -61,6 +63,9 @@ pub enum RunError {
     /// There is no key to sign commands with.
     #[error(transparent)]
     CommandKey(#[from] CommandKeyError),
+    /// The gateway has no key.
+    #[error(transparent)]
+    HostKey(#[from] HostKeyError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -108,13 +113,13 @@ pub struct Hub {
     names: Names,
     listeners: Listeners,
     broker: Which,
+    sessions: Sessions,
+    gateway: gateways::Which,
     bound: Bound,
     poll_every: Duration,
     key: Arc<CommandKey>,
     state_dir: PathBuf,
     audit: Audit,
-    sessions: Sessions,
-    gateway: Option<Arc<dyn Gateway>>,
     web_domain: String,
     _lock: Lock,
 }
@@ -143,6 +148,8 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     let audit = Audit::open(store.clone(), &config.state_dir)?;
     let (listeners, bound) = Listeners::bind(config).await?;
     let broker = carrier::which(config).await?;
+    let sessions = Sessions::default();
+    let gateway = gateways::which(config, &store, &sessions).await?;
     state::tell(&config.state_dir, bound)?;
     let uplink = Uplink::new(UplinkParts {
         store: store.clone(),
@@ -159,13 +166,13 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         names: opening::names(config),
         listeners,
         broker,
+        sessions,
+        gateway,
         bound,
         poll_every: config.poll_every,
         key,
         state_dir: config.state_dir.clone(),
         audit,
-        sessions: Sessions::default(),
-        gateway: None,
         web_domain: config.web.domain.clone(),
         _lock: lock,
     })
@@ -182,6 +189,18 @@ impl Hub {
     #[must_use]
     pub fn broker(&self) -> &Which {
         &self.broker
+    }
+
+    /// Every session with a printer's page that lives.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Where agents come with them.
+    #[must_use]
+    pub fn gateway(&self) -> &gateways::Which {
+        &self.gateway
     }
 
     /// What the hub keeps.
@@ -221,7 +240,7 @@ impl Hub {
             key: Arc::clone(&self.key),
             sessions: self.sessions,
             audit: self.audit,
-            gateway: self.gateway,
+            gateway: Arc::new(self.gateway.clone()),
         });
         let receiving = tokio::spawn(reception.clone().work(told(stopped.clone())));
         let sessions = reception.sessions().clone();
@@ -239,6 +258,7 @@ impl Hub {
             portal: portal::router(state),
             web,
             broker: self.broker.own(),
+            gateway: self.gateway.own(),
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
         };

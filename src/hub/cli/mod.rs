@@ -22,11 +22,13 @@ pub mod audit;
 pub mod broker;
 pub mod cmd;
 pub mod complaint;
+pub mod gateway;
 pub mod health;
 pub mod open;
 pub mod printers;
 pub mod serve;
 pub mod sessions;
+pub mod ssh_key;
 
 /// Read when no file is named, if it is there.
 const DEFAULT_FILE: &str = "/etc/platen/hub.toml";
@@ -96,6 +98,12 @@ enum Verb {
     /// Prepare a broker that somebody else runs
     #[command(subcommand)]
     Broker(broker::BrokerVerb),
+    /// Let people reach their own sessions with a key of their own (ssh -L)
+    #[command(subcommand)]
+    SshKey(ssh_key::SshKeyVerb),
+    /// Answer an sshd that serves as gateway
+    #[command(subcommand)]
+    Gateway(gateway::GatewayVerb),
     /// Ask the running hub whether it is well
     Health,
     /// Print or check the configuration
@@ -138,6 +146,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Complaint> {
         Verb::Sessions(verb) => sessions::run(verb, &config).await,
         Verb::Audit(verb) => audit::run(verb, &config).await,
         Verb::Broker(verb) => broker::run(verb, &config),
+        Verb::SshKey(verb) => ssh_key::run(verb, &config).await,
+        Verb::Gateway(verb) => gateway::run(verb, &config).await,
         Verb::Health => health::health(&config).await,
         Verb::Config(ConfigVerb::Default | ConfigVerb::Validate) => Ok(say_valid(file.as_deref())),
     }
@@ -203,6 +213,7 @@ fn bound(config: &HubConfig) -> Result<Bound, Complaint> {
         portal_https: config.doors.portal_https_listen,
         mqtt: config.doors.mqtt_listen,
         mqtt_websocket: config.doors.mqtt_websocket_listen,
+        gateway: config.gateway.listen,
     })
 }
 

@@ -31,6 +31,7 @@ use tonic::Status;
 use tonic::codegen::Service;
 use tracing::debug;
 
+use crate::door::gateway::Gateway;
 use crate::door::mqtt::MqttDoor;
 use crate::door::portal::gate::Https;
 use crate::door::tls::{self, Connection, Peer, STRANGER_LIFE};
@@ -77,6 +78,8 @@ pub struct Doors {
     pub portal: Option<Router>,
     /// Printers' pages.
     pub web: Option<WebDoor>,
+    /// SSH, told from TLS by its first octet.
+    pub gateway: Option<Gateway>,
 }
 
 /// By which names each door is reached.
@@ -112,7 +115,8 @@ impl Front {
         settings: Arc<rustls::ServerConfig>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let mut connections = tls::connections(listener, settings);
+        let beside = self.parts.0.gateway.clone();
+        let mut connections = tls::connections(listener, settings, beside);
         let (stop, stopped) = watch::channel(false);
         let mut served = JoinSet::new();
         let mut shutdown = pin!(shutdown);

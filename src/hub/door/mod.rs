@@ -7,6 +7,7 @@ pub mod command;
 mod enrolling;
 pub mod external;
 pub mod front;
+pub mod gateway;
 pub mod mqtt;
 pub mod opening;
 pub mod portal;

@@ -14,17 +14,22 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::RunError;
 use crate::ca::{Authority, ServerIdentity};
 use crate::config::HubConfig;
 use crate::door::broker::Broker;
 use crate::door::front::{Doors, Front, Names};
+use crate::door::gateway::Gateway;
 use crate::door::mqtt::{MqttDoor, MqttParts};
 use crate::door::tls::{self, Faces, Settings};
 use crate::door::web::WebDoor;
 use crate::state::{self, Bound};
 use crate::store::{Store, Tenant};
+
+/// Port of SSH (IANA).
+const SSH_PORT: u16 = 22;
 
 /// The sockets of every door, bound and not yet served.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Listeners {
     portal_https: Option<TcpListener>,
     mqtt: Option<TcpListener>,
     mqtt_websocket: Option<TcpListener>,
+    gateway: Option<TcpListener>,
+    is_ssh_beside: bool,
 }
 
 impl Listeners {
@@ -50,12 +57,14 @@ impl Listeners {
         let mqtt = maybe("mqtt.listen", doors.mqtt_listen.filter(|_| is_own)).await?;
         let at = doors.mqtt_websocket_listen.filter(|_| is_own);
         let websocket = maybe("mqtt.websocket_listen", at).await?;
+        let ssh = ssh(config).await?;
         let bound = Bound {
             uplink: uplink_at,
             portal: portal_at,
             portal_https: https.as_ref().map(|(_, at)| *at),
             mqtt: mqtt.as_ref().map(|(_, at)| *at),
             mqtt_websocket: websocket.as_ref().map(|(_, at)| *at),
+            gateway: ssh.as_ref().map(|(_, at)| *at),
         };
         let listeners = Self {
             uplink,
@@ -63,8 +72,24 @@ impl Listeners {
             portal_https: https.map(|(listener, _)| listener),
             mqtt: mqtt.map(|(listener, _)| listener),
             mqtt_websocket: websocket.map(|(listener, _)| listener),
+            gateway: ssh.map(|(listener, _)| listener),
+            is_ssh_beside: config.gateway.beside_https,
         };
         Ok((listeners, bound))
+    }
+}
+
+/// Port 22 is often taken by the machine's own sshd, which is no reason not to start: SSH is taken
+/// beside TLS too.
+async fn ssh(config: &HubConfig) -> Result<Option<(TcpListener, SocketAddr)>, RunError> {
+    let is_own = config.gateway.sshd.is_none();
+    let at = config.gateway.listen.filter(|_| is_own);
+    match maybe("gateway.listen", at).await {
+        Err(error) if at.is_some_and(|at| at.port() == SSH_PORT) => {
+            warn!(%error, "SSH has no port of its own; write another one, or \"off\"");
+            Ok(None)
+        }
+        bound => bound,
     }
 }
 
@@ -176,6 +201,8 @@ pub struct Rooms {
     pub web: WebDoor,
     /// The hub's own broker; none where another is used.
     pub broker: Option<Arc<Broker>>,
+    /// SSH; none where an sshd is used.
+    pub gateway: Option<Gateway>,
     /// Knows the agents.
     pub store: Store,
     /// Whose they are.
@@ -207,6 +234,7 @@ pub async fn serve(
         mqtt: mqtt.clone(),
         portal: Some(rooms.portal.clone()),
         web: Some(rooms.web.clone()),
+        gateway: rooms.gateway.clone().filter(|_| listeners.is_ssh_beside),
     };
     let only = |doors, listener| {
         let front = Front::new(doors, names.clone());
@@ -233,6 +261,9 @@ pub async fn serve(
         .mqtt
         .zip(mqtt)
         .map(|(listener, door)| door.serve(listener, Arc::clone(&settings.agents), told()));
+    let ssh = rooms
+        .gateway
+        .map(|gateway| gateway.serve(listeners.gateway, told()));
     let uplink = only(first, listeners.uplink);
     let local = rooms.web.local().beside(rooms.portal);
     let portal = axum::serve(listeners.portal, local).with_graceful_shutdown(told());
@@ -242,6 +273,7 @@ pub async fn serve(
         perhaps(websocket),
         perhaps(https),
         perhaps(mqtts),
+        perhaps(ssh),
     );
     served
 }

@@ -25,6 +25,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tracing::{debug, warn};
 
 use crate::ca::{Authority, ServerIdentity};
+use crate::door::gateway::Gateway;
 use crate::door::verifier::{self, Verifier};
 use crate::door::web::place;
 use crate::session::Session;
@@ -206,17 +207,30 @@ impl ResolvesServerCert for Face {
     }
 }
 
-/// Accepts connections until the returned stream is dropped.
+/// Accepts connections until the returned stream is dropped. Those that begin as SSH does go to
+/// `beside`, if that is there.
 pub fn connections(
     listener: TcpListener,
     settings: Arc<ServerConfig>,
+    beside: Option<Gateway>,
 ) -> ReceiverStream<Connection> {
     let (ready, stream) = mpsc::channel(READY_MAX);
-    tokio::spawn(accept(listener, TlsAcceptor::from(settings), ready));
+    let acceptor = Acceptor {
+        tls: TlsAcceptor::from(settings),
+        beside,
+    };
+    tokio::spawn(accept(listener, acceptor, ready));
     ReceiverStream::new(stream)
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sender<Connection>) {
+/// What a connection is given to.
+#[derive(Clone)]
+struct Acceptor {
+    tls: TlsAcceptor,
+    beside: Option<Gateway>,
+}
+
+async fn accept(listener: TcpListener, acceptor: Acceptor, ready: mpsc::Sender<Connection>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -245,7 +259,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sende
 }
 
 async fn shake_hands(
-    acceptor: TlsAcceptor,
+    acceptor: Acceptor,
     stream: TcpStream,
     address: SocketAddr,
     place: OwnedSemaphorePermit,
@@ -256,7 +270,13 @@ async fn shake_hands(
         debug!(%address, %error, "a connection is gone already");
         return;
     }
-    match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+    if let Some(gateway) = acceptor.beside
+        && is_ssh(&stream).await
+    {
+        gateway.attend(stream, address).await;
+        return;
+    }
+    match timeout(HANDSHAKE_TIMEOUT, acceptor.tls.accept(stream)).await {
         Ok(Ok(stream)) => {
             let connection = Connection::new(stream, address, place);
             // Fails only when the hub is going down: then nobody is served any more.
@@ -265,6 +285,14 @@ async fn shake_hands(
         Ok(Err(error)) => debug!(%address, %error, "a handshake failed"),
         Err(_) => debug!(%address, "a handshake took too long"),
     }
+}
+
+/// Whether a peer begins as SSH does (`SSH-`, RFC 4253, section 4.2) and not as TLS (0x16). It
+/// takes nothing off the connection.
+async fn is_ssh(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await;
+    matches!(peeked, Ok(Ok(1))) && first == *b"S"
 }
 
 /// One connection: its bytes, who is at its end, and its place among [`CONNECTIONS_MAX`].

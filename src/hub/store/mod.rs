@@ -9,7 +9,7 @@
 //! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands
 //! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order),
 //! [`web_sessions`] and [`web_pins`] (who reached which printer's page, and what it proved),
-//! [`audit`] (what was done there).
+//! [`audit`] (what was done there), [`gateway`] (who may tunnel).
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -30,6 +30,7 @@ pub mod agents;
 pub mod approvals;
 pub mod audit;
 pub mod commands;
+pub mod gateway;
 pub mod holders;
 pub mod invitations;
 pub mod portal;

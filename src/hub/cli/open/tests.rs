@@ -1,12 +1,17 @@
 //! A local port through the portal of a hub that is played, to a device that says back what it hears.
 
+use jiff::Timestamp;
+use printer::identity::DeviceId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::ca::Authority;
 use crate::command_key::CommandKey;
 use crate::door::portal::{PortalState, router};
-use crate::door::reception::tests::{Echo, House};
+use crate::door::reception::tests::{Echo, House, settle};
+use crate::door::tls::STRANGER_LIFE;
+use crate::permission::{Right, Rights};
 use crate::session::{Cause, End, SessionId};
 use crate::store::commands::CommandState;
 
@@ -145,4 +150,76 @@ async fn what_the_portal_refuses_is_said_in_its_words() {
     );
     let gone = door.get("/sessions/0/state").await.unwrap();
     assert_eq!((gone.0, door::refused(gone.0).exit), (404, Exit::NOTHING));
+}
+
+#[tokio::test]
+async fn from_elsewhere_a_link_in_a_file_opens_and_a_connection_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "state_dir = {:?}\n[uplink]\nlisten = \"127.0.0.1:0\"\nnames = [\"127.0.0.1\"]\n\
+         [portal]\nlisten = \"127.0.0.1:0\"\n",
+        folder.path().join("hub")
+    );
+    let config = HubConfig::parse("hub.toml", &text, std::iter::empty()).unwrap();
+    let hub = crate::bind(&config).await.unwrap();
+    let (store, sessions, bound) = (hub.store().clone(), hub.sessions().clone(), hub.bound());
+    let device = DeviceId::parse(&"d".repeat(32)).unwrap();
+    settle(&store, &device).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(hub.serve_doors(async {
+        let _ = stopped.await;
+    }));
+    let (ca, link) = (folder.path().join("ca.pem"), folder.path().join("link"));
+    let authority = Authority::find(&config.state_dir).unwrap().unwrap();
+    std::fs::write(&ca, authority.certificate_pem()).unwrap();
+    let rights = Rights::of([Right::Web]);
+    let token = store.portal_link_create(&Tenant::DEFAULT, ("anna", &rights), Timestamp::now());
+    let url = format!("https://127.0.0.1:{}", bound.uplink.port());
+    let text = format!("{url}/enter/{}\n", token.await.unwrap().reveal());
+    std::fs::write(&link, text).unwrap();
+
+    let door = Door::elsewhere(&url, &ca, &link).await.unwrap();
+    let kept = std::fs::read_to_string(&link).unwrap();
+    assert!(kept.starts_with("session __Host-platen="), "{kept}");
+    let again = Door::elsewhere(&url, &ca, &link).await.unwrap();
+    let args = OpenArgs {
+        device: device.as_str().to_owned(),
+        port: 9100,
+        reason: "a job".to_owned(),
+        minutes: 5,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        agent: None,
+        name: "operator".to_owned(),
+        hub: Some(url.clone()),
+        ca: Some(ca.clone()),
+        link: Some(link.clone()),
+    };
+    let id = ask(&again, &args.device, &args).await.unwrap();
+    let session = sessions.find(&SessionId::parse(&id).unwrap()).unwrap();
+    assert_eq!(session.terms().holder, "anna");
+    session.has_way(Some(Arc::new(Echo)));
+    let socket = door.raw(&format!("/sessions/{id}/raw")).await.unwrap();
+    let (near, far) = tokio::io::duplex(64);
+    let carrying = tokio::spawn(async move { bridge(socket, far, |_, _| {}).await });
+    let (mut reader, mut writer) = tokio::io::split(near);
+    // Longer than a connection without a certificate may stay for anything else.
+    for pause in [0, STRANGER_LIFE.as_secs() + 2] {
+        sleep(Duration::from_secs(pause)).await;
+        writer.write_all(b"job").await.unwrap();
+        let mut back = [0; 3];
+        reader.read_exact(&mut back).await.unwrap();
+        assert_eq!(&back, b"job", "after {pause} s");
+    }
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    assert!(carrying.await.unwrap().is_err(), "the hub ends it");
+    assert_eq!(session.has_ended().unwrap().cause, Cause::HubEnds);
+
+    std::fs::write(&link, "https://hub.example/enter/../x").unwrap();
+    let wrong = Door::elsewhere(&url, &ca, &link).await.unwrap_err();
+    assert!(wrong.what.contains("holds no link"), "{wrong}");
+    let nobody = Door::elsewhere("http://127.0.0.1", &ca, &link)
+        .await
+        .unwrap_err();
+    assert!(nobody.what.contains("--hub"), "{nobody}");
 }

@@ -23,6 +23,7 @@ use super::gate::Viewer;
 use super::visit::own;
 use super::{PageError, PortalState};
 use crate::door::raw::{SUBPROTOCOL, Way, bridge};
+use crate::door::tls::Peer;
 use crate::session::{Deed, Session, Stream};
 
 /// What every browser sends, and no program that has no reason to.
@@ -67,6 +68,10 @@ pub async fn open(
             return refuse(StatusCode::BAD_GATEWAY, why.to_string());
         }
     };
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        // A connection without a certificate is cut soon; this one stays as long as its session.
+        peer.guest.enters(&session);
+    }
     tokio::spawn(carry(session, number, (upgrade, stream)));
     let headers = [
         (CONNECTION, "Upgrade".to_owned()),

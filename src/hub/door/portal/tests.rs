@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{PortalState, router};
 use crate::audit::writer::Audit;
 use crate::command_key::CommandKey;
+use crate::door::reception::tests::Quay;
 use crate::door::reception::{Reception, ReceptionParts};
 use crate::permission::Rights;
 use crate::session::Sessions;
@@ -372,7 +373,7 @@ impl Answer {
     }
 }
 
-/// A reception without a gateway.
+/// A reception with a gateway that nobody comes to.
 fn reception(store: &Store, folder: &std::path::Path) -> Reception {
     Reception::new(ReceptionParts {
         store: store.clone(),
@@ -380,7 +381,7 @@ fn reception(store: &Store, folder: &std::path::Path) -> Reception {
         key: std::sync::Arc::new(CommandKey::open(folder).unwrap()),
         sessions: Sessions::default(),
         audit: Audit::open(store.clone(), folder).unwrap(),
-        gateway: None,
+        gateway: std::sync::Arc::new(Quay::default()),
     })
 }
 

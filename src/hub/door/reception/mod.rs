@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -20,6 +21,7 @@ use crate::audit::writer::Audit;
 use crate::command_key::CommandKey;
 use crate::door::command::issue::{IssueError, REASON_MAX, issue};
 use crate::door::command::order::{Order, Ticket};
+use crate::door::gateway::which::{Meeting, NoMeeting, Which};
 use crate::permission::{Action, Denied, Object, Permission, Subject, permit};
 use crate::session::{
     Cause, End, NotNoted, SESSIONS_MAX, Session, SessionId, Sessions, Terms, TooMany,
@@ -48,24 +50,17 @@ const FAREWELL: Duration = Duration::from_secs(4);
 /// How often it is looked whether they are.
 const FAREWELL_LOOK: Duration = Duration::from_millis(20);
 
-/// What an agent is told of the gateway for one session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Berth {
-    /// The gateway's public key (RFC 4253, section 6.6).
-    pub host_key: Vec<u8>,
-    /// As whom the agent authenticates there.
-    pub user: String,
-    /// What it asks to have forwarded there.
-    pub bind: (String, u16),
+/// Where agents bring their end of a session.
+pub trait Meets: fmt::Debug + Send + Sync {
+    /// Makes ready for a session's agent; says what its ticket tells it. What was made ready is
+    /// given up when the session ends.
+    fn meet<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Meeting, NoMeeting>>;
 }
 
-/// Where agents bring their end of a session.
-pub trait Gateway: fmt::Debug + Send + Sync {
-    /// Makes ready for a session's agent. What was made ready is given up when the session ends.
-    ///
-    /// # Errors
-    /// Why there is no place, for a person.
-    fn berth(&self, session: &Session) -> Result<Berth, String>;
+impl Meets for Which {
+    fn meet<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Meeting, NoMeeting>> {
+        Box::pin(self.meet(session))
+    }
 }
 
 /// What the reception works with.
@@ -81,8 +76,8 @@ pub struct ReceptionParts {
     pub sessions: Sessions,
     /// Where everything is written down.
     pub audit: Audit,
-    /// Where agents come; none where there is no gateway.
-    pub gateway: Option<Arc<dyn Gateway>>,
+    /// Where agents come.
+    pub gateway: Arc<dyn Meets>,
 }
 
 /// Opens sessions. Cheap to clone.
@@ -134,9 +129,9 @@ pub enum OpenError {
     /// The audit cannot be written.
     #[error("no session is opened: {0}")]
     NotNoted(#[from] NotNoted),
-    /// There is no gateway, or no place at it.
+    /// There is no place at the gateway.
     #[error("no session is opened: {0}")]
-    NoGateway(String),
+    NoMeeting(#[from] NoMeeting),
     /// The agent could not be asked.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -371,10 +366,7 @@ impl Reception {
         now: Timestamp,
     ) -> Result<String, OpenError> {
         let (parts, terms) = (&self.0, session.terms());
-        let no_gateway = || "this hub has no gateway for agents to come to".to_owned();
-        let gateway = parts.gateway.as_ref();
-        let gateway = gateway.ok_or_else(|| OpenError::NoGateway(no_gateway()))?;
-        let berth = gateway.berth(session).map_err(OpenError::NoGateway)?;
+        let meeting = parts.gateway.meet(session).await?;
         parts.store.web_session_add(terms).await?;
         let order = Order::TunnelOpen(Ticket {
             session: terms.id.clone(),
@@ -382,9 +374,9 @@ impl Reception {
             port: terms.port,
             until: terms.until,
             idle_max: terms.idle_max,
-            host_key: berth.host_key,
-            user: berth.user,
-            bind: berth.bind,
+            host_key: meeting.host_key,
+            user: meeting.user,
+            bind: meeting.bind,
             is_read_only: terms.is_read_only,
             is_fallback: terms.is_fallback,
         });

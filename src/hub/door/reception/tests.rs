@@ -1,7 +1,5 @@
 //! Sessions over a real store and a real audit, with a gateway and an agent that are played.
 
-use std::sync::Mutex;
-
 use jiff::ToSpan;
 use printer::reading::Reading;
 use prost::Message;
@@ -22,22 +20,23 @@ use crate::store::web_sessions::{SessionRow, SessionState};
 /// A gateway that has a place for everybody, or for nobody.
 #[derive(Debug, Default)]
 pub(crate) struct Quay {
-    berths: Mutex<Vec<SessionId>>,
     is_full: bool,
 }
 
-impl Gateway for Quay {
-    fn berth(&self, session: &Session) -> Result<Berth, String> {
-        if self.is_full {
-            return Err("every port of the sshd is in use".to_owned());
-        }
-        let id = session.terms().id.clone();
-        self.berths.lock().unwrap().push(id.clone());
-        Ok(Berth {
+impl Meets for Quay {
+    fn meet<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Meeting, NoMeeting>> {
+        let terms = session.terms();
+        let meeting = Meeting {
             host_key: b"host key".to_vec(),
-            user: session.terms().agent.clone(),
-            bind: (id.as_str().to_owned(), session.terms().port),
-        })
+            user: terms.agent.clone(),
+            bind: (terms.id.as_str().to_owned(), terms.port),
+        };
+        let met = if self.is_full {
+            Err(NoMeeting::Full)
+        } else {
+            Ok(meeting)
+        };
+        Box::pin(async { met })
     }
 }
 
@@ -68,10 +67,10 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn new() -> Self {
-        Self::with(Some(Arc::new(Quay::default()))).await
+        Self::with(Quay::default()).await
     }
 
-    async fn with(gateway: Option<Arc<dyn Gateway>>) -> Self {
+    async fn with(gateway: Quay) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:hub.db", folder.path()).await.unwrap();
         let device = DeviceId::parse(&"d".repeat(32)).unwrap();
@@ -82,7 +81,7 @@ impl House {
             key: Arc::new(CommandKey::open(folder.path()).unwrap()),
             sessions: Sessions::default(),
             audit: Audit::open(store.clone(), folder.path()).unwrap(),
-            gateway,
+            gateway: Arc::new(gateway),
         });
         Self {
             reception,
@@ -181,7 +180,7 @@ pub(crate) fn holder() -> Subject {
 }
 
 /// Enrolls an agent and has it report a printer.
-async fn settle(store: &Store, device: &DeviceId) -> String {
+pub(crate) async fn settle(store: &Store, device: &DeviceId) -> String {
     let (tenant, now) = (Tenant::DEFAULT, Timestamp::now());
     store.invite(&tenant, "lyon", "secret", now).await.unwrap();
     let answer = store.invitation(&tenant, "secret", now).await.unwrap();
@@ -345,20 +344,14 @@ async fn what_may_not_be_or_cannot_be_written_down_is_not_opened() {
 
 #[tokio::test]
 async fn without_a_place_at_the_gateway_no_agent_is_asked() {
-    let quay: Arc<dyn Gateway> = Arc::new(Quay {
-        is_full: true,
-        ..Quay::default()
-    });
-    for (gateway, words) in [(None, "has no gateway"), (Some(quay), "every port")] {
-        let house = House::with(gateway).await;
-        let now = Timestamp::now();
-        let refused = house.reception.open(&holder(), house.wanted(), now).await;
-        let refused = refused.unwrap_err().to_string();
-        assert!(refused.contains(words), "{refused}");
-        assert_eq!(house.audit().await, ["opened", "ended"]);
-        assert!(house.commands().await.is_empty());
-        assert!(house.reception.sessions().all().is_empty());
-    }
+    let house = House::with(Quay { is_full: true }).await;
+    let now = Timestamp::now();
+    let refused = house.reception.open(&holder(), house.wanted(), now).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("every port"), "{refused}");
+    assert_eq!(house.audit().await, ["opened", "ended"]);
+    assert!(house.commands().await.is_empty());
+    assert!(house.reception.sessions().all().is_empty());
 }
 
 #[tokio::test]

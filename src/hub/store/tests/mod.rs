@@ -16,6 +16,7 @@ use crate::store::report::{Batch, Body, Report};
 use crate::store::{Store, Tenant, hash_hex};
 
 mod audit;
+mod gateway;
 mod holders;
 mod keeping;
 mod ordering;
@@ -110,6 +111,9 @@ cases! {
     web::a_web_session_is_kept_from_its_beginning_to_its_end,
     web::what_a_dead_hub_left_and_who_wants_an_end_are_found,
     web::a_pinned_certificate_changes_by_a_person_alone,
+    gateway::an_agents_key_is_good_as_long_as_its_certificate,
+    gateway::a_persons_keys_are_their_own_and_bounded,
+    gateway::a_port_of_the_sshd_is_one_sessions_and_its_agents,
 }
 
 fn sqlite(folder: &TempDir) -> Place {
