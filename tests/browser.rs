@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 #[cfg(test)]
+#[path = "browser/attacks.rs"]
+mod attacks;
+#[cfg(test)]
 #[path = "browser/chrome.rs"]
 mod chrome;
 #[cfg(test)]
@@ -117,6 +120,22 @@ async fn a_printers_page_works_and_reaches_no_other() {
     door::a_page_works(&doors, &browser).await;
     door::an_evil_page_reaches_nobody(&doors, &browser).await;
     browser.close().await;
+}
+
+#[tokio::test]
+async fn no_attack_of_a_simulated_printer_reads_the_portal_or_a_sibling() {
+    if !chrome::is_wanted() {
+        return;
+    }
+    let doors = door::Doors::open().await;
+    let browser = Browser::start().await;
+    attacks::scripts(&doors, &browser).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn no_answer_of_a_simulated_printer_gets_past_the_web_door() {
+    attacks::answers(&door::Doors::open().await).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! Used by the browser test. The web door is the hub's own; behind it, in place of tunnel and
 //! agent, printers of a few lines each, on ports of this machine.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,13 +48,13 @@ impl Pins for Silent {
 }
 
 #[derive(Debug)]
-struct Straight(u16);
+struct Straight(SocketAddr);
 
 impl Way for Straight {
     fn open(&self) -> Later<Result<Box<dyn Stream>, NoWay>> {
-        let port = self.0;
+        let to = self.0;
         Box::pin(async move {
-            let stream = TcpStream::connect(("127.0.0.1", port)).await;
+            let stream = TcpStream::connect(to).await;
             let stream = stream.map_err(|error| NoWay::Refused(error.to_string()))?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
@@ -65,7 +66,7 @@ type Heard = Arc<Mutex<Vec<String>>>;
 
 /// One printer behind one session.
 pub(crate) struct Printer {
-    session: Session,
+    pub(crate) session: Session,
     heard: Heard,
 }
 
@@ -81,7 +82,8 @@ pub(crate) struct Doors {
     pub(crate) good: Printer,
     pub(crate) evil: Printer,
     portal_heard: Heard,
-    port: u16,
+    pub(crate) port: u16,
+    sessions: Sessions,
     _served: JoinSet<()>,
 }
 
@@ -96,7 +98,7 @@ impl Doors {
         let portal = Router::new()
             .fallback(portal)
             .with_state(Arc::clone(&portal_heard));
-        let door = WebDoor::new(sessions, Arc::new(Silent), "dwa.example.org");
+        let door = WebDoor::new(sessions.clone(), Arc::new(Silent), "dwa.example.org");
         let both = door.local().beside(portal);
         served.spawn(async move { axum::serve(listener, both).await.unwrap() });
         Self {
@@ -104,7 +106,16 @@ impl Doors {
             evil,
             portal_heard,
             port,
+            sessions,
             _served: served,
+        }
+    }
+
+    /// A session with a printer that listens somewhere, by the address that it knows itself by.
+    pub(crate) fn with(&self, to: SocketAddr) -> Printer {
+        Printer {
+            session: begin(&self.sessions, (to.ip(), to.port()), to),
+            heard: Heard::default(),
         }
     }
 
@@ -124,7 +135,6 @@ impl Doors {
             .run(&format!("document.querySelector('a').href = '{link}'"))
             .await;
         browser.run("document.querySelector('a').click()").await;
-        shows(browser, "Welcome").await;
     }
 
     pub(crate) fn portal_heard(&self) -> Vec<String> {
@@ -145,7 +155,7 @@ async fn portal(
 
 async fn printer(sessions: &Sessions, served: &mut JoinSet<()>) -> Printer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let at = listener.local_addr().unwrap();
     let heard = Heard::default();
     let hears = Arc::clone(&heard);
     served.spawn(async move {
@@ -154,14 +164,20 @@ async fn printer(sessions: &Sessions, served: &mut JoinSet<()>) -> Printer {
             connections.spawn(serve(stream, Arc::clone(&hears)));
         }
     });
+    let session = begin(sessions, (ADDRESS.parse().unwrap(), 80), at);
+    Printer { session, heard }
+}
+
+/// A session with a device of this address and port, which in truth is `at`.
+fn begin(sessions: &Sessions, (address, port): (IpAddr, u16), at: SocketAddr) -> Session {
     let now = Timestamp::now();
     let terms = Terms {
         id: SessionId::new().unwrap(),
         tenant: Tenant::DEFAULT,
         agent: "a".repeat(32),
         device: DeviceId::parse(&"d".repeat(32)).unwrap(),
-        address: Some(ADDRESS.parse().unwrap()),
-        port: 80,
+        address: Some(address),
+        port,
         holder: "anna".to_owned(),
         reason: "jam".to_owned(),
         from: None,
@@ -172,8 +188,8 @@ async fn printer(sessions: &Sessions, served: &mut JoinSet<()>) -> Printer {
         is_fallback: false,
     };
     let session = sessions.begin(terms, Arc::new(Silent)).unwrap();
-    session.has_way(Some(Arc::new(Straight(port))));
-    Printer { session, heard }
+    session.has_way(Some(Arc::new(Straight(at))));
+    session
 }
 
 /// Speaks HTTP as small processors do.
@@ -287,6 +303,7 @@ async fn shows(browser: &Browser, title: &str) {
 pub(crate) async fn a_page_works(doors: &Doors, browser: &Browser) {
     let home = doors.origin(&doors.good);
     doors.enter(browser, &doors.good).await;
+    shows(browser, "Welcome").await;
     assert_eq!(
         browser.words("return location.href").await,
         format!("{home}/")
@@ -365,6 +382,7 @@ const ATTACKS: [&str; 12] = [
 /// Tries every attack on the neighbor and on the portal; nothing of it succeeds.
 pub(crate) async fn an_evil_page_reaches_nobody(doors: &Doors, browser: &Browser) {
     doors.enter(browser, &doors.evil).await;
+    shows(browser, "Welcome").await;
     let portal = format!("http://localhost:{}", doors.port);
     let (neighbor, before) = (doors.origin(&doors.good), doors.good.heard().len());
     let portal_before = doors.portal_heard().len();

@@ -16,7 +16,7 @@ use super::place::{Place, Scheme};
 const HTTPS_NAME: &str = "__Host-platen-session";
 
 /// How the names begin that are ours, here and at the portal; in lower case.
-const OWN_PREFIXES: [&str; 2] = ["__host-platen", "platen_"];
+const OWN_PREFIXES: [&str; 3] = ["__host-platen", "__secure-platen", "platen"];
 
 /// Most values of our own name that are looked at: another origin may have set some beside ours.
 const OWN_VALUES_MAX: usize = 32;
@@ -221,6 +221,7 @@ mod tests {
             ("__Host-platen-session=evil", None),
             (" platen_session_8080=evil", None),
             ("PLATEN_8080=evil", None),
+            ("platen-session=evil", None),
             ("=evil", None),
             ("nothing", None),
             ("", None),

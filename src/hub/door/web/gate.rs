@@ -107,7 +107,14 @@ pub(super) fn judge(request: &Parts, session: &Session, place: &Place) -> Result
     }
     let is_socket = request.headers.contains_key("upgrade");
     let is_looking = matches!(request.method, Method::GET | Method::HEAD) && !is_socket;
-    if !is_ours(request, place, is_looking) {
+    let origin = request.headers.get(ORIGIN);
+    let is_own_origin = origin.is_some_and(|origin| *origin == *place.origin());
+    // Of a WebSocket every browser says the origin, and not every one the site.
+    let is_ours = match is_socket {
+        true => is_own_origin && is_single(&request.headers),
+        false => is_ours(request, is_own_origin, is_looking),
+    };
+    if !is_ours {
         return Err(Refusal::Foreign);
     }
     if session.terms().is_read_only && !is_looking {
@@ -117,16 +124,12 @@ pub(super) fn judge(request: &Parts, session: &Session, place: &Place) -> Result
 }
 
 /// Whether the browser says that a page of this origin asks, or that the person is led here.
-fn is_ours(request: &Parts, place: &Place, is_looking: bool) -> bool {
+fn is_ours(request: &Parts, is_own_origin: bool, is_looking: bool) -> bool {
     let headers = &request.headers;
-    let is_single = [SITE, MODE, DEST, ORIGIN]
-        .iter()
-        .all(|name| headers.get_all(name).iter().count() <= 1);
-    if !is_single {
+    if !is_single(headers) {
         return false;
     }
     let origin = headers.get(ORIGIN);
-    let is_own_origin = origin.is_some_and(|origin| *origin == *place.origin());
     let is_led = request.method == Method::GET
         && header(headers, &MODE) == Some("navigate")
         && header(headers, &DEST) == Some("document");
@@ -138,6 +141,12 @@ fn is_ours(request: &Parts, place: &Place, is_looking: bool) -> bool {
         None if headers.contains_key(SITE) => false,
         None => is_own_origin || is_looking && origin.is_none(),
     }
+}
+
+/// Whether the browser says each of this once at most: what is said twice is not said by it.
+fn is_single(headers: &HeaderMap) -> bool {
+    let mut names = [SITE, MODE, DEST, ORIGIN].into_iter();
+    names.all(|name| headers.get_all(name).iter().count() <= 1)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use super::link::MASKED_NAME;
 use super::page::{Refusal, cut};
@@ -33,6 +34,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Largest certificate that is looked at, in octets of DER.
 const CERTIFICATE_LEN_MAX: usize = 16 * 1024;
+
+/// RSA keys below this many bits are checked in TLS 1.2 only, and not below half of it: what ring
+/// verifies.
+const RSA_BITS_USUAL: usize = 2_048;
 
 /// What is pinned cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,10 +67,10 @@ pub(super) async fn over(
     let pinned = pins.get(terms).await.map_err(no_pins)?;
     let verifier = Arc::new(Pinned::new(pinned.clone()));
     let shaken = shake_hands(Arc::clone(&verifier), terms, stream).await;
-    let shown = verifier.shown();
+    let (shown, is_small) = verifier.shown();
     let stream = match (shaken, pinned, shown) {
         (Err(_), Some(old), Some(new)) if old != new => return Err(changed(session, old, new)),
-        (Err(error), ..) => return Err(refused(session, &error)),
+        (Err(error), ..) => return Err(refused(session, &error, is_small)),
         (Ok(stream), Some(_), _) => stream,
         (Ok(stream), None, Some(new)) => {
             pins.first(terms, &new).await.map_err(no_pins)?;
@@ -96,8 +101,9 @@ fn changed(session: &Session, old: String, new: String) -> Refusal {
     Refusal::CertificateChanged { old, new }
 }
 
-/// Why there is no TLS, in words; a device that is only too old is told apart.
-fn refused(session: &Session, error: &io::Error) -> Refusal {
+/// Why there is no TLS, in words; a device that is only too old is told apart, and so is one whose
+/// key is too small.
+fn refused(session: &Session, error: &io::Error, is_small: bool) -> Refusal {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     let refusal = match inner {
         Some(
@@ -114,6 +120,10 @@ fn refused(session: &Session, error: &io::Error) -> Refusal {
         Some(Error::InvalidMessage(_)) => Refusal::Tls("it does not speak TLS there".to_owned()),
         Some(Error::InvalidCertificate(error)) => Refusal::Tls(match error {
             CertificateError::BadEncoding => "its certificate cannot be read".to_owned(),
+            CertificateError::BadSignature if is_small => format!(
+                "its key has fewer than {RSA_BITS_USUAL} bits, too few to be checked by the TLS \
+                 that it speaks; make a new certificate on the printer, or update its firmware"
+            ),
             CertificateError::BadSignature => {
                 "it does not prove that its certificate is its own".to_owned()
             }
@@ -168,7 +178,8 @@ async fn shake_hands(
 #[derive(Debug)]
 struct Pinned {
     pinned: Option<String>,
-    shown: Mutex<Option<String>>,
+    /// The fingerprint of what was shown, and whether its key is below [`RSA_BITS_USUAL`].
+    shown: Mutex<(Option<String>, bool)>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -181,7 +192,7 @@ impl Pinned {
         }
     }
 
-    fn shown(&self) -> Option<String> {
+    fn shown(&self) -> (Option<String>, bool) {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.clone()
     }
@@ -204,7 +215,8 @@ impl ServerCertVerifier for Pinned {
             .pinned
             .as_ref()
             .is_none_or(|pinned| *pinned == fingerprint);
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint);
+        let shown = (Some(fingerprint), is_small(end_entity));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
         match is_believed {
             true => Ok(ServerCertVerified::assertion()),
             false => Err(CertificateError::ApplicationVerificationFailure.into()),
@@ -232,8 +244,27 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.algorithms.supported_schemes();
+        // Where a printer may choose, it chooses the first: ring checks small keys of these only.
+        schemes.sort_by_key(|scheme| {
+            matches!(
+                scheme,
+                SignatureScheme::RSA_PSS_SHA256
+                    | SignatureScheme::RSA_PSS_SHA384
+                    | SignatureScheme::RSA_PSS_SHA512
+            )
+        });
+        schemes
     }
+}
+
+fn is_small(cert: &CertificateDer<'_>) -> bool {
+    let parsed = X509Certificate::from_der(cert).ok();
+    let parsed = parsed.and_then(|(_, cert)| match cert.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => Some(key.key_size()),
+        Ok(_) | Err(_) => None,
+    });
+    parsed.is_some_and(|bits| bits < RSA_BITS_USUAL)
 }
 
 /// As above for a certificate that webpki does not read (version 1, a certificate authority's) and

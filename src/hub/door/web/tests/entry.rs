@@ -232,8 +232,11 @@ async fn a_read_only_session_looks_and_changes_nothing() {
         assert_eq!(answer.status, 405, "{line}");
         assert_eq!(answer.header("allow"), Some("GET, HEAD"));
     }
-    let socket = "Sec-Fetch-Site: same-origin\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n";
-    assert_eq!(site.ask("GET /", socket).await.status, 405);
+    let socket = format!(
+        "Origin: {}\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n",
+        site.origin()
+    );
+    assert_eq!(site.ask("GET /", &socket).await.status, 405);
     assert_eq!(site.opened(), 0);
     assert_eq!(site.ask("GET /", own).await.status, 200);
     assert_eq!(site.ask("HEAD /", "").await.status, 200);

@@ -93,3 +93,20 @@ fn webpki_does_not_read_a_certificate_of_version_1() {
     // Why there is a second way at all.
     assert!(rustls::server::ParsedCertificate::try_from(&certificate).is_err());
 }
+
+#[test]
+fn a_small_key_is_known_as_one() {
+    for (pem, expected) in [(SMALL, true), (VERSION_1, false)] {
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        assert_eq!(is_small(&certificate), expected);
+    }
+    assert!(!is_small(&CertificateDer::from(vec![0; 10])));
+}
+
+#[test]
+fn small_keys_are_asked_for_the_signatures_that_can_be_checked() {
+    let schemes = Pinned::new(None).supported_verify_schemes();
+    let at = |scheme| schemes.iter().position(|known| *known == scheme).unwrap();
+    assert!(at(SignatureScheme::RSA_PKCS1_SHA256) < at(SignatureScheme::RSA_PSS_SHA256));
+    assert!(at(SignatureScheme::RSA_PKCS1_SHA256) < at(SignatureScheme::RSA_PSS_SHA512));
+}
