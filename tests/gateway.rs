@@ -13,3 +13,5 @@ mod speed;
 mod sshd;
 #[path = "gateway/ways.rs"]
 mod ways;
+#[path = "gateway/words.rs"]
+mod words;
