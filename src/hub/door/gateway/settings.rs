@@ -19,8 +19,8 @@ const WINDOW: u32 = 512 * 1024;
 const PACKET_MAX: u32 = 65_535;
 
 /// Packets of one channel that wait for whoever reads it; beyond them the connection is not read.
-/// Where nobody reads, 200 sessions hold 150 MiB so.
-pub(super) const QUEUE_LEN: usize = 12;
+/// Where nobody reads, 200 sessions hold 100 MiB so.
+pub(super) const QUEUE_LEN: usize = 8;
 
 /// Tries to prove who one is, the first of which is always in vain (RFC 4252, section 5.2).
 const TRIES_MAX: usize = 6;
