@@ -117,6 +117,22 @@ async fn an_agent_says_why_it_ends_a_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_asking_for_what_is_refused_is_let_go() {
+    let site = Site::start().await;
+    let agent = site.enroll("lyon-1").await;
+    let (device, _) = echo().await;
+    let client = dial(&site, &agent, device).await;
+    let mut asked = 0;
+    while !client.is_closed() && asked < 100 {
+        asked += 1;
+        let name = format!("{asked:032x}");
+        assert!(client.tcpip_forward(name, 9_100).await.is_err());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!((32..100).contains(&asked), "{asked} were answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_is_revoked_or_set_aside_loses_its_sessions_within_seconds() {
     let site = Site::start().await;
     let (device, _) = echo().await;
