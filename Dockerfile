@@ -39,7 +39,7 @@ COPY --from=binaries --chown=65532:65532 /out/hub-state/ /var/lib/
 COPY --from=binaries /out/platen-hub /platen-hub
 USER 65532:65532
 VOLUME /var/lib/platen-hub
-EXPOSE 443 8883
+EXPOSE 22 443 8883
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["/platen-hub", "health"]
 ENTRYPOINT ["/platen-hub"]
 CMD ["serve"]

@@ -1,6 +1,8 @@
 //! The gateway and OpenSSH's own programs: an agent's key gets one port forwarded, a person's key
 //! reaches that person's sessions, and nothing else is had by anybody.
 
+#[path = "gateway/carrier.rs"]
+mod carrier;
 #[path = "gateway/ends.rs"]
 mod ends;
 #[path = "gateway/refusals.rs"]
@@ -13,3 +15,5 @@ mod speed;
 mod sshd;
 #[path = "gateway/ways.rs"]
 mod ways;
+#[path = "gateway/words.rs"]
+mod words;

@@ -7,38 +7,11 @@ use hub::store::Tenant;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::site::{Agent, Site, echo, echoes};
+use crate::carrier::{dial, source};
+use crate::site::{Site, echo, echoes};
 
 /// Longest a session may go on after its link was lost.
 const LOST_MAX: Duration = Duration::from_secs(30);
-
-/// A client of our own library, as an agent's tunnel is.
-struct Silent;
-
-impl russh::client::Handler for Silent {
-    type Error = russh::Error;
-
-    async fn check_server_key(
-        &mut self,
-        _: &russh::keys::PublicKeyOrCertificate,
-    ) -> Result<bool, russh::Error> {
-        Ok(true)
-    }
-}
-
-/// Connects and logs in as an agent does.
-async fn dial(site: &Site, agent: &Agent) -> russh::client::Handle<Silent> {
-    let config = std::sync::Arc::new(russh::client::Config::default());
-    let mut client = russh::client::connect(config, site.at, Silent)
-        .await
-        .unwrap();
-    let pem = std::fs::read_to_string(&agent.key).unwrap();
-    let key = russh::keys::decode_secret_key(&pem, None).unwrap();
-    let key = russh::keys::PrivateKeyWithHashAlg::new(std::sync::Arc::new(key), None);
-    let proven = client.authenticate_publickey(&agent.id, key).await.unwrap();
-    assert!(proven.success());
-    client
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_client_ends_its_session_as_a_lost_link_and_a_new_one_opens() {
@@ -111,7 +84,8 @@ async fn an_agent_says_why_it_ends_a_session() {
     let agent = site.enroll("lyon-1").await;
     let session = site.session(&agent, "m.dupont");
     let other = site.session(&agent, "m.dupont");
-    let client = dial(&site, &agent).await;
+    let (device, _) = echo().await;
+    let client = dial(&site, &agent, device).await;
     for session in [&session, &other] {
         let (id, port) = (
             session.terms().id.to_string(),
@@ -140,6 +114,22 @@ async fn an_agent_says_why_it_ends_a_session() {
         is_gone,
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_asking_for_what_is_refused_is_let_go() {
+    let site = Site::start().await;
+    let agent = site.enroll("lyon-1").await;
+    let (device, _) = echo().await;
+    let client = dial(&site, &agent, device).await;
+    let mut asked = 0;
+    while !client.is_closed() && asked < 100 {
+        asked += 1;
+        let name = format!("{asked:032x}");
+        assert!(client.tcpip_forward(name, 9_100).await.is_err());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!((32..100).contains(&asked), "{asked} were answered");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,8 +174,10 @@ async fn a_gateway_that_ends_ends_every_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_sessions_at_once_leave_no_file_task_or_memory_behind() {
     const SESSIONS: usize = 200;
+    const RESIDENT_MIB_MAX: u64 = 256;
     let site = Site::start().await;
     let agent = site.enroll("lyon-1").await;
+    let device = source(u64::MAX).await;
     let unused = files();
     let mut idle = usize::MAX;
     // One before the count: what is made once is made.
@@ -193,19 +185,23 @@ async fn two_hundred_sessions_at_once_leave_no_file_task_or_memory_behind() {
         let mut open = Vec::new();
         for _ in 0..how_many {
             let session = site.session(&agent, "m.dupont");
-            let client = dial(&site, &agent).await;
+            let client = dial(&site, &agent, device).await;
             let (id, port) = (
                 session.terms().id.to_string(),
                 u32::from(session.terms().port),
             );
             client.tcpip_forward(id, port).await.unwrap();
-            open.push((session, client));
+            // A device that never ends, and nobody reads.
+            let stream = session.connect().await.unwrap();
+            open.push((session, client, stream));
         }
-        assert!(open.iter().all(|(session, _)| session.is_open()));
-        // The agents' ends are in this process too.
-        assert!(files() >= unused + 2 * how_many);
-        eprintln!("{how_many} sessions: {} KiB resident", resident_kib());
-        for (session, _) in &open {
+        assert!(open.iter().all(|(session, ..)| session.is_open()));
+        // The agents' ends and the device are in this process too: it is less for the hub alone.
+        assert!(files() >= unused + 4 * how_many);
+        let resident = resident_mib();
+        eprintln!("{how_many} sessions that nobody reads: {resident} MiB");
+        assert!(resident < RESIDENT_MIB_MAX, "{resident} MiB");
+        for (session, ..) in &open {
             session.end(End::new(Cause::Person, "enough"));
             site.sessions.forget(&session.terms().id);
         }
@@ -237,12 +233,13 @@ fn tasks() -> usize {
         .num_alive_tasks()
 }
 
-/// Memory of this process, in KiB.
-fn resident_kib() -> u64 {
+/// Memory of this process, in MiB.
+fn resident_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kib / 1024
 }

@@ -3,16 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use russh::client::{self, ChannelOpenHandle};
-use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelOpenFailure, Preferred, cipher};
+use russh::client;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use crate::carrier::{Carrier, dial, source};
 use crate::site::{Agent, Site, echo, ssh};
 
 /// Round trips and new connections that are measured.
@@ -21,66 +19,6 @@ const CONNECTIONS: usize = 300;
 
 /// The cipher of both.
 const CIPHER: &str = "aes256-gcm@openssh.com";
-
-/// An agent's end in few lines: each connection that is asked for goes to the device.
-struct Carrier(SocketAddr);
-
-impl client::Handler for Carrier {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        Ok(true)
-    }
-
-    async fn server_channel_open_forwarded_tcpip(
-        &mut self,
-        channel: Channel<client::Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        reply: ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        let device = self.0;
-        tokio::spawn(async move {
-            let Ok(mut device) = TcpStream::connect(device).await else {
-                reply.reject(ChannelOpenFailure::ConnectFailed).await;
-                return;
-            };
-            device.set_nodelay(true).unwrap();
-            reply.accept().await;
-            let mut channel = channel.into_stream();
-            let size = 32 * 1024;
-            let _ = tokio::io::copy_bidirectional_with_sizes(&mut channel, &mut device, size, size)
-                .await;
-        });
-        Ok(())
-    }
-}
-
-/// A device that sends so many octets to whoever connects.
-async fn source(octets: u64) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let page = vec![7; 64 * 1024];
-                let mut left = octets;
-                while left > 0 {
-                    let now = left.min(page.len() as u64);
-                    if stream.write_all(&page[..now as usize]).await.is_err() {
-                        return;
-                    }
-                    left -= now;
-                }
-                let _ = stream.shutdown().await;
-            });
-        }
-    });
-    at
-}
 
 /// One of the two that are compared, and what keeps it open.
 enum Tunnel {
@@ -95,21 +33,7 @@ impl Tunnel {
     /// Our gateway, and a client of the library that the agent uses.
     async fn ours(site: &Site, agent: &Agent, device: SocketAddr) -> Self {
         let session = site.session(agent, "m.dupont");
-        let config = client::Config {
-            nodelay: true,
-            preferred: Preferred {
-                cipher: vec![cipher::AES_256_GCM].into(),
-                ..Preferred::default()
-            },
-            ..client::Config::default()
-        };
-        let dialing = client::connect(Arc::new(config), site.at, Carrier(device));
-        let mut client = dialing.await.unwrap();
-        let pem = std::fs::read_to_string(&agent.key).unwrap();
-        let key = russh::keys::decode_secret_key(&pem, None).unwrap();
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
-        let proven = client.authenticate_publickey(&agent.id, key).await.unwrap();
-        assert!(proven.success());
+        let client = dial(site, agent, device).await;
         let terms = session.terms();
         client
             .tcpip_forward(terms.id.to_string(), u32::from(terms.port))

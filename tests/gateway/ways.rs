@@ -8,7 +8,7 @@ use hub::session::{Deed, NoWay};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::site::{DEVICE_PORT, Site, echo, echoes};
+use crate::site::{DEVICE_PORT, Site, echo, echoes, is_open};
 
 /// More than every window on the way, and no multiple of a packet.
 const MUCH: usize = 5 * 1024 * 1024 + 13;
@@ -31,6 +31,40 @@ async fn an_openssh_client_with_an_agents_key_forwards_the_sessions_port_both_wa
     }
     assert_eq!(*connected.lock().unwrap(), 52);
     ssh.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_exchanged_again_while_octets_flow() {
+    let site = Site::start().await;
+    let agent = site.enroll("lyon-1").await;
+    let session = site.session(&agent, "m.dupont");
+    let (device, _) = echo().await;
+    let terms = session.terms();
+    let forward = format!("{}:{}:{device}", terms.id, terms.port);
+    let log = site.path("ssh.log").display().to_string();
+    let words = [
+        "-N",
+        "-v",
+        "-E",
+        &log,
+        "-o",
+        "RekeyLimit=256K",
+        "-R",
+        &forward,
+    ];
+    let mut ssh = site.ssh((&agent.id, &agent.key), &words).spawn().unwrap();
+    is_open(&session).await;
+    let octets: Vec<u8> = (0..MUCH).map(|n| (n % 251) as u8).collect();
+    let (one, other) = (
+        session.connect().await.unwrap(),
+        session.connect().await.unwrap(),
+    );
+    tokio::join!(echoes(one, &octets), echoes(other, &octets));
+    assert_eq!(session.has_ended(), None);
+    ssh.kill().await.unwrap();
+    let log = std::fs::read_to_string(log).unwrap();
+    let exchanges = log.matches("SSH2_MSG_NEWKEYS received").count();
+    assert!(exchanges > 10, "{exchanges} exchanges of keys");
 }
 
 #[tokio::test(flavor = "multi_thread")]

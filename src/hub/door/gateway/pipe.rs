@@ -299,3 +299,29 @@ fn cut() -> io::Error {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_leaves_a_full_queue_alone_is_stuck() {
+        let gauge = Gauge::default();
+        let start = Instant::now();
+        let later = |secs| start + Duration::from_secs(secs);
+        let limit = STUCK_MAX.as_secs();
+        (1..NEARLY_FULL).for_each(|_| gauge.queued());
+        assert!(!gauge.is_stuck(later(0)));
+        assert!(!gauge.is_stuck(later(limit)), "there is room");
+        gauge.queued();
+        assert!(!gauge.is_stuck(later(limit)), "it has only just filled up");
+        assert!(!gauge.is_stuck(later(2 * limit - 1)));
+        gauge.take();
+        gauge.queued();
+        assert!(!gauge.is_stuck(later(2 * limit)), "slow is not stuck");
+        assert!(!gauge.is_stuck(later(3 * limit - 1)));
+        assert!(gauge.is_stuck(later(3 * limit)));
+        gauge.found_empty();
+        assert!(!gauge.is_stuck(later(9 * limit)));
+    }
+}

@@ -21,16 +21,34 @@ use super::{Gateway, farewell, person};
 use crate::session::{Session, SessionId};
 use crate::store::agents::AgentId;
 
+/// Most wishes of one connection that are refused before it is ended: who keeps asking is no agent
+/// of ours, nor a person who mistyped a port.
+const REFUSALS_MAX: u32 = 32;
+
 /// One connection's questions.
 #[derive(Debug)]
 pub(super) struct Visit {
     gateway: Gateway,
     line: Arc<Line>,
+    refusals: u32,
 }
 
 impl Visit {
     pub(super) fn new(gateway: Gateway, line: Arc<Line>) -> Self {
-        Self { gateway, line }
+        Self {
+            gateway,
+            line,
+            refusals: 0,
+        }
+    }
+
+    /// Counts a wish that is refused.
+    fn refused(&mut self) {
+        self.refusals = self.refusals.saturating_add(1);
+        if self.refusals == REFUSALS_MAX {
+            self.line
+                .part("too much was asked for that is not to be had here");
+        }
     }
 
     /// Who this user with this key is; nobody while the store is away.
@@ -96,20 +114,36 @@ impl Handler for Visit {
         port: &mut u32,
         ssh: &mut Ssh,
     ) -> Result<bool, Error> {
-        let Some(Guest::Agent(agent)) = self.guest() else {
-            return Ok(false);
+        let session = match self.guest() {
+            Some(Guest::Agent(agent)) => self.wanted(agent, address, *port),
+            Some(Guest::Person(_)) | None => None,
         };
-        let Some(session) = self.wanted(agent, address, *port) else {
+        let Some(session) = session else {
+            let name = self.guest().map_or("", Guest::name);
             info!(
-                agent = agent.name(),
-                "a tunnel was refused: no session of this agent has it"
+                guest = name,
+                "a tunnel was refused: no open session of theirs has it"
             );
+            self.refused();
             return Ok(false);
         };
         let terms = session.terms();
         let gauges = self.line.gauges.clone();
         let forward = Forward::new(ssh.handle(), terms.id.clone(), terms.port, gauges);
         Ok(self.line.begin(session, forward))
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Ssh,
+    ) -> Result<(), Error> {
+        self.refused();
+        reply
+            .reject(ChannelOpenFailure::AdministrativelyProhibited)
+            .await;
+        Ok(())
     }
 
     async fn cancel_tcpip_forward(
@@ -183,6 +217,7 @@ impl Handler for Visit {
             Some(Guest::Agent(_)) | None => None,
         };
         let Some(session) = session.filter(|_| self.line.raws() < person::RAWS_MAX) else {
+            self.refused();
             reply
                 .reject(ChannelOpenFailure::AdministrativelyProhibited)
                 .await;
