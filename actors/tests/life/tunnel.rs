@@ -659,6 +659,80 @@ async fn a_tunnel_that_panics_ends_its_session_alone() {
     echoed(&mut site.connect(&other).await, b"x").await;
 }
 
+/// An HTTP proxy that knows CONNECT alone, and counts.
+async fn proxy() -> (SocketAddr, std::sync::Arc<std::sync::atomic::AtomicU32>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let tunnels = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = tunnels.clone();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(near.read_u8().await?);
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let to = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                let mut far = tokio::net::TcpStream::connect(to).await?;
+                counted.fetch_add(1, Ordering::Relaxed);
+                near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+                tokio::io::copy_bidirectional(&mut near, &mut far).await
+            });
+        }
+    });
+    (address, tunnels)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_goes_through_the_sites_proxy_and_stands_in_its_outbox() {
+    let (address, tunnels) = proxy().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = actors::outbox::OutboxLimits::default();
+    let through = dial::Proxy::parse(&format!("http://{address}"), None).expect("a proxy");
+    let link = HubLink {
+        route: dial::Route::through(through, dial::NoProxy::parse("")),
+        outbox: actors::outbox::Outbox::open(folder.path(), limits).expect("a folder"),
+        ..link()
+    };
+    let (rack, gateway) = (Rack::of(1).await, Gateway::open().await);
+    let sessions = (policy(Allow::Always, &gateway), web(&rack));
+    let site = Site::known(rack, gateway, link, sessions).await;
+    let before = tunnels.load(Ordering::Relaxed);
+    let ticket = site.ticket(1);
+    site.opened(&ticket).await;
+    echoed(&mut site.connect(&ticket).await, b"x").await;
+    // The agent's polls go to a hub that is away: only the tunnel got through.
+    assert_eq!(tunnels.load(Ordering::Relaxed), before + 1);
+    let unknown = Ticket {
+        port: 22,
+        ..site.ticket(2)
+    };
+    refused(site.order(unknown).await);
+    site.world.handle.end_sessions(None).await.expect("alive");
+    site.ended(&ticket).await;
+    let noted = || {
+        let mut events = Vec::new();
+        let always = (Timestamp::UNIX_EPOCH, Timestamp::now());
+        let read = actors::outbox::read(folder.path(), always, |entry| {
+            if entry.kind == actors::outbox::Kind::Session {
+                events.push(entry.message["event"].as_str().expect("a word").to_owned());
+            }
+            Ok(())
+        });
+        read.expect("readable");
+        events
+    };
+    let begun = Instant::now();
+    while noted() != ["begun", "refused", "ended"] {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", noted());
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The middle of many times.
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
