@@ -20,6 +20,7 @@ use crate::status::StatusSnapshot;
 use crate::tunnel::SessionStatus;
 use crate::tunnel::ending::End;
 use crate::tunnel::ticket::SessionId;
+use crate::uplink::mqtt::LineState;
 
 /// Names one child of the Supervisor for good, whichever actor lives under the name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -237,6 +238,12 @@ pub struct UplinkVitals {
     pub contact_at: Option<Timestamp>,
     /// What was wrong with the last one that failed since; none while all is well.
     pub trouble: Option<String>,
+    /// Since when it answers, or does not; none until the first exchange has ended.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// How the line of commands stands; none where no commands are taken.
+    #[serde(default)]
+    pub commands: Option<LineState>,
     /// Highest sequence that the hub has kept.
     pub acked: u64,
 }

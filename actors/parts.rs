@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use printer::profile::Profiles;
 use tokio::runtime;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::backoff::Backoff;
 use crate::keeper::Keeper;
@@ -88,6 +88,8 @@ pub struct HubLink {
     pub keeper: Arc<dyn Keeper>,
     /// Held by whoever renews the certificate.
     pub renewing: Arc<Mutex<()>>,
+    /// Changes with each certificate that was taken into use.
+    pub renewed: watch::Sender<()>,
     /// How to get there.
     pub route: dial::Route,
     /// Where commands come from; `None`: no commands.
@@ -105,6 +107,7 @@ impl HubLink {
             authority_pem,
             keeper,
             renewing: Arc::default(),
+            renewed: watch::Sender::default(),
             route: dial::Route::direct(),
             mqtt: None,
             outbox: Outbox::default(),

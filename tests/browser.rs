@@ -12,6 +12,9 @@ use jiff::Timestamp;
 #[path = "browser/chrome.rs"]
 mod chrome;
 #[cfg(test)]
+#[path = "browser/door.rs"]
+mod door;
+#[cfg(test)]
 #[path = "browser/ordered.rs"]
 mod ordered;
 #[cfg(test)]
@@ -102,6 +105,18 @@ async fn a_hostile_printer_changes_nothing_but_its_name() {
     everything_came_from(&browser, &hub.address("/")).await;
     browser.close().await;
     hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_printers_page_works_and_reaches_no_other() {
+    if !chrome::is_wanted() {
+        return;
+    }
+    let doors = door::Doors::open().await;
+    let browser = Browser::start().await;
+    door::a_page_works(&doors, &browser).await;
+    door::an_evil_page_reaches_nobody(&doors, &browser).await;
+    browser.close().await;
 }
 
 #[tokio::test]

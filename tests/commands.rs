@@ -1,10 +1,22 @@
 //! A person orders something of an agent, with the real programs on both ends and MQTT between them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use stories::{PATIENCE, World, until};
 
 const FLEET: &str = "seed = 62\n[[printers]]\nrecording = \"kyocera-taskalfa-4054ci\"\n\
                      addresses = [\"127.62.0.1\", \"127.62.0.2\"]\n";
+
+/// How often the identity is rotated under a stream of commands.
+const ROTATIONS: usize = 3;
+
+/// Commands beside each rotation: an agent takes 60 deliveries in a minute, repeats included.
+const BESIDE: usize = 6;
+
+/// The hub looks again at a standing connection every 15 s, and cuts one whose certificate was
+/// replaced.
+const LOOKED_AGAIN: Duration = Duration::from_secs(16);
 
 /// Why, in every command of this story.
 const REASON: &str = "--reason=a story";
@@ -158,5 +170,63 @@ async fn a_command_waits_for_an_agent_and_survives_the_hubs_end() {
         Some(3),
         "{}",
         String::from_utf8_lossy(&late.stderr)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_certificate_makes_the_session_anew_and_costs_no_command() {
+    let rack = stories::rack(FLEET);
+    let world = world(&rack).await;
+    let stands = |times: usize| {
+        let log = world.log_of("agent");
+        (log.matches("the command line stands").count() == times).then_some(())
+    };
+    let what = "the command line stands";
+    until(what, PATIENCE, || async { stands(1) }).await;
+    let give = |words: &[&str]| {
+        let said = world.hub_says(&[&["cmd"], words, &["--no-wait", REASON]].concat());
+        let told = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.status.success(), "{words:?}: {told}");
+        String::from_utf8(said.stdout)
+            .expect("text")
+            .trim()
+            .to_owned()
+    };
+
+    let mut given = Vec::new();
+    for turn in 1..=ROTATIONS {
+        // Nobody is at .3: it is under way while the session is made anew.
+        given.push(give(&["check", "story", "127.62.0.3"]));
+        given.push(give(&["rotate", "story"]));
+        for _ in 1..BESIDE {
+            given.push(give(&["check", "story", "127.62.0.1"]));
+        }
+        until(what, PATIENCE, || async { stands(1 + turn) }).await;
+    }
+
+    let listed = until("every command has an outcome", PATIENCE * 2, || async {
+        let said = world.hub_says(&["cmd", "ls", "story", "--json"]);
+        let listed: Value = serde_json::from_slice(&said.stdout).ok()?;
+        let all = listed["commands"].as_array()?.clone();
+        (all.iter().all(|command| command["state"] == "done")).then_some(all)
+    })
+    .await;
+    assert_eq!(listed.len(), given.len());
+    let log = world.log_of("agent");
+    for id in &given {
+        assert_eq!(
+            log.matches(id.as_str()).count(),
+            1,
+            "{id} was done once: {log}"
+        );
+    }
+
+    tokio::time::sleep(LOOKED_AGAIN).await;
+    let log = world.log_of("agent");
+    assert!(stands(1 + ROTATIONS).is_some(), "once for each: {log}");
+    assert!(!log.contains("the command line is down"), "{log}");
+    assert!(
+        !world.log_of("hub").contains("MQTT was cut"),
+        "the hub had to"
     );
 }

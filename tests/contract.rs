@@ -42,6 +42,10 @@ const SWEEP_ONCE_SECS: u32 = 86_400;
 const QUIET: Duration = Duration::from_secs(6);
 /// Printers that are found: .11, .12 and .14, since .13 is excluded and .15 is outside.
 const FOUND: u64 = 3;
+/// MQTT with a port of its own, beside the WebSocket on the hub's own port.
+const MQTTS: &str = "[mqtt]\ntransport = \"tls\"";
+/// What every run must use of the table, by the filter's rules.
+const USED: [&str; 2] = ["udp dport 161", "icmp type echo-request"];
 /// Longest that the port sweep may take.
 const SWEEP_LIMIT: Duration = Duration::from_secs(120);
 
@@ -65,7 +69,14 @@ async fn nothing_is_sent_but_what_the_table_lists_and_nothing_listens() {
     filter.was_kept(
         &site,
         "enrollment, discovery, readings, a check, commands, an outage",
+        &USED,
     );
+
+    site.agent_is_configured((RANGE, EXCLUDED), SWEEP_SECS, MQTTS);
+    filter.allows(&site.json("ports").expect("the table"));
+    a_whole_run(&mut site).await;
+    let used = [USED[0], USED[1], "tcp dport 8883", "tcp dport 443"];
+    filter.was_kept(&site, "the same with MQTT on a port of its own", &used);
 
     let _proxy = proxy_runs(&network, &site).await;
     let proxy = format!("proxy = \"http://{ROUTER}:3128\"");
@@ -79,7 +90,7 @@ async fn nothing_is_sent_but_what_the_table_lists_and_nothing_listens() {
     );
     filter.allows(&table);
     a_whole_run(&mut site).await;
-    filter.was_kept(&site, "the same through a proxy");
+    filter.was_kept(&site, "the same through a proxy", &USED);
 
     nothing_listens(&network, &mut site).await;
     the_filter_sees_what_is_outside(&network, &filter);

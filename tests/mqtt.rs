@@ -14,7 +14,11 @@ mod echo;
 mod iothub;
 #[path = "mqtt/site.rs"]
 mod site;
+#[path = "mqtt/token.rs"]
+mod token;
 #[path = "mqtt/trust.rs"]
 mod trust;
+#[path = "mqtt/twin.rs"]
+mod twin;
 #[path = "mqtt/ways.rs"]
 mod ways;

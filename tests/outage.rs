@@ -10,6 +10,26 @@ fn waiting(status: &Value) -> u64 {
     status["queue"]["waiting"].as_u64().expect("a number")
 }
 
+/// Waits until both channels are up, or both down with a reason; what is said of them.
+async fn channels_are(world: &World, up: bool) -> Value {
+    let what = if up {
+        "both channels are up"
+    } else {
+        "both channels are down"
+    };
+    until(what, PATIENCE, || async {
+        let status = world.status()?;
+        let (readings, commands) = (&status["hub"], &status["hub"]["commands"]);
+        let is_up = commands["is_connected"].as_bool()?;
+        let is_dated = readings["since"].is_string() && commands["since"].is_string();
+        let has_reason = |channel: &Value| channel["trouble"].is_string();
+        let is_so =
+            is_dated && is_up == up && has_reason(readings) != up && has_reason(commands) != up;
+        is_so.then(|| status["hub"].clone())
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_was_away_gets_everything_once() {
     let fleet = "seed = 5\nspeed = 600.0\n[[printers]]\n\
@@ -25,7 +45,15 @@ async fn a_hub_that_was_away_gets_everything_once() {
     })
     .await;
 
+    let before = channels_are(&world, true).await;
     world.hub_is_killed();
+    let away = channels_are(&world, false).await;
+    let said = world.agent_says("status", &[]).stdout;
+    let said = String::from_utf8(said).expect("text");
+    assert!(
+        said.contains("mqtt ✗ for ") && said.contains("\n          mqtt: "),
+        "{said}"
+    );
     let status = until("reports gather in the spool", PATIENCE, || async {
         world.status().filter(|status| waiting(status) >= GATHERED)
     })
@@ -56,6 +84,16 @@ async fn a_hub_that_was_away_gets_everything_once() {
         ready.status.success().then_some(())
     })
     .await;
+    let after = channels_are(&world, true).await;
+    for since in ["/since", "/commands/since"] {
+        let at = [&before, &away, &after].map(|hub| {
+            let at = hub.pointer(since).and_then(Value::as_str);
+            at.expect("a time")
+                .parse::<jiff::Timestamp>()
+                .expect("a time")
+        });
+        assert!(at.is_sorted_by(|one, next| one < next), "{since}: {at:?}");
+    }
     let spooled = world.settles(rack).await;
     assert!(spooled.len() as u64 >= GATHERED);
     assert_eq!(spooled, world.stored().await);

@@ -166,6 +166,14 @@ async fn what_the_site_masks_never_reaches_the_hub() {
     let bundle = String::from_utf8(said.stdout).expect("text");
     let bundle: Value = serde_json::from_str(&bundle).expect("JSON");
     assert_eq!(bundle["status"]["printers"]["known"], 3);
+    let checks = bundle["check"]["checks"].as_array().expect("findings");
+    let state = |area: &str| {
+        let of = checks.iter().find(|it| it["area"] == area);
+        of.map(|it| it["state"].clone())
+    };
+    for area in ["hub", "agent", "disk", "range"] {
+        assert_eq!(state(area), Some("ok".into()), "{area}: {checks:?}");
+    }
     let bundle = bundle.to_string().to_lowercase();
     for secret in &secrets {
         assert!(

@@ -4,6 +4,7 @@
 //! the rack is the simulator's library, so that a story can move its printers. Everything listens on
 //! loopback, on ports that were free a moment ago, and ends with the World.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
@@ -20,6 +21,9 @@ use simulator::Fleet;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use tempfile::TempDir;
+
+pub mod clerk;
+pub mod mosquitto;
 
 /// How often a condition is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -253,6 +257,12 @@ impl World {
         std::fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
     }
 
+    /// The port of the uplink, and of MQTT over WebSocket at the hub's own broker.
+    #[must_use]
+    pub fn uplink_port(&self) -> u16 {
+        self.uplink_port
+    }
+
     /// The portal's port.
     #[must_use]
     pub fn portal_port(&self) -> u16 {
@@ -265,8 +275,16 @@ impl World {
     /// # Panics
     /// When it does not become healthy; with its log.
     pub async fn hub_runs(&mut self) {
+        self.hub_runs_with("").await;
+    }
+
+    /// The same, with `more` added to the configuration as it is.
+    ///
+    /// # Panics
+    /// When it does not become healthy; with its log.
+    pub async fn hub_runs_with(&mut self, more: &str) {
         for _ in 0..STARTS {
-            self.hub_is_configured("");
+            self.hub_is_configured(more);
             self.hub_is_started();
             if self.hub_comes_up().await {
                 return;
@@ -591,6 +609,19 @@ impl World {
         rows.iter().map(reading).collect()
     }
 
+    /// The sequence and the JSON of every reading that the hub's store holds.
+    ///
+    /// # Panics
+    /// When the store cannot be read.
+    pub async fn reading_bodies(&self) -> Vec<(u64, String)> {
+        let rows = self.kept("SELECT sequence, body FROM readings").await;
+        let body = |row: &SqliteRow| {
+            let sequence = u64::try_from(row.get::<i64, _>("sequence"));
+            (sequence.expect("a positive number"), row.get("body"))
+        };
+        rows.iter().map(body).collect()
+    }
+
     /// Every report that the hub's store holds, in the order of the spool.
     ///
     /// # Panics
@@ -605,6 +636,15 @@ impl World {
             (epoch, sequence, row.get("device"), row.get("at_ms"))
         };
         rows.iter().map(mark).collect()
+    }
+
+    /// The ids of all commands that the hub's store holds.
+    ///
+    /// # Panics
+    /// When the store cannot be read.
+    pub async fn commands(&self) -> BTreeSet<String> {
+        let rows = self.kept("SELECT id FROM commands").await;
+        rows.iter().map(|row| row.get("id")).collect()
     }
 
     /// Everything that the hub's store holds of reports and printers, row by row in one order: two

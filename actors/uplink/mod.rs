@@ -65,7 +65,7 @@ pub struct Uplink {
     /// Whom to believe in commands, and who carries them out; none takes no commands.
     commands: Option<(CommandParts, Addr<Supervisor>)>,
     counter: Counter,
-    /// How the line of commands stands, once it was opened.
+    /// How the line of commands stands; none takes no commands.
     line: Option<watch::Receiver<LineState>>,
     is_draining: bool,
 }
@@ -90,9 +90,10 @@ impl Uplink {
             timer: None,
             work: None,
             vitals: UplinkVitals::default(),
+            // Until it is opened it is down, and nothing is wrong.
+            line: (commands.as_ref()).map(|_| watch::channel(LineState::default()).1),
             commands,
             counter: Counter::default(),
-            line: None,
             is_draining: false,
         }
     }
@@ -150,6 +151,7 @@ impl Uplink {
     fn note_contact(&mut self, polled: &Polled) {
         if self.vitals.trouble.take().is_some() || self.vitals.contact_at.is_none() {
             info!(hub = %self.hub.url, "the hub answers");
+            self.vitals.since = Some(Timestamp::now());
         }
         self.failures = 0;
         self.vitals.contact_at = Some(Timestamp::now());
@@ -167,6 +169,7 @@ impl Uplink {
         let words = error.to_string();
         if self.vitals.trouble.is_none() {
             warn!(hub = %self.hub.url, %error, "no exchange with the hub; reports wait in the spool");
+            self.vitals.since = Some(Timestamp::now());
         } else {
             debug!(hub = %self.hub.url, %error, "still no exchange with the hub");
         }
@@ -256,9 +259,13 @@ impl Handler<Beat> for Uplink {
     type Result = Pulse;
 
     fn handle(&mut self, _: Beat, _: &mut Self::Context) -> Self::Result {
+        let vitals = UplinkVitals {
+            commands: self.line.as_ref().map(|line| line.borrow().clone()),
+            ..self.vitals.clone()
+        };
         Pulse {
             work: self.work,
-            vitals: Vitals::Uplink(self.vitals.clone()),
+            vitals: Vitals::Uplink(vitals),
         }
     }
 }

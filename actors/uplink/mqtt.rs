@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dial::Dialer;
-use dial::mqtt::{Attempt, Carriage, Client, Event, Options, RETRY, Standing};
+use dial::mqtt::{Attempt, Carriage, Client, Event, Letter, Options, RETRY, Standing};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
@@ -30,6 +31,7 @@ mod dialect;
 mod flap;
 mod plain;
 mod sas;
+mod twin;
 
 pub use dial::Destination;
 pub use dial::mqtt::{PublishError, StartError, Version};
@@ -124,10 +126,12 @@ pub struct Incoming {
 }
 
 /// How the line stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineState {
     /// Whether commands can come.
     pub is_connected: bool,
+    /// Since when they can, or cannot; none before the first attempt has ended.
+    pub since: Option<Timestamp>,
     /// Why not, in words, once it was tried.
     pub trouble: Option<String>,
     /// What a person must look at: somebody else uses this identity.
@@ -294,16 +298,29 @@ impl Listener {
                     stood,
                     is_taken_over,
                 } => self.note_lost(why, stood, is_taken_over),
-                Event::Message(letter) => match self.dialect.hear(&letter) {
-                    Heard::Command(command) => {
-                        if self.incoming.send(command).await.is_err() {
-                            return;
-                        }
+                Event::Message(letter) => {
+                    if !self.hear(&letter).await {
+                        return;
                     }
-                    Heard::Refused(answer) => self.send(vec![answer]),
-                    Heard::Nothing => debug!(topic = letter.topic, "a message without a command"),
-                },
+                }
             }
+        }
+    }
+
+    /// Takes a message; whether anybody takes commands.
+    async fn hear(&self, letter: &Letter) -> bool {
+        let Heard { command, answer } = self.dialect.hear(letter);
+        if command.is_none() {
+            debug!(topic = letter.topic, "a message without a command");
+        }
+        if let Some(answer) = answer {
+            let noted = told::answer(&answer.topic, &answer.payload);
+            self.outbox.note(Kind::Outcome, noted).await;
+            self.send(vec![answer]);
+        }
+        match command {
+            Some(command) => self.incoming.send(command).await.is_ok(),
+            None => true,
         }
     }
 
@@ -337,15 +354,20 @@ impl Listener {
 
     fn tell(&self, standing: Standing) {
         let alarm = self.flaps.alarm(Instant::now()).map(str::to_owned);
+        let is_connected = standing.is_connected;
+        let before = self.said.borrow().clone();
+        // A connection that was replaced, or one more attempt that failed, is no change.
+        let since = before.since.filter(|_| before.is_connected == is_connected);
         self.said.send_replace(LineState {
-            is_connected: standing.is_connected,
+            is_connected,
+            since: since.or_else(|| Some(Timestamp::now())),
             trouble: standing.trouble,
             alarm,
         });
     }
 
     /// Sends without holding up what comes.
-    fn send(&self, letters: Vec<dial::mqtt::Letter>) {
+    fn send(&self, letters: Vec<Letter>) {
         let client = self.client.clone();
         tokio::spawn(async move {
             for letter in letters {

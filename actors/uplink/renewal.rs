@@ -60,6 +60,7 @@ async fn attempt(hub: &HubLink, key: KeyChoice, deadline: Duration) -> Result<()
     check(hub, &certificate_pem, key_pem)?;
     let keeper = hub.keeper.clone();
     off_thread(move || keeper.replace(certificate_pem, request.key_pem)).await?;
+    hub.renewed.send_replace(());
     info!(hub = %hub.url, until = %hub.keeper.current().until, "the certificate was renewed");
     Ok(())
 }

@@ -97,6 +97,14 @@ pub(super) fn outcome(octets: &[u8]) -> Value {
     })
 }
 
+/// What is answered at once to something that is no command.
+pub(super) fn answer(topic: &str, octets: &[u8]) -> Value {
+    json!({
+        "topic": topic,
+        "answer": serde_json::from_slice::<Value>(octets).unwrap_or_default(),
+    })
+}
+
 /// That the agent is there.
 pub(super) fn presence(instance: &str) -> Value {
     json!({ "instance": instance, "is_online": true })

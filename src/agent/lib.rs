@@ -13,6 +13,7 @@ pub mod ports;
 pub mod recent;
 pub mod remote;
 mod run;
+mod schema;
 pub mod sealing;
 pub mod site;
 

@@ -4,6 +4,8 @@
 //! with its default and reason stands in config/hub.toml; `platen-hub config default` prints it.
 
 mod doors;
+mod gateway;
+mod web;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,8 +15,12 @@ use rustls_pki_types::ServerName;
 use serde::Deserialize;
 
 use self::doors::{RawMqtt, RawPortal};
+use self::gateway::RawGateway;
+use self::web::RawWebAccess;
 
 pub use self::doors::{BrokerConfig, DoorsConfig};
+pub use self::gateway::{GatewayConfig, SshdConfig};
+pub use self::web::WebConfig;
 
 /// config/hub.toml: every key, its default, its reason.
 pub const SAMPLE: &str = include_str!("../../config/hub.toml");
@@ -54,6 +60,10 @@ pub struct HubConfig {
     pub portal_listen: SocketAddr,
     /// The portal over https, and MQTT.
     pub doors: DoorsConfig,
+    /// Printers' pages.
+    pub web: WebConfig,
+    /// Where agents come over SSH.
+    pub gateway: GatewayConfig,
     /// What is logged (`info`, or a filter of tracing-subscriber).
     pub log_level: String,
     /// How a log line looks.
@@ -114,6 +124,9 @@ struct Raw {
     portal: RawPortal,
     #[serde(default)]
     mqtt: RawMqtt,
+    #[serde(default)]
+    web_access: RawWebAccess,
+    gateway: RawGateway,
     #[serde(default)]
     log: RawLog,
 }
@@ -239,12 +252,16 @@ impl TryFrom<Raw> for HubConfig {
             raw.portal.listen.clone(),
             (Ipv4Addr::LOCALHOST, 8080),
         )?;
+        let doors = DoorsConfig::check(raw.portal, raw.mqtt, uplink_listen, &names)?;
+        let every_name: Vec<_> = names.iter().chain(doors.names()).collect();
         Ok(Self {
+            web: WebConfig::check(raw.web_access, &every_name)?,
             state_dir: raw
                 .state_dir
                 .unwrap_or_else(|| PathBuf::from("/var/lib/platen-hub")),
             store_url: raw.store.url.unwrap_or_else(|| "sqlite:hub.db".to_owned()),
-            doors: DoorsConfig::check(raw.portal, raw.mqtt, uplink_listen, &names)?,
+            doors,
+            gateway: GatewayConfig::check(raw.gateway, uplink_listen)?,
             uplink_listen,
             names,
             public_port: raw.uplink.public_port.filter(|port| *port != 0),
@@ -374,6 +391,8 @@ fn overlay(raw: Raw, variable: &str, value: &str) -> Result<Raw, ConfigError> {
         },
         portal: over.portal.or(raw.portal),
         mqtt: over.mqtt.or(raw.mqtt),
+        web_access: over.web_access.or(raw.web_access),
+        gateway: over.gateway.or(raw.gateway),
         log: RawLog {
             level: over.log.level.or(raw.log.level),
             format: over.log.format.or(raw.log.format),

@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::audit::head::HeadError;
+use crate::audit::writer::Audit;
 use crate::ca::{Authority, CaError};
 use crate::command_key::{CommandKey, CommandKeyError};
 use crate::config::HubConfig;
@@ -22,13 +24,19 @@ use crate::door::broker::BrokerError;
 use crate::door::carrier::{self, Carrier, CarrierError, Which};
 use crate::door::command::Desk;
 use crate::door::front::Names;
+use crate::door::gateway::host_key::HostKeyError;
+use crate::door::gateway::which as gateways;
 use crate::door::opening::{self, Listeners, Rooms};
 use crate::door::portal::{self, PortalState};
+use crate::door::reception::{Reception, ReceptionParts};
 use crate::door::tls::{Settings, TlsError};
 use crate::door::uplink::{Uplink, UplinkParts};
+use crate::door::web::WebDoor;
+use crate::session::Sessions;
 use crate::state::{Bound, Lock, StateError};
 use crate::store::{Store, StoreError, Tenant};
 
+pub mod audit;
 pub mod ca;
 pub mod cli;
 pub mod command_key;
@@ -55,9 +63,15 @@ pub enum RunError {
     /// There is no key to sign commands with.
     #[error(transparent)]
     CommandKey(#[from] CommandKeyError),
+    /// The gateway has no key.
+    #[error(transparent)]
+    HostKey(#[from] HostKeyError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The audit cannot be written.
+    #[error(transparent)]
+    Audit(#[from] HeadError),
     /// The uplink has no TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -99,10 +113,14 @@ pub struct Hub {
     names: Names,
     listeners: Listeners,
     broker: Which,
+    sessions: Sessions,
+    gateway: gateways::Which,
     bound: Bound,
     poll_every: Duration,
     key: Arc<CommandKey>,
     state_dir: PathBuf,
+    audit: Audit,
+    web_domain: String,
     _lock: Lock,
 }
 
@@ -127,8 +145,11 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
     let settings = opening::settings(config, &authority, now)?;
     let key = Arc::new(CommandKey::open(&config.state_dir)?);
     let store = Store::open(&config.store_url, &config.state_dir).await?;
+    let audit = Audit::open(store.clone(), &config.state_dir)?;
     let (listeners, bound) = Listeners::bind(config).await?;
     let broker = carrier::which(config).await?;
+    let sessions = Sessions::default();
+    let gateway = gateways::which(config, &store, &sessions).await?;
     state::tell(&config.state_dir, bound)?;
     let uplink = Uplink::new(UplinkParts {
         store: store.clone(),
@@ -145,10 +166,14 @@ pub async fn bind(config: &HubConfig) -> Result<Hub, RunError> {
         names: opening::names(config),
         listeners,
         broker,
+        sessions,
+        gateway,
         bound,
         poll_every: config.poll_every,
         key,
         state_dir: config.state_dir.clone(),
+        audit,
+        web_domain: config.web.domain.clone(),
         _lock: lock,
     })
 }
@@ -164,6 +189,18 @@ impl Hub {
     #[must_use]
     pub fn broker(&self) -> &Which {
         &self.broker
+    }
+
+    /// Every session with a printer's page that lives.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Where agents come with them.
+    #[must_use]
+    pub fn gateway(&self) -> &gateways::Which {
+        &self.gateway
     }
 
     /// What the hub keeps.
@@ -197,38 +234,58 @@ impl Hub {
     /// As [`Self::serve`].
     pub async fn serve_doors(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let (stop, stopped) = watch::channel(false);
+        let reception = Reception::new(ReceptionParts {
+            store: self.store.clone(),
+            tenant: Tenant::DEFAULT,
+            key: Arc::clone(&self.key),
+            sessions: self.sessions,
+            audit: self.audit,
+            gateway: Arc::new(self.gateway.clone()),
+        });
+        let receiving = tokio::spawn(reception.clone().work(told(stopped.clone())));
+        let sessions = reception.sessions().clone();
+        let web = WebDoor::new(sessions, Arc::new(self.store.clone()), &self.web_domain);
         let state = PortalState {
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
             poll_every: self.poll_every,
             key: self.key,
+            reception: reception.clone(),
+            web_domain: self.web_domain.into(),
         };
         let rooms = Rooms {
             uplink: self.uplink.routes(),
             portal: portal::router(state),
+            web,
             broker: self.broker.own(),
+            gateway: self.gateway.own(),
             store: self.store.clone(),
             tenant: Tenant::DEFAULT,
         };
         let doors = opening::serve(self.listeners, self.settings, self.names, rooms, stopped);
         tokio::pin!(doors);
         info!(uplink = %self.bound.uplink, portal = %self.bound.portal, "the hub is open");
-        tokio::select! {
-            ended = &mut doors => {
-                self.store.close().await;
-                ended?;
-                return Ok(());
-            }
-            () = shutdown => {}
-        }
+        let failed = tokio::select! {
+            ended = &mut doors => Some(ended),
+            () = shutdown => None,
+        };
         info!("the hub is closing");
-        stop.send_replace(true);
-        match timeout(DRAIN_TIMEOUT, doors).await {
-            Ok(ended) => ended?,
-            Err(_) => warn!("connections that did not end were cut"),
-        }
+        receiving.abort();
+        let drained = timeout(DRAIN_TIMEOUT, async {
+            // First the sessions: their ends are written while the store is there.
+            reception.close_all().await;
+            stop.send_replace(true);
+            match failed {
+                Some(ended) => ended,
+                None => doors.await,
+            }
+        });
+        let ended = drained.await.unwrap_or_else(|_| {
+            warn!("connections that did not end were cut");
+            Ok(())
+        });
         self.store.close().await;
-        Ok(())
+        ended
     }
 }
 

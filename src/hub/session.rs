@@ -23,6 +23,10 @@ use tokio::time::timeout;
 
 use crate::store::{StoreError, Tenant, hash_hex, random_hex};
 
+mod end;
+
+pub use self::end::{Cause, End, Notice};
+
 /// Most sessions at once on this hub: each may hold [`crate::session`]'s streams open.
 pub const SESSIONS_MAX: usize = 256;
 
@@ -103,80 +107,6 @@ pub struct Terms {
     pub is_read_only: bool,
     /// Whether it is plain HTTP because the device's TLS is too old.
     pub is_fallback: bool,
-}
-
-/// Who or what ended a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// A person at the hub.
-    Person,
-    /// The site: its policy, its hours, or a person there.
-    Site,
-    /// Its time was up.
-    Deadline,
-    /// Nothing moved for too long.
-    Idle,
-    /// The agent or the network went away.
-    LinkLost,
-    /// The agent never came.
-    NoTunnel,
-    /// Another device answers at the address.
-    AnotherDevice,
-    /// What was done could not be written down.
-    NoAudit,
-    /// The hub ends.
-    HubEnds,
-}
-
-impl Cause {
-    /// Every one.
-    pub const ALL: [Self; 9] = [
-        Self::Person,
-        Self::Site,
-        Self::Deadline,
-        Self::Idle,
-        Self::LinkLost,
-        Self::NoTunnel,
-        Self::AnotherDevice,
-        Self::NoAudit,
-        Self::HubEnds,
-    ];
-
-    /// Its word in the store and in exports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Person => "person",
-            Self::Site => "site",
-            Self::Deadline => "deadline",
-            Self::Idle => "idle",
-            Self::LinkLost => "link-lost",
-            Self::NoTunnel => "no-tunnel",
-            Self::AnotherDevice => "another-device",
-            Self::NoAudit => "no-audit",
-            Self::HubEnds => "hub-ends",
-        }
-    }
-}
-
-/// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
-    /// Who or what.
-    pub cause: Cause,
-    /// In words, for a person.
-    pub why: String,
-}
-
-impl End {
-    /// An end in words.
-    #[must_use]
-    pub fn new(cause: Cause, why: impl Into<String>) -> Self {
-        Self {
-            cause,
-            why: why.into(),
-        }
-    }
 }
 
 /// Something that was done in a session, for the audit. Never a body.
@@ -285,6 +215,7 @@ struct Live {
     witness: Arc<dyn Witness>,
     way: watch::Sender<Option<Arc<dyn Way>>>,
     end: watch::Sender<Option<End>>,
+    notice: watch::Sender<Option<Notice>>,
     tally: Tally,
     /// SHA-256 of the keys that wait, and until when: what is compared is no secret.
     keys: Mutex<Vec<(String, Timestamp)>>,
@@ -340,6 +271,17 @@ impl Session {
                 return End::new(Cause::HubEnds, "the hub ends");
             }
         }
+    }
+
+    /// What a person has to know now, if anything.
+    #[must_use]
+    pub fn notice(&self) -> Option<Notice> {
+        self.0.notice.borrow().clone()
+    }
+
+    /// Says what a person has to know, or that it is no longer so.
+    pub fn notify(&self, notice: Option<Notice>) {
+        self.0.notice.send_replace(notice);
     }
 
     /// The gateway has the agent's end, or lost it.
@@ -464,6 +406,7 @@ impl Sessions {
             witness,
             way: watch::Sender::new(None),
             end: watch::Sender::new(None),
+            notice: watch::Sender::new(None),
             tally: Tally::default(),
             keys: Mutex::default(),
             cookies: Mutex::default(),

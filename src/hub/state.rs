@@ -63,6 +63,9 @@ pub struct Bound {
     /// For MQTT over WebSocket, if not where agents are.
     #[serde(default)]
     pub mqtt_websocket: Option<SocketAddr>,
+    /// For SSH, if not only where agents are.
+    #[serde(default)]
+    pub gateway: Option<SocketAddr>,
 }
 
 /// Makes the folder, for the hub alone, if it is not there.
@@ -217,6 +220,7 @@ mod tests {
             portal_https: None,
             mqtt: Some("127.0.0.1:3".parse().unwrap()),
             mqtt_websocket: None,
+            gateway: Some("127.0.0.1:4".parse().unwrap()),
         };
         let lock = lock(folder.path()).unwrap();
         tell(folder.path(), bound).unwrap();

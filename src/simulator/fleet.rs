@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::addresses::{self, AddressError};
 use crate::identity::Pattern;
 use crate::life::{LifeSettings, Sleep};
+use crate::web::{self, Door, RawWeb};
 
 /// Fastest a fleet may live: a simulated month in half a minute.
 const SPEED_MAX: f64 = 100_000.0;
@@ -51,6 +52,8 @@ pub(crate) struct Group {
     pub(crate) frozen: bool,
     pub(crate) answer_size_max: usize,
     pub(crate) life: LifeSettings,
+    pub(crate) doors: Vec<Door>,
+    pub(crate) tls_generation: u32,
 }
 
 /// Why a fleet file is refused.
@@ -87,6 +90,14 @@ pub enum FleetError {
         recording: String,
         /// What is wrong with them.
         error: AddressError,
+    },
+    /// Pages that cannot be.
+    #[error("fleet, printers of {recording}: {problem}")]
+    Web {
+        /// The recording of the group.
+        recording: String,
+        /// What is wrong with them, and the nearest page for an unknown one.
+        problem: String,
     },
     /// Two printers at one address.
     #[error("fleet: two printers at {0}")]
@@ -147,6 +158,10 @@ struct RawGroup {
     answer_size_max: Option<usize>,
     #[serde(default)]
     life: RawLife,
+    web: Option<RawWeb>,
+    raw: Option<u16>,
+    #[serde(default)]
+    tls_generation: u32,
 }
 
 #[derive(Deserialize)]
@@ -285,6 +300,11 @@ fn check_group(raw: &RawGroup, fleet: &RawFleet) -> Result<Group, FleetError> {
         frozen: raw.frozen.unwrap_or(fleet.frozen),
         answer_size_max: size,
         life: check_life(&raw.life, &fleet.life)?,
+        doors: web::doors(raw.web.as_ref(), raw.raw).map_err(|problem| FleetError::Web {
+            recording: raw.recording.clone(),
+            problem,
+        })?,
+        tls_generation: raw.tls_generation,
     })
 }
 
@@ -440,7 +460,7 @@ mod tests {
         );
         assert_eq!(
             printers[1].as_table().unwrap().len(),
-            8,
+            11,
             "every key of a group"
         );
     }

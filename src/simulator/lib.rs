@@ -2,7 +2,8 @@
 //!
 //! Used by `platen-sim`, by the demonstration, and by tests and benchmarks that need many printers
 //! or a printer's whole life. It plays recordings (`.snmprec`) and lets the printers in them live:
-//! pages, supplies, paper, alerts, sleep and reboots, all from a seed and a simulated time.
+//! pages, supplies, paper, alerts, sleep and reboots, all from a seed and a simulated time. Where
+//! the fleet file says so, a printer has its own web pages too, plain or hostile (`web`).
 //! It knows SNMP and nothing else of Platen, so that it cannot agree with the agent by accident.
 
 mod addresses;
@@ -19,6 +20,7 @@ mod rack;
 mod snmp;
 mod socket;
 mod trouble;
+pub mod web;
 
 #[cfg(test)]
 mod running_tests;
@@ -27,9 +29,10 @@ mod tests;
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 pub use crate::addresses::AddressError;
@@ -39,6 +42,7 @@ pub use crate::rack::{Counts, Listed, NoPrinter, RackError, list};
 
 use crate::rack::Rack;
 use crate::socket::Sockets;
+use crate::web::{Arrived, Look, Pages, Web};
 
 /// Orders that wait for the fleet; each caller waits for its answer, so few suffice.
 const ORDERS_MAX: usize = 16;
@@ -57,6 +61,14 @@ pub enum RunError {
         /// Why.
         error: io::Error,
     },
+    /// A printer's page cannot be opened.
+    #[error("cannot open the page at {door}: {error}; choose another port, or be root below 1024")]
+    Page {
+        /// Its address and port.
+        door: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
 }
 
 /// What can be asked of a fleet that runs. A fleet whose loop has ended does nothing more.
@@ -66,6 +78,7 @@ enum Order {
     Lose(u32, oneshot::Sender<()>),
     Jump(Duration, oneshot::Sender<()>),
     Count(oneshot::Sender<Counts>),
+    Arrived(IpAddr, oneshot::Sender<Result<Arrived, NoPrinter>>),
 }
 
 /// A fleet that runs. It ends when this is dropped.
@@ -90,25 +103,23 @@ pub fn run(
     let with_v6 = fleet.addresses().any(|address| address.is_ipv6());
     let failed = move |error| RunError::Port { port, error };
     let rack = Rack::set_up(&fleet)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)?;
+    let answering = runtime().map_err(failed)?;
     let sockets = {
-        let _entered = runtime.enter();
+        let _entered = answering.enter();
         Sockets::open(port, with_v6).map_err(failed)?
     };
     let port = sockets.port();
     let (orders, inbox) = mpsc::channel(ORDERS_MAX);
     let (end, ended) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("rack".to_owned())
-        .spawn(move || {
-            let result = runtime.block_on(serve(rack, sockets, inbox, shutdown));
-            // Nobody may wait for the end: then there is nobody to tell.
-            let _ = end.send(result);
-        })
-        .map_err(failed)?;
+    let showing = runtime().map_err(failed)?;
+    let (site, pages) = open_pages(rack, &showing)?;
+    thread("web", showing, pages.serve()).map_err(failed)?;
+    let served = async move {
+        let result = serve(site, sockets, inbox, shutdown).await;
+        // Nobody may wait for the end: then there is nobody to tell.
+        let _ = end.send(result);
+    };
+    thread("rack", answering, served).map_err(failed)?;
     Ok(Running {
         port,
         orders,
@@ -116,32 +127,78 @@ pub fn run(
     })
 }
 
+/// A fleet with everything that it answers by.
+struct Site {
+    rack: Rack,
+    web: Web,
+    looks: mpsc::Receiver<Look>,
+    start: Instant,
+}
+
+/// Opens the printers' pages, on a runtime of their own.
+fn open_pages(rack: Rack, runtime: &Runtime) -> Result<(Site, Pages), RunError> {
+    let opened = {
+        let _entered = runtime.enter();
+        web::open(rack.tenants())
+    };
+    let (pages, web, looks) = opened.map_err(|(door, error)| RunError::Page { door, error })?;
+    let site = Site {
+        rack,
+        web,
+        looks,
+        start: Instant::now(),
+    };
+    Ok((site, pages))
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// Works on a thread of its own.
+fn thread(
+    name: &str,
+    runtime: Runtime,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(work))?;
+    Ok(())
+}
+
 async fn serve(
-    mut rack: Rack,
+    mut site: Site,
     mut sockets: Sockets,
     mut inbox: mpsc::Receiver<Order>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let start = Instant::now();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
             order = inbox.recv() => match order {
-                Some(order) => obey(&mut rack, order),
+                Some(order) => obey(&mut site, order).await,
                 None => break,
             },
-            served = sockets.serve(&mut rack, start) => served?,
+            Some((number, drawn)) = site.looks.recv() => {
+                // The visitor may have gone since.
+                let _ = drawn.send(site.rack.portrait(number, site.start.elapsed()));
+            }
+            served = sockets.serve(&mut site.rack, site.start) => served?,
         }
     }
     Ok(())
 }
 
 /// Follows an order. Whoever gave it may have gone since; then the answer is for nobody.
-fn obey(rack: &mut Rack, order: Order) {
+async fn obey(site: &mut Site, order: Order) {
+    let rack = &mut site.rack;
     match order {
         Order::Swap(a, b, done) => {
-            let _ = done.send(rack.swap(a, b));
+            let _ = done.send(swap(site, a, b).await);
         }
         Order::Silence(address, silent, done) => {
             let known = if rack.has(address) {
@@ -150,6 +207,7 @@ fn obey(rack: &mut Rack, order: Order) {
                 Err(NoPrinter(address))
             };
             rack.mischief.silence(address, silent);
+            site.web.silence(address, silent).await;
             let _ = done.send(known);
         }
         Order::Lose(percent, done) => {
@@ -163,11 +221,30 @@ fn obey(rack: &mut Rack, order: Order) {
         Order::Count(done) => {
             let _ = done.send(rack.counts);
         }
+        Order::Arrived(address, done) => {
+            let number = rack.number(address).ok_or(NoPrinter(address));
+            let _ = done.send(number.map(|number| site.web.arrived(number)));
+        }
     }
 }
 
+/// Exchanges two devices. No question is answered meanwhile, so nobody can ask one device who it is
+/// and hold a connection to the other.
+async fn swap(site: &mut Site, a: IpAddr, b: IpAddr) -> Result<(), NoPrinter> {
+    for address in [a, b] {
+        if !site.rack.has(address) {
+            return Err(NoPrinter(address));
+        }
+    }
+    site.web.leave([a, b]).await;
+    let swapped = site.rack.swap(a, b);
+    site.web.swap([a, b]).await;
+    swapped
+}
+
 impl Running {
-    /// Exchanges the printers of two addresses, as when DHCP gives out other leases.
+    /// Exchanges the printers of two addresses, as when DHCP gives out other leases. Connections to
+    /// their pages and ports are reset, and are gone when this returns.
     ///
     /// # Errors
     /// [`NoPrinter`] when none stands at one of them; then nothing has changed.
@@ -177,7 +254,8 @@ impl Running {
             .unwrap_or(Err(NoPrinter(a)))
     }
 
-    /// Lets an address fall silent, as when its cable is pulled.
+    /// Lets an address fall silent, as when its cable is pulled: questions get no answer, and open
+    /// connections stand still.
     ///
     /// # Errors
     /// [`NoPrinter`] when no printer stands there.
@@ -213,6 +291,15 @@ impl Running {
     /// What was heard and answered since the start; nothing once the fleet has ended.
     pub async fn counts(&self) -> Counts {
         self.ask(Order::Count).await.unwrap_or_default()
+    }
+
+    /// What has come to the pages and ports of the printer that stands at an address.
+    ///
+    /// # Errors
+    /// [`NoPrinter`] when none stands there.
+    pub async fn arrived(&self, address: IpAddr) -> Result<Arrived, NoPrinter> {
+        let answer = self.ask(|done| Order::Arrived(address, done)).await;
+        answer.unwrap_or(Err(NoPrinter(address)))
     }
 
     /// Waits until the fleet has ended by its shutdown.

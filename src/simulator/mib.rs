@@ -12,6 +12,8 @@ pub(crate) const NAME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 5, 0];
 pub(crate) const PHYS_ADDRESS: &[u32] = &[1, 3, 6, 1, 2, 1, 2, 2, 1, 6];
 /// hrSystemUptime.0 (RFC 2790).
 pub(crate) const HOST_UP_TIME: &[u32] = &[1, 3, 6, 1, 2, 1, 25, 1, 1, 0];
+/// The entries of hrDeviceTable (RFC 2790): column, hrDeviceIndex.
+pub(crate) const DEVICE: &[u32] = &[1, 3, 6, 1, 2, 1, 25, 3, 2, 1];
 /// hrDeviceStatus (RFC 2790), by hrDeviceIndex.
 pub(crate) const DEVICE_STATUS: &[u32] = &[1, 3, 6, 1, 2, 1, 25, 3, 2, 1, 5];
 /// hrPrinterStatus (RFC 2790), by hrDeviceIndex.

@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::machine::Machine;
 use crate::mib;
 use crate::misbehave::Mischief;
+use crate::web::{Portrait, Station, Tenant};
 
 /// Largest recording that is read: the largest known walk of a printer has 400 KB.
 const RECORDING_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -155,6 +156,39 @@ impl Rack {
         Ok(rack)
     }
 
+    /// Every device that has doors, with the address where it stands.
+    pub(crate) fn tenants(&self) -> Vec<(IpAddr, Tenant)> {
+        let at = |(address, number): (&IpAddr, &u32)| {
+            let standing = self.devices.get(*number as usize)?;
+            let group = &self.groups.get(standing.kind as usize)?.group;
+            let tenant = Tenant {
+                number: *number,
+                doors: group.doors.clone(),
+                tls_generation: group.tls_generation,
+                station: Arc::new(Station::new(own_seed(self.seed, *number))),
+            };
+            (!tenant.doors.is_empty()).then_some((*address, tenant))
+        };
+        self.places.iter().filter_map(at).collect()
+    }
+
+    /// How the device of this number looks now, for its own page.
+    pub(crate) fn portrait(&mut self, number: u32, elapsed: Duration) -> Option<Portrait> {
+        let standing = self.devices.get_mut(number as usize)?;
+        let kind = self.groups.get(standing.kind as usize)?;
+        let now_ms = simulated_ms(elapsed + self.ahead, kind.group.speed);
+        if !kind.group.frozen {
+            let seed = own_seed(self.seed, number);
+            standing.device.live(&kind.group.life, seed, now_ms);
+        }
+        Some(Portrait::of(&standing.device, now_ms))
+    }
+
+    /// Which device stands at an address.
+    pub(crate) fn number(&self, address: IpAddr) -> Option<u32> {
+        self.places.get(&address).copied()
+    }
+
     /// Answers what came for an address, `elapsed` after the start of the fleet.
     pub(crate) fn answer(
         &mut self,
@@ -189,7 +223,7 @@ impl Rack {
         };
         let now_ms = simulated_ms(elapsed + self.ahead, kind.group.speed);
         if !kind.group.frozen {
-            let seed = dice::mix(self.seed ^ (u64::from(number) << 32));
+            let seed = own_seed(self.seed, number);
             standing.device.live(&kind.group.life, seed, now_ms);
         }
         if standing.device.is_silent(&kind.group.life) || self.mischief.is_silenced(to) {
@@ -248,6 +282,11 @@ fn device(machine: &Arc<Machine>, group: &Group, number: u32, is_first: bool) ->
         identity,
         life: None,
     }
+}
+
+/// What all chance of one device comes from.
+fn own_seed(fleet: u64, number: u32) -> u64 {
+    dice::mix(fleet ^ (u64::from(number) << 32))
 }
 
 fn simulated_ms(elapsed: Duration, speed: f64) -> u64 {

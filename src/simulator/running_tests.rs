@@ -13,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest to wait for one that must not come: loopback takes microseconds.
 const DOUBT: Duration = Duration::from_millis(200);
 
-const SERIAL: &str = "1.3.6.1.2.1.43.5.1.1.17.1";
+/// prtGeneralSerialNumber of the recorded printer.
+pub(crate) const SERIAL: &str = "1.3.6.1.2.1.43.5.1.1.17.1";
 const PAGES: &str = "1.3.6.1.2.1.43.10.2.1.4.1.1";
 
 #[tokio::test]
@@ -100,7 +101,7 @@ fn fleet_text(rest: &str) -> String {
 }
 
 /// Who answered, and what; `None` when nobody does in time.
-fn ask(to: SocketAddr, oid: &str, wait: Duration) -> Option<(SocketAddr, Value)> {
+pub(crate) fn ask(to: SocketAddr, oid: &str, wait: Duration) -> Option<(SocketAddr, Value)> {
     let own: IpAddr = if to.is_ipv6() {
         Ipv6Addr::LOCALHOST.into()
     } else {

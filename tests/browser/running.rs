@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hub::config::{DoorsConfig, HubConfig, LogFormat};
+use hub::config::{DoorsConfig, GatewayConfig, HubConfig, LogFormat, WebConfig};
 use hub::permission::Rights;
 use hub::store::{Store, Tenant};
 use jiff::Timestamp;
@@ -37,6 +37,8 @@ impl Running {
             approval: false,
             portal_listen: "127.0.0.1:0".parse().unwrap(),
             doors: DoorsConfig::default(),
+            web: WebConfig::default(),
+            gateway: GatewayConfig::default(),
             log_level: "off".to_owned(),
             log_format: LogFormat::Text,
         };

@@ -78,8 +78,8 @@ impl<'n> Filter<'n> {
             .expect("a number")
     }
 
-    /// Checks that nothing was outside, and that something was inside of what must be used.
-    pub fn was_kept(&self, site: &Site<'_>, during: &str) {
+    /// Checks that nothing was outside, and that something was inside of each rule of `used`.
+    pub fn was_kept(&self, site: &Site<'_>, during: &str, used: &[&str]) {
         let rules = self
             .network
             .says(Who::Agent, &["nft", "list", "table", "inet", "contract"]);
@@ -93,8 +93,8 @@ impl<'n> Filter<'n> {
             site.log("agent")
         );
         let is_used = |line: &str| !line.contains("counter packets 0 ");
-        for must in ["udp dport 161", "icmp type echo-request"] {
-            let lines: Vec<&str> = rules.lines().filter(|line| line.contains(must)).collect();
+        for must in used {
+            let lines: Vec<&str> = rules.lines().filter(|line| line.contains(*must)).collect();
             assert!(
                 !lines.is_empty() && lines.iter().all(|it| is_used(it)),
                 "{must}: {rules}"

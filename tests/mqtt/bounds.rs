@@ -180,7 +180,12 @@ async fn an_agent_reaches_its_own_topics_alone_at_mosquitto() {
         Agent::enroll(&broker.world, "lyon"),
         Agent::enroll(&broker.world, "nantes"),
     );
-    let intruder = Intruder::new(&agents.0, &broker.world, broker.tls_port, &broker.authority);
+    let intruder = Intruder::new(
+        &agents.0,
+        &broker.world,
+        broker.tls_port(),
+        broker.authority(),
+    );
     let way = broker.ways().remove(1);
     let mut session = broker.session().await;
     try_everything(agents, intruder, &mut session, &way).await;

@@ -1,17 +1,13 @@
 //! The two brokers: the hub's own, within a hub that this process runs, and a Mosquitto with the
 //! rules that `platen-hub broker acl` writes. Both can be killed and come back.
 
-use std::ffi::OsStr;
 use std::future::Future;
-use std::path::Path;
 use std::time::Duration;
 
 use actors::mqtt::{MqttTransport, Version};
 use hub::config::HubConfig;
 use hub::door::carrier::{Arrival, Carrier, Which};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use stories::{Running, World, free_port, until};
-use tokio::net::TcpStream;
+use stories::{World, free_port, until};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
 
@@ -90,64 +86,29 @@ impl Drop for OwnHub {
     }
 }
 
-/// A Mosquitto on two ports, for a hub that runs as a program.
+/// A Mosquitto, for a hub that runs as a program.
 pub struct Mosquitto {
     pub world: World,
-    pub tls_port: u16,
-    wss_port: u16,
-    pub authority: String,
-    running: Option<Running>,
+    broker: stories::mosquitto::Mosquitto,
 }
 
 impl Mosquitto {
     pub async fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut world = World::new();
-        let (tls_port, wss_port) = (free_port(), free_port());
-        let (authority, certificate, key) = server_certificate();
-        let ca_file = world.path("broker-ca.pem");
-        std::fs::write(&ca_file, &authority).expect("a file");
-        world.hub_is_configured(&format!(
-            "[mqtt]\nbroker = \"mqtts://127.0.0.1:{tls_port}\"\nca_file = {ca_file:?}\n"
-        ));
-        world.hub_is_started();
-        world.hub_is_healthy().await;
-        let folder = world.path("");
-        let said = world.hub_says(&["broker", "acl", folder.to_str().expect("text")]);
-        let words = String::from_utf8_lossy(&said.stderr).into_owned();
-        assert!(said.status.success(), "{words}");
-        std::fs::write(world.path("server.crt"), certificate).expect("a file");
-        std::fs::write(world.path("server.key"), key).expect("a file");
-        configure(&world, tls_port, wss_port);
-        let mut broker = Self {
-            world,
-            tls_port,
-            wss_port,
-            authority,
-            running: None,
-        };
-        broker.again().await;
-        broker
+        let mut broker = stories::mosquitto::Mosquitto::beside(&world);
+        world.hub_runs_with(&broker.hub_config()).await;
+        broker.is_configured(&world);
+        broker.starts().await;
+        Self { world, broker }
     }
 
-    /// Brings it up, again.
-    pub async fn again(&mut self) {
-        let config = self.world.path("mosquitto.conf");
-        let log = self.world.path("mosquitto.log");
-        let args = [OsStr::new("-v"), OsStr::new("-c"), config.as_os_str()];
-        self.running = Some(Running::start(Path::new("mosquitto"), &args, &log));
-        for port in [self.tls_port, self.wss_port] {
-            until("mosquitto listens", PATIENCE, || async move {
-                TcpStream::connect(("127.0.0.1", port)).await.ok()
-            })
-            .await;
-        }
+    pub fn tls_port(&self) -> u16 {
+        self.broker.tls_port
     }
 
-    pub fn kill(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.kill();
-        }
+    pub fn authority(&self) -> &str {
+        &self.broker.authority
     }
 
     /// The hub's own session with it, as the hub's configuration makes it. The hub itself ends:
@@ -166,7 +127,8 @@ impl Mosquitto {
     }
 
     pub fn ways(&self) -> Vec<Way> {
-        ways(self.tls_port, self.wss_port, &self.authority)
+        let broker = &self.broker;
+        ways(broker.tls_port, broker.wss_port, &broker.authority)
     }
 }
 
@@ -195,45 +157,6 @@ pub async fn stands(carrier: &Carrier) {
     reached.expect("in time").expect("a session");
 }
 
-/// The settings that `broker acl` wrote, with the test's ports and certificate, and a second
-/// listener for WebSockets of the same rules.
-fn configure(world: &World, tls_port: u16, wss_port: u16) {
-    let path = |name: &str| world.path(name).display().to_string();
-    let fragment = std::fs::read_to_string(world.path("platen.conf")).expect("written");
-    assert!(fragment.contains("set_tcp_nodelay true"), "{fragment}");
-    let fragment = fragment
-        .replace("/etc/mosquitto/certs/server.crt", &path("server.crt"))
-        .replace("/etc/mosquitto/certs/server.key", &path("server.key"))
-        .replace("listener 8883", &format!("listener {tls_port} 127.0.0.1"));
-    let (_, listener) = fragment.split_once("listener ").expect("a listener");
-    let (_, rules) = listener.split_once('\n').expect("rules");
-    let config = format!(
-        "user root\npersistence_location {}/\nautosave_interval 1\n{fragment}\n\
-         listener {wss_port} 127.0.0.1\nprotocol websockets\n{rules}",
-        path("")
-    );
-    std::fs::write(world.path("mosquitto.conf"), config).expect("a configuration");
-}
-
-/// An authority of the broker's own, and a certificate for 127.0.0.1: certificate and key.
-fn server_certificate() -> (String, String, String) {
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "the broker's authority");
-    let authority = params.self_signed(&key).expect("signed").pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "the broker");
-    let certificate = params.signed_by(&key, &issuer).expect("signed");
-    (authority, certificate.pem(), key.serialize_pem())
-}
-
 /// A broker that comes and goes.
 pub trait Killable {
     fn kill(&mut self);
@@ -252,11 +175,11 @@ impl Killable for OwnHub {
 
 impl Killable for Mosquitto {
     fn kill(&mut self) {
-        Self::kill(self);
+        self.broker.is_killed();
     }
 
     fn again(&mut self) -> impl Future<Output = ()> {
-        Self::again(self)
+        self.broker.starts()
     }
 }
 

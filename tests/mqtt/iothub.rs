@@ -1,27 +1,46 @@
-//! A broker that plays Azure IoT Hub, as its documentation describes it: MQTT 3.1.1 over TLS, SAS
-//! tokens, one connection a device, at most five filters, QoS 0 and 1, nothing retained, commands
+//! A broker that plays Azure IoT Hub, as its documentation describes it: MQTT 3.1.1 over TLS or over
+//! a WebSocket, SAS tokens or X.509 certificates, one connection a device, a twin, at most five filters, QoS 0 and 1, nothing retained, commands
 //! that wait until they are acknowledged. What the documentation forbids ends the connection, and
 //! is noted.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use dial::Stream;
+use dial::websocket::Octets;
 use rcgen::{CertificateParams, KeyPair};
-use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
-type Line = TlsStream<TcpStream>;
+use super::token::is_token;
+
+type Line = Box<dyn Stream>;
+
+/// How a device proves itself.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// A SAS token of this key.
+    Key(Vec<u8>),
+    /// A certificate of this authority, PEM, with the device's id as its name.
+    Certificate(String),
+}
+
+/// What carries MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    Tls,
+    WebSocket,
+}
 
 /// What the service sees and does.
 pub struct IotHub {
@@ -40,13 +59,17 @@ struct Seen {
     /// Commands to the device that have no acknowledgement yet, by packet id.
     waiting: BTreeMap<u16, (String, Vec<u8>)>,
     next_id: u16,
-    desired: String,
-    reported: Vec<String>,
+    desired: Value,
+    /// The reported properties, and each change of them.
+    twin: Value,
+    reported: Vec<Value>,
     filters: Vec<String>,
 }
 
 struct State {
-    key: Vec<u8>,
+    device: String,
+    proof: Proof,
+    over: Over,
     seen: Mutex<Seen>,
     /// Something is to be sent.
     news: Notify,
@@ -56,25 +79,25 @@ struct State {
 }
 
 impl IotHub {
-    /// Starts it for the device `lyon-1` with this key.
+    /// Starts it for the device `lyon-1` with this key, over TLS.
     pub async fn start(key: &[u8]) -> Self {
+        Self::start_for("lyon-1", Proof::Key(key.to_vec()), Over::Tls).await
+    }
+
+    /// Starts it for a device.
+    pub async fn start_for(device: &str, proof: Proof, over: Over) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let pair = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
-        let authority = params.self_signed(&pair).expect("signed").pem();
-        let chain = vec![CertificateDer::from_pem_slice(authority.as_bytes()).expect("PEM")];
-        let private = PrivateKeyDer::from_pem_slice(pair.serialize_pem().as_bytes());
-        let config = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(chain, private.expect("PEM"))
-            .expect("TLS");
+        let (config, authority) = server(&proof);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let (say, events) = mpsc::unbounded_channel();
         let state = Arc::new(State {
-            key: key.to_vec(),
+            device: device.to_owned(),
+            proof,
+            over,
             seen: Mutex::new(Seen {
-                desired: "{\"$version\":1}".to_owned(),
+                desired: json!({ "$version": 1 }),
+                twin: json!({ "$version": 1 }),
                 ..Seen::default()
             }),
             news: Notify::new(),
@@ -90,7 +113,10 @@ impl IotHub {
                     let Ok(line) = acceptor.accept(stream).await else {
                         return;
                     };
-                    let _ = serve(line, &state).await;
+                    let name = name_of(&line);
+                    if let Ok(line) = opened(line, &state).await {
+                        let _ = serve(line, name, &state).await;
+                    }
                 });
             }
         });
@@ -114,14 +140,15 @@ impl IotHub {
     }
 
     /// Changes the desired properties, and tells the device.
-    pub fn desire(&self, version: i64, properties: &str) {
+    pub fn desire(&self, properties: &Value) {
         self.desire_silently(properties);
+        let version = &properties["$version"];
         let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={version}");
-        self.send(&topic, properties.as_bytes());
+        self.send(&topic, properties.to_string().as_bytes());
     }
 
     /// Changes the desired properties while nobody is told.
-    pub fn desire_silently(&self, properties: &str) {
+    pub fn desire_silently(&self, properties: &Value) {
         let mut seen = self.state.seen.lock().expect("no panic");
         properties.clone_into(&mut seen.desired);
     }
@@ -134,7 +161,7 @@ impl IotHub {
         self.state.seen.lock().expect("no panic").sins.clone()
     }
 
-    pub fn reported(&self) -> Vec<String> {
+    pub fn reported(&self) -> Vec<Value> {
         self.state.seen.lock().expect("no panic").reported.clone()
     }
 
@@ -143,58 +170,73 @@ impl IotHub {
     }
 }
 
-/// The documented signature, made by a program that is not ours.
-pub fn signature_by_openssl(key: &[u8], text: &str) -> String {
-    let hex: String = key.iter().map(|octet| format!("{octet:02x}")).collect();
-    let mut openssl = Command::new("openssl")
-        .args(["dgst", "-sha256", "-mac", "HMAC", "-binary", "-macopt"])
-        .arg(format!("hexkey:{hex}"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("openssl is installed");
-    let mut stdin = openssl.stdin.take().expect("piped");
-    stdin.write_all(text.as_bytes()).expect("written");
-    drop(stdin);
-    let output = openssl.wait_with_output().expect("it ends");
-    STANDARD.encode(output.stdout)
+/// The service's TLS, and whom to believe for it.
+fn server(proof: &Proof) -> (ServerConfig, String) {
+    let pair = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+    let authority = params.self_signed(&pair).expect("signed").pem();
+    let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
+    let private = PrivateKeyDer::from_pem_slice(pair.serialize_pem().as_bytes());
+    let config = ServerConfig::builder();
+    let config = match proof {
+        Proof::Key(_) => config.with_no_client_auth(),
+        Proof::Certificate(devices) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate(devices)).expect("a root");
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build();
+            config.with_client_cert_verifier(verifier.expect("a verifier"))
+        }
+    };
+    let config = config.with_single_cert(vec![certificate(&authority)], private.expect("PEM"));
+    (config.expect("TLS"), authority)
 }
 
-/// Whether a password is a token of the device that has not ended.
-pub fn is_token(key: &[u8], password: &str) -> bool {
-    let Some(fields) = password.strip_prefix("SharedAccessSignature ") else {
-        return false;
+/// The name in a device's certificate, if it showed one.
+fn name_of(line: &TlsStream<TcpStream>) -> Option<String> {
+    let certificate = line.get_ref().1.peer_certificates()?.first()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    Some(names.next()?.as_str().ok()?.to_owned())
+}
+
+/// What MQTT is spoken over; a WebSocket must ask for the documented path and subprotocol.
+async fn opened(line: TlsStream<TcpStream>, state: &State) -> Result<Line, String> {
+    if state.over == Over::Tls {
+        return Ok(Box::new(line));
+    }
+    let wanted = match state.proof {
+        Proof::Key(_) => "/$iothub/websocket?iothub-no-client-cert=true",
+        Proof::Certificate(_) => "/$iothub/websocket",
     };
-    let fields: HashMap<&str, &str> = fields
-        .split('&')
-        .filter_map(|it| it.split_once('='))
-        .collect();
-    let (Some(resource), Some(signature), Some(expiry)) =
-        (fields.get("sr"), fields.get("sig"), fields.get("se"))
-    else {
-        return false;
+    // Its type is the library's own.
+    #[allow(clippy::result_large_err)]
+    let shake = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+        let protocol = request.headers().get("sec-websocket-protocol").cloned();
+        let path = request.uri().path_and_query().map(ToString::to_string);
+        if path.as_deref() != Some(wanted) || protocol.as_ref().is_none_or(|it| it != "mqtt") {
+            let mut seen = state.seen.lock().expect("no panic");
+            seen.sins
+                .push(format!("a WebSocket at {path:?} for {protocol:?}"));
+        }
+        response.headers_mut().extend(protocol.map(|it| {
+            let name = http::header::SEC_WEBSOCKET_PROTOCOL;
+            (name, it)
+        }));
+        Ok(response)
     };
-    let signed = signature_by_openssl(key, &format!("{resource}\n{expiry}"));
-    let signed = signed
-        .replace('+', "%2B")
-        .replace('/', "%2F")
-        .replace('=', "%3D");
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock")
-        .as_secs();
-    *resource == "127.0.0.1%2Fdevices%2Flyon-1"
-        && **signature == *signed
-        && expiry.parse::<u64>().is_ok_and(|expiry| expiry > now)
+    let socket = tokio_tungstenite::accept_hdr_async(line, shake).await;
+    let socket = socket.map_err(|error| error.to_string())?;
+    Ok(Box::new(Octets::new(socket)))
 }
 
 /// One connection, from its CONNECT to its end.
-async fn serve(line: Line, state: &State) -> std::io::Result<()> {
+async fn serve(line: Line, name: Option<String>, state: &State) -> io::Result<()> {
     let (mut reads, mut writes) = split(line);
     let (kind, connect) = packet(&mut reads).await?;
-    if kind >> 4 != 1 || !lets_in(&connect, state) {
+    if kind >> 4 != 1 || !lets_in(&connect, name.as_deref(), state) {
         // CONNACK, return code 5, not authorized (MQTT 3.1.1, 3.2.2.3).
         writes.write_all(&[0x20, 2, 0, 5]).await?;
+        writes.flush().await?;
         return writes.shutdown().await;
     }
     let mut mine = 0;
@@ -204,6 +246,7 @@ async fn serve(line: Line, state: &State) -> std::io::Result<()> {
     });
     let mut newest = state.newest.subscribe();
     writes.write_all(&[0x20, 2, 1, 0]).await?;
+    writes.flush().await?;
     let (tell, mut told) = mpsc::unbounded_channel();
     let reading = read(&mut reads, state, tell);
     let writing = write(&mut writes, state, &mut told);
@@ -215,7 +258,7 @@ async fn serve(line: Line, state: &State) -> std::io::Result<()> {
 }
 
 /// Whether a CONNECT is what the documentation asks for.
-fn lets_in(connect: &[u8], state: &State) -> bool {
+fn lets_in(connect: &[u8], name: Option<&str>, state: &State) -> bool {
     let mut rest = connect;
     let mut seen = state.seen.lock().expect("no panic");
     let protocol = text(&mut rest);
@@ -224,7 +267,9 @@ fn lets_in(connect: &[u8], state: &State) -> bool {
     let client = text(&mut rest);
     let will = (flags & 0x04 != 0).then(|| (text(&mut rest), text(&mut rest)));
     let user = text(&mut rest);
-    let password = text(&mut rest);
+    let password = (flags & 0x40 != 0).then(|| text(&mut rest));
+    let device = &state.device;
+    let events = format!("devices/{device}/messages/events/");
     let mut sin = |what: &str| seen.sins.push(what.to_owned());
     if (protocol.as_str(), level) != ("MQTT", 4) {
         sin("not MQTT 3.1.1");
@@ -232,23 +277,30 @@ fn lets_in(connect: &[u8], state: &State) -> bool {
     if flags & 0x02 != 0 {
         sin("a clean session loses what waits");
     }
-    if will.is_some_and(|(topic, _)| !topic.starts_with("devices/lyon-1/messages/events/")) {
+    if will.is_some_and(|(topic, _)| !topic.starts_with(&events)) {
         sin("a will elsewhere than among the events");
     }
     if flags & 0x20 != 0 {
         sin("a retained will");
     }
-    let is_known = client == "lyon-1" && user == "127.0.0.1/lyon-1/?api-version=2021-04-12";
-    let is_let_in = is_known && is_token(&state.key, &password);
-    seen.passwords.push(password);
-    is_let_in
+    let user_of = format!("127.0.0.1/{device}/?api-version=2021-04-12");
+    let is_proven = match (&state.proof, &password) {
+        (Proof::Key(key), Some(password)) => is_token(key, device, password),
+        (Proof::Certificate(_), None) => name == Some(device),
+        (Proof::Key(_), None) | (Proof::Certificate(_), Some(_)) => {
+            sin("a password and a certificate are one too many, or none");
+            false
+        }
+    };
+    seen.passwords.extend(password);
+    client == *device && user == user_of && is_proven
 }
 
 async fn read(
     reads: &mut ReadHalf<Line>,
     state: &State,
     tell: mpsc::UnboundedSender<Vec<u8>>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     loop {
         let (head, body) = packet(reads).await?;
         match head >> 4 {
@@ -283,18 +335,18 @@ fn publish(head: u8, body: &[u8], state: &State, tell: &mpsc::UnboundedSender<Ve
         seen.sins.push(format!("QoS 2 or retained on {topic}"));
     }
     if let Some(rid) = topic.strip_prefix("$iothub/twin/GET/?$rid=") {
-        let answer = format!(
-            "{{\"desired\":{},\"reported\":{{\"$version\":1}}}}",
-            seen.desired
-        );
+        let answer = json!({ "desired": seen.desired, "reported": seen.twin }).to_string();
         let topic = format!("$iothub/twin/res/200/?$rid={rid}");
         drop(tell.send(message(&topic, answer.as_bytes(), None)));
     } else if let Some(rid) = topic.strip_prefix("$iothub/twin/PATCH/properties/reported/?$rid=") {
-        seen.reported
-            .push(String::from_utf8_lossy(rest).into_owned());
+        let change: Value = serde_json::from_slice(rest).expect("JSON");
+        for (name, value) in change.as_object().expect("properties") {
+            seen.twin[name] = value.clone();
+        }
+        seen.reported.push(change);
         let topic = format!("$iothub/twin/res/204/?$rid={rid}&$version=2");
         drop(tell.send(message(&topic, b"", None)));
-    } else if topic.starts_with("devices/lyon-1/messages/events/")
+    } else if topic.starts_with(&format!("devices/{}/messages/events/", state.device))
         || topic.starts_with("$iothub/methods/res/")
     {
         drop(state.events.send((topic, rest.to_vec())));
@@ -328,7 +380,7 @@ async fn write(
     writes: &mut WriteHalf<Line>,
     state: &State,
     told: &mut mpsc::UnboundedReceiver<Vec<u8>>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let mut sent = Vec::new();
     loop {
         let news = state.news.notified();
@@ -351,6 +403,7 @@ async fn write(
         writes.flush().await?;
         tokio::select! {
             packet = told.recv() => match packet {
+                // It is flushed at the next turn, or a WebSocket would keep it.
                 Some(packet) => writes.write_all(&packet).await?,
                 None => return Ok(()),
             },
@@ -382,7 +435,7 @@ fn message(topic: &str, payload: &[u8], id: Option<u16>) -> Vec<u8> {
     packet
 }
 
-async fn packet(reads: &mut ReadHalf<Line>) -> std::io::Result<(u8, Vec<u8>)> {
+async fn packet(reads: &mut ReadHalf<Line>) -> io::Result<(u8, Vec<u8>)> {
     let head = reads.read_u8().await?;
     let (mut length, mut shift) = (0usize, 0);
     loop {

@@ -45,6 +45,8 @@ pub struct MqttCarriage {
     pub link: MqttLink,
     /// Who speaks.
     pub speaker: Speaker,
+    /// Changes with each certificate of the speaker's.
+    pub renewed: watch::Receiver<()>,
 }
 
 impl MqttCarriage {
@@ -71,16 +73,24 @@ impl MqttCarriage {
             dialers: Arc::new(dialers),
             outbox: hub.outbox.clone(),
         };
-        Some(Self { link, speaker })
+        Some(Self {
+            link,
+            speaker,
+            renewed: hub.renewed.subscribe(),
+        })
     }
 }
 
 impl Carriage for MqttCarriage {
     fn open(&self) -> Line {
         let (outcomes, to_tell) = mpsc::channel(OUTCOMES_MAX);
+        let mut renewed = self.renewed.clone();
+        // What changed before now is what the first connection is made with.
+        renewed.mark_unchanged();
         match CommandLine::open(&self.link, self.speaker.clone()) {
             Ok((line, commands)) => {
                 let state = line.state();
+                tokio::spawn(follow(line.clone(), renewed));
                 tokio::spawn(tell(line, to_tell));
                 Line {
                     commands,
@@ -101,6 +111,23 @@ impl Carriage for MqttCarriage {
                     state: watch::channel(state).1,
                 }
             }
+        }
+    }
+}
+
+/// Connects anew with each new certificate, as long as the line lives: who checks certificates cuts
+/// a connection that was made with the one before.
+async fn follow(line: CommandLine, mut renewed: watch::Receiver<()>) {
+    let mut state = line.state();
+    let ended = async { while state.changed().await.is_ok() {} };
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            changed = renewed.changed() => match changed {
+                Ok(()) => line.renew().await,
+                Err(_) => return,
+            },
+            () = &mut ended => return,
         }
     }
 }

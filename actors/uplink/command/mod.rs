@@ -149,7 +149,7 @@ impl Desk {
         let parts = &self.parts;
         let command = match verify::open(&payload, &parts.command_key, &parts.agent_id) {
             Ok(command) => command,
-            Err(why) => return note_foreign(why),
+            Err(why) => return self.turn_down(why, &reply, now),
         };
         let beginning = Beginning {
             id: command.id.clone(),
@@ -182,6 +182,19 @@ impl Desk {
         }
     }
 
+    /// What is no command for us is known to the log, and to whoever called a method or wrote a
+    /// twin and waits for a word. On a topic it would end a real command of the same id.
+    fn turn_down(&self, why: NotOurs, reply: &ReplyTo, now: Timestamp) {
+        warn!(%why, "something came as a command that is none; nothing was done");
+        match reply {
+            ReplyTo::Topic => {}
+            ReplyTo::Method(_) | ReplyTo::Twin(_) => {
+                let why = format!("it is no command for this agent: {why}");
+                self.tell(reply, &Outcome::new("", State::Refused, &why, now));
+            }
+        }
+    }
+
     /// Has a command carried out that was never seen before, and tells its end.
     async fn carry_out(&self, command: Opened, reply: &ReplyTo, now: Timestamp) {
         let outcome = match verify::judge(&command, now) {
@@ -191,6 +204,7 @@ impl Desk {
                     reply,
                     &Outcome::new(&command.id, State::Progress, "begun", now),
                 );
+                debug!(id = %command.id, kind = command.kind(), "a command is begun");
                 let end = self.execute(&command.id, order, reply).await;
                 Outcome::of_end(&command.id, end, Timestamp::now())
             }
@@ -241,11 +255,6 @@ impl Desk {
             debug!(id = %outcome.id, "an outcome waits for the hub to ask again");
         }
     }
-}
-
-/// What is no command for us is known only to the log.
-fn note_foreign(why: NotOurs) {
-    warn!(%why, "something came as a command that is none; nothing was done");
 }
 
 /// Every command and its end stand in the site's log.

@@ -1,8 +1,8 @@
 //! Whether octets are a command for us, and whether it may be carried out. Pure.
 //!
 //! Two steps. [`open`] believes nothing but the key that was pinned at enrollment: what it
-//! refuses is not answered, because whoever sent it may be anybody, and an answer would end a real
-//! command of the same id at the hub. What [`judge`] refuses came from the hub and is answered.
+//! refuses is not answered to the hub, because whoever sent it may be anybody, and an answer would
+//! end a real command of the same id there. What [`judge`] refuses came from the hub and is answered.
 
 use jiff::{SignedDuration, Timestamp};
 use prost::Message;
@@ -34,7 +34,7 @@ pub(super) const LIFE_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// Longest words of the hub that are kept for the log, in characters.
 const WORDS_MAX: usize = 200;
 
-/// Why octets are no command for us. Told in the log only.
+/// Why octets are no command for us. Told in the log, and where somebody waits for a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotOurs {
     /// Longer than any command.

@@ -4,7 +4,7 @@
 //! Commands come in three ways: as a cloud-to-device message, whose payload is the command; as the
 //! direct method `command`, whose JSON has the command in base64 and whose caller waits for the
 //! outcome as JSON; and as the desired property `command` of the device's twin, in base64, whose
-//! outcome becomes the reported property `command`. Every outcome also goes out as a
+//! outcome becomes the reported property `command` ([`twin`]). Every outcome also goes out as a
 //! device-to-cloud message. QoS 1, nothing retained, four filters of the five that are allowed.
 //! Enrollment by DPS is not here.
 
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use super::Incoming;
 use super::dialect::{Dialect, Heard, Pass, ReplyTo};
 use super::sas::{encoded, token};
+use super::twin::{self, COMMAND, Desired, decoded};
 use crate::reach::credential::Secret;
 
 /// What the user name asks for.
@@ -38,9 +39,6 @@ const RENEW_AFTER: f64 = 0.75;
 
 /// Longest id of a call that is answered, in bytes. Theirs are numbers.
 const RID_BYTES_MAX: usize = 64;
-
-/// The method, and the property, that carry a command.
-const COMMAND: &str = "command";
 
 #[derive(Debug)]
 pub(super) struct Azure {
@@ -98,11 +96,11 @@ impl Azure {
     fn called(&self, method: &str, rid: &str, payload: &[u8]) -> Heard {
         if rid.len() > RID_BYTES_MAX || rid.bytes().any(|octet| matches!(octet, b'+' | b'#' | b'/'))
         {
-            return Heard::Nothing;
+            return Heard::default();
         }
         let refuse = |status: u16, why: &str| {
             let answer = json!({ "error": why });
-            Heard::Refused(response(rid, status, &answer))
+            Heard::refused(response(rid, status, &answer))
         };
         if method != COMMAND {
             return refuse(404, "the only method is 'command'");
@@ -110,34 +108,24 @@ impl Azure {
         let said = serde_json::from_slice::<Value>(payload).ok();
         let command = said.as_ref().and_then(|said| decoded(said.get(COMMAND)?));
         match command {
-            Some(payload) => Heard::Command(Incoming {
-                payload,
-                reply: ReplyTo::Method(rid.to_owned()),
-            }),
+            Some(payload) => Heard::command(payload, ReplyTo::Method(rid.to_owned())),
             None => refuse(400, "the payload is no JSON with a 'command' in base64"),
         }
     }
 
-    /// The desired properties, whole or what changed of them.
-    fn desired(desired: &Value) -> Heard {
-        let version = desired.get("$version").and_then(Value::as_i64);
-        let command = desired.get(COMMAND).and_then(decoded);
-        match (command, version) {
-            (Some(payload), Some(version)) => Heard::Command(Incoming {
-                payload,
-                reply: ReplyTo::Twin(version),
-            }),
-            _ => Heard::Nothing,
+    /// What the twin desires becomes.
+    fn desired(&self, desired: Desired) -> Heard {
+        let incoming = |(payload, version)| Incoming {
+            payload,
+            reply: ReplyTo::Twin(version),
+        };
+        Heard {
+            command: desired.command.map(incoming),
+            answer: desired.reported.map(|properties| self.report(&properties)),
         }
     }
 
-    fn reported(&self, version: i64, outcome: &v1::Outcome) -> Letter {
-        let properties = json!({ COMMAND: {
-            "version": version,
-            "id": outcome.command_id,
-            "state": state(outcome),
-            "why": outcome.why,
-        }});
+    fn report(&self, properties: &Value) -> Letter {
         Letter {
             topic: format!(
                 "$iothub/twin/PATCH/properties/reported/?$rid={}",
@@ -145,6 +133,11 @@ impl Azure {
             ),
             payload: properties.to_string().into_bytes(),
         }
+    }
+
+    fn reported(&self, version: i64, outcome: &v1::Outcome) -> Letter {
+        let (id, why) = (&outcome.command_id, &outcome.why);
+        self.report(&json!({ COMMAND: twin::outcome(version, id, &state(outcome), why) }))
     }
 }
 
@@ -208,32 +201,29 @@ impl Dialect for Azure {
 
     fn hear(&self, letter: &Letter) -> Heard {
         if letter.payload.len() > topics::PAYLOAD_BYTES_MAX {
-            return Heard::Nothing;
+            return Heard::default();
         }
         let topic = letter.topic.as_str();
         let bound = format!("devices/{}/messages/devicebound/", self.device_id);
         if topic.starts_with(&bound) {
-            return Heard::Command(Incoming {
-                payload: letter.payload.clone(),
-                reply: ReplyTo::Topic,
-            });
+            return Heard::command(letter.payload.clone(), ReplyTo::Topic);
         }
         if let Some(call) = topic.strip_prefix("$iothub/methods/POST/") {
             return match call.split_once("/?$rid=") {
                 Some((method, rid)) => self.called(method, rid, &letter.payload),
-                None => Heard::Nothing,
+                None => Heard::default(),
             };
         }
         let Ok(said) = serde_json::from_slice::<Value>(&letter.payload) else {
-            return Heard::Nothing;
+            return Heard::default();
         };
         if topic.starts_with("$iothub/twin/PATCH/properties/desired/") {
-            return Self::desired(&said);
+            return self.desired(twin::changed(&said));
         }
         if topic.starts_with("$iothub/twin/res/200/") {
-            return said.get("desired").map_or(Heard::Nothing, Self::desired);
+            return self.desired(twin::whole(&said));
         }
-        Heard::Nothing
+        Heard::default()
     }
 
     fn answer(&self, reply: &ReplyTo, outcome: &[u8]) -> Vec<Letter> {
@@ -242,19 +232,16 @@ impl Dialect for Azure {
             return vec![event];
         };
         let is_last = said.state() != v1::outcome::State::Progress;
-        match reply {
-            ReplyTo::Topic => vec![event],
+        let direct = match reply {
+            ReplyTo::Topic => None,
             // A method has one answer.
-            ReplyTo::Method(rid) if is_last => vec![answered(rid, &said), event],
-            ReplyTo::Method(_) => vec![event],
-            ReplyTo::Twin(version) => vec![self.reported(*version, &said), event],
-        }
+            ReplyTo::Method(rid) => is_last.then(|| answered(rid, &said)),
+            ReplyTo::Twin(version) => Some(self.reported(*version, &said)),
+        };
+        // What was no command of the hub's has no id, and is told to whoever sent it alone.
+        let event = (!said.command_id.is_empty()).then_some(event);
+        direct.into_iter().chain(event).collect()
     }
-}
-
-fn decoded(value: &Value) -> Option<Vec<u8>> {
-    let command = STANDARD.decode(value.as_str()?).ok()?;
-    (command.len() <= topics::PAYLOAD_BYTES_MAX).then_some(command)
 }
 
 /// The last word on a direct method. Its status is 200 whatever came of it: the call was answered.
@@ -299,10 +286,7 @@ mod tests {
     }
 
     fn command(payload: &[u8], reply: ReplyTo) -> Heard {
-        Heard::Command(Incoming {
-            payload: payload.to_vec(),
-            reply,
-        })
+        Heard::command(payload.to_vec(), reply)
     }
 
     #[test]
@@ -341,9 +325,9 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_refused_or_not_heard() {
-        let refused = |heard: Heard| match heard {
-            Heard::Refused(letter) => letter.topic,
-            other => panic!("{other:?}"),
+        let refused = |heard: Heard| {
+            assert_eq!(heard.command, None);
+            heard.answer.expect("an answer").topic
         };
         let other = hear("$iothub/methods/POST/reboot/?$rid=8", "{}");
         assert_eq!(refused(other), "$iothub/methods/res/404/?$rid=8");
@@ -362,7 +346,7 @@ mod tests {
             ("platen/v1/lyon-1/command", "abc"),
         ];
         for (topic, payload) in nothing {
-            assert_eq!(hear(topic, payload), Heard::Nothing, "{topic}");
+            assert_eq!(hear(topic, payload), Heard::default(), "{topic}");
         }
     }
 
@@ -392,6 +376,12 @@ mod tests {
             answer(&ReplyTo::Twin(4), Done),
             ["$iothub/twin/PATCH/properties/reported/?$rid=1", event]
         );
+        let foreign = v1::Outcome {
+            state: v1::outcome::State::Refused.into(),
+            ..v1::Outcome::default()
+        };
+        let letters = azure().answer(&ReplyTo::Twin(4), &foreign.encode_to_vec());
+        assert_eq!(letters.len(), 1, "no event of what has no id: {letters:?}");
     }
 
     #[test]

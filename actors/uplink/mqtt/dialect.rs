@@ -29,15 +29,31 @@ pub(super) struct Pass {
     pub(super) renew_after: Option<Duration>,
 }
 
-/// What a message turned out to be.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// A command.
-    Command(Incoming),
-    /// Something that is answered at once, because it is no command of ours.
-    Refused(Letter),
-    /// Nothing for us.
-    Nothing,
+/// What a message turned out to be; the default is nothing for us.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// A command, unchecked.
+    pub(super) command: Option<Incoming>,
+    /// What is answered at once, because something in it is no command.
+    pub(super) answer: Option<Letter>,
+}
+
+impl Heard {
+    /// A command and nothing else.
+    pub(super) fn command(payload: Vec<u8>, reply: ReplyTo) -> Self {
+        Self {
+            command: Some(Incoming { payload, reply }),
+            answer: None,
+        }
+    }
+
+    /// No command, and answered at once.
+    pub(super) fn refused(answer: Letter) -> Self {
+        Self {
+            command: None,
+            answer: Some(answer),
+        }
+    }
 }
 
 /// The conventions of a broker.

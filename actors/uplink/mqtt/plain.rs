@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use prost::Message as _;
 use proto::{topics, v1};
 
+use super::WEBSOCKET_PATH;
 use super::dialect::{Dialect, Heard, Pass, ReplyTo};
-use super::{Incoming, WEBSOCKET_PATH};
 
 #[derive(Debug)]
 pub(super) struct Plain {
@@ -69,12 +69,9 @@ impl Dialect for Plain {
         let is_ours = letter.topic == topics::command(&self.agent_id)
             && letter.payload.len() <= topics::PAYLOAD_BYTES_MAX;
         if !is_ours {
-            return Heard::Nothing;
+            return Heard::default();
         }
-        Heard::Command(Incoming {
-            payload: letter.payload.clone(),
-            reply: ReplyTo::Topic,
-        })
+        Heard::command(letter.payload.clone(), ReplyTo::Topic)
     }
 
     fn answer(&self, _reply: &ReplyTo, outcome: &[u8]) -> Vec<Letter> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::finding::{Area, Cause, Finding, State, Trouble};
 use super::running::ConfigArgs;
@@ -22,6 +22,8 @@ use crate::identity::Identity;
 
 /// Version of the JSON shape.
 const SCHEMA: u32 = 1;
+/// How long a step may take unless somebody says otherwise: a slow line's handshake takes one.
+pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Arguments of `platen check`.
 #[derive(Debug, Args)]
@@ -48,29 +50,10 @@ pub struct CheckArgs {
 /// [`CliError`] when the configuration is not valid.
 pub async fn run(args: CheckArgs) -> Result<Exit, CliError> {
     let config = args.config.in_effect()?.config;
-    let identity = Identity::load(&config.state_dir);
-    let mut findings = Vec::new();
-    let clock = hub(&config, identity, args.timeout, &mut findings).await;
-    findings.push(machine::clock(clock));
-    findings.push(machine::agent(&config).await);
-    findings.push(machine::disk(&config));
-    findings.push(machine::icmp());
-    if config.ranges.is_empty() {
-        let why = "there are no [[ranges]] in the configuration";
-        findings.push(Finding::skipped(Area::Range, "", why));
-    } else {
-        eprintln!("asking the printers…");
-        findings.extend(range::ranges(&config, args.timeout).await);
-    }
-    let problems = findings
-        .iter()
-        .filter(|finding| finding.state == State::Failed)
-        .count();
+    let findings = look(&config, args.timeout).await;
+    let problems = problems(&findings);
     if args.json {
-        let all = json!({
-            "schema": SCHEMA, "at": Timestamp::now(), "problems": problems, "checks": findings,
-        });
-        let text = table::json(&all);
+        let text = table::json(&as_json(&findings));
         println!(
             "{}",
             text.map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?
@@ -88,6 +71,40 @@ pub async fn run(args: CheckArgs) -> Result<Exit, CliError> {
     } else {
         Exit::NOTHING
     })
+}
+
+/// Looks at everything, one after the other; each step takes `limit` at most.
+pub(super) async fn look(config: &AgentConfig, limit: Duration) -> Vec<Finding> {
+    let identity = Identity::load(&config.state_dir);
+    let mut findings = Vec::new();
+    let clock = hub(config, identity, limit, &mut findings).await;
+    findings.push(machine::clock(clock));
+    findings.push(machine::agent(config).await);
+    findings.push(machine::disk(config));
+    findings.push(machine::icmp());
+    if config.ranges.is_empty() {
+        let why = "there are no [[ranges]] in the configuration";
+        findings.push(Finding::skipped(Area::Range, "", why));
+    } else {
+        eprintln!("asking the printers…");
+        findings.extend(range::ranges(config, limit).await);
+    }
+    findings
+}
+
+/// What was found, for programs.
+pub(super) fn as_json(findings: &[Finding]) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "at": Timestamp::now(),
+        "problems": problems(findings),
+        "checks": findings,
+    })
+}
+
+fn problems(findings: &[Finding]) -> usize {
+    let failed = |finding: &&Finding| finding.state == State::Failed;
+    findings.iter().filter(failed).count()
 }
 
 /// Asks the hub's channels; our time and the hub's, where it told.

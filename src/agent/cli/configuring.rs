@@ -12,6 +12,7 @@ use crate::config::SAMPLE;
 use crate::identity::Identity;
 use crate::ports::words::{Lang, Words};
 use crate::ports::{Row, rows};
+use crate::schema::schema;
 
 /// What can be asked about the configuration.
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,8 @@ pub enum ConfigVerb {
     Show(ShowArgs),
     /// Say whether the configuration is valid
     Validate(ConfigArgs),
+    /// Print the JSON schema of the configuration, for editors
+    Schema,
 }
 
 /// Arguments of `platen config show`.
@@ -63,6 +66,10 @@ pub fn config(verb: ConfigVerb) -> Result<Exit, CliError> {
                 return print(&effect.config.show_origins(&effect.by_hub));
             }
             print(&effect.config.show())
+        }
+        ConfigVerb::Schema => {
+            let text = json(&schema());
+            print(&text.map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?)
         }
         ConfigVerb::Validate(args) => {
             let config = args.load()?;

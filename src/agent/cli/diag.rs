@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::running::ConfigArgs;
 use super::table::json;
-use super::{CliError, Exit};
+use super::{CliError, Exit, check};
 use crate::control::{self, Answer, Question};
 use crate::diag;
 
@@ -28,18 +28,20 @@ pub struct DiagArgs {
     output: Option<PathBuf>,
 }
 
-/// Writes the bundle: of the agent that runs, else of what stands on the disk.
+/// Writes the bundle, of the agent that runs, else of what stands on the disk; and what a check
+/// finds now.
 ///
 /// # Errors
 /// [`CliError`] when the configuration is not valid, or the file cannot be written.
 pub async fn run(args: DiagArgs) -> Result<Exit, CliError> {
     let effect = args.config.in_effect()?;
     let state_dir = &effect.config.state_dir;
-    let bundle = match control::ask(state_dir, &Question::Diagnostics {}).await {
-        Ok(Answer::Diagnostics(bundle)) => {
-            let text = json(&bundle);
-            text.map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?
-        }
+    let masks = Masks::trial(state_dir, effect.config.word.masks).map_err(|error| {
+        CliError::new(Exit::FAILED, error.to_string()).because("the site masks what it gives out")
+    })?;
+    let failed = |error: serde_json::Error| CliError::new(Exit::FAILED, error.to_string());
+    let mut bundle = match control::ask(state_dir, &Question::Diagnostics {}).await {
+        Ok(Answer::Diagnostics(bundle)) => *bundle,
         Ok(
             Answer::Status(_)
             | Answer::Sessions(_)
@@ -52,13 +54,13 @@ pub async fn run(args: DiagArgs) -> Result<Exit, CliError> {
                 "no agent runs on {}: its status is left out",
                 state_dir.display()
             );
-            let masks = Masks::trial(state_dir, effect.config.word.masks).map_err(|error| {
-                CliError::new(Exit::FAILED, error.to_string())
-                    .because("the site masks what it gives out")
-            })?;
-            String::from_utf8_lossy(&diag::bundle(&effect, None, &masks)).into_owned()
+            serde_json::from_slice(&diag::bundle(&effect, None, &masks)).map_err(failed)?
         }
     };
+    let mut found = check::as_json(&check::look(&effect.config, check::STEP_TIMEOUT).await);
+    masks.json(&mut found);
+    bundle["check"] = found;
+    let bundle = json(&bundle).map_err(failed)?;
     match &args.output {
         Some(path) => write(path, &bundle)?,
         None => match writeln!(std::io::stdout(), "{bundle}") {

@@ -60,7 +60,7 @@ enum Verb {
     Sessions(sessions::SessionsArgs),
     /// Print what left this network: every message to the hub, after the masks
     Outbox(outbox::OutboxArgs),
-    /// Write one file for those who help: versions, status, log; no secrets
+    /// Write one file for those who help: versions, status, log, a check; no secrets
     Diag(diag::DiagArgs),
     /// Say whether hub, proxy, clock, disk and printers are within reach, and why not
     Check(check::CheckArgs),

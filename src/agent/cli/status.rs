@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use actors::messages::ScannerVitals;
+use actors::messages::{ScannerVitals, UplinkVitals};
+use actors::mqtt::LineState;
 use actors::status::{HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SubnetStatus};
 use clap::Args;
 use jiff::Timestamp;
@@ -152,7 +153,12 @@ fn text(status: &Status) -> String {
         "Queue     {}",
         queue(&snapshot.queue, &snapshot.printers, now)
     );
-    for alarm in &snapshot.queue.alarms {
+    let line = snapshot
+        .hub
+        .as_ref()
+        .and_then(|hub| hub.uplink.commands.as_ref());
+    let alarm = line.and_then(|line| line.alarm.as_ref());
+    for alarm in alarm.into_iter().chain(&snapshot.queue.alarms) {
         let _ = writeln!(text, "Alarm     {}", printable(alarm));
     }
     let sessions = &snapshot.sessions;
@@ -165,23 +171,52 @@ fn text(status: &Status) -> String {
     text
 }
 
+/// Both ways to the hub in one line; what is wrong with one stands below.
 fn channels(hub: Option<&HubStatus>, now: Timestamp) -> String {
-    let Some(hub) = hub else {
+    let Some(HubStatus { url, uplink }) = hub else {
         return "none: no hub; reports wait on disk".to_owned();
     };
-    let contact = hub
-        .uplink
-        .contact_at
-        .map(|at| format!("{} ago", ago(at, now)));
-    match (&hub.uplink.trouble, contact) {
-        (None, Some(contact)) => format!("grpc ✓ {contact}   {}", printable(&hub.url)),
-        (None, None) => format!("grpc … not answered yet   {}", printable(&hub.url)),
-        (Some(trouble), contact) => format!(
-            "grpc ✗ last answer {}   {}",
-            contact.as_deref().unwrap_or("never"),
-            printable(trouble)
+    let line = uplink.commands.as_ref();
+    let mut text = format!(
+        "grpc {}   mqtt {}   {}",
+        readings_way(uplink, now),
+        commands_way(line, now),
+        printable(url)
+    );
+    let trouble = line.and_then(|line| line.trouble.as_ref());
+    for (name, trouble) in [("grpc", uplink.trouble.as_ref()), ("mqtt", trouble)] {
+        if let Some(trouble) = trouble {
+            let _ = write!(text, "\n          {name}: {}", printable(trouble));
+        }
+    }
+    text
+}
+
+fn readings_way(uplink: &UplinkVitals, now: Timestamp) -> String {
+    let contact = uplink.contact_at.map(|at| format!("{} ago", ago(at, now)));
+    match (&uplink.trouble, contact) {
+        (None, Some(contact)) => format!("✓ {contact}"),
+        (None, None) => "… not answered yet".to_owned(),
+        (Some(_), contact) => format!(
+            "✗{}, last answer {}",
+            lasting(uplink.since, now),
+            contact.as_deref().unwrap_or("never")
         ),
     }
+}
+
+fn commands_way(line: Option<&LineState>, now: Timestamp) -> String {
+    match line {
+        None => "– takes no commands".to_owned(),
+        Some(line) if line.is_connected => format!("✓{}", lasting(line.since, now)),
+        Some(line) if line.trouble.is_some() => format!("✗{}", lasting(line.since, now)),
+        Some(_) => "… connecting".to_owned(),
+    }
+}
+
+/// ` for 3 min`; empty where it is not known.
+fn lasting(since: Option<Timestamp>, now: Timestamp) -> String {
+    since.map_or_else(String::new, |since| format!(" for {}", ago(since, now)))
 }
 
 fn printers(printers: &PrintersStatus, now: Timestamp) -> String {

@@ -141,7 +141,7 @@ impl Driver {
         };
         let reached = tokio::select! {
             reached = pipe::reach(&attempt.carriage) => reached,
-            () = closing(&mut self.orders) => return Ended::Closed,
+            () = closing(&mut self.orders, &mut self.is_renewal_due) => return Ended::Closed,
         };
         let broker = match reached {
             Ok(broker) => broker,
@@ -466,10 +466,12 @@ impl Drop for Piped {
     }
 }
 
-/// Ends when the client is closed or its holders are gone. What is renewed before it is made is
-/// new anyway.
-async fn closing(orders: &mut mpsc::Receiver<Order>) {
-    while let Some(Order::Renew) = orders.recv().await {}
+/// Ends when the client is closed or its holders are gone. What is renewed meanwhile was asked for
+/// before that, and is made again.
+async fn closing(orders: &mut mpsc::Receiver<Order>, is_renewal_due: &mut bool) {
+    while let Some(Order::Renew) = orders.recv().await {
+        *is_renewal_due = true;
+    }
 }
 
 async fn at(instant: Option<Instant>) {

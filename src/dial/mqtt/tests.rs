@@ -2,6 +2,8 @@
 //! broker that comes and goes does to a session.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -36,9 +38,22 @@ impl Opens for Tcp {
     }
 }
 
+/// Takes a while to get there.
+struct Slow(SocketAddr);
+
+impl Opens for Slow {
+    fn open(&self) -> BoxFuture<'static, std::io::Result<Box<dyn Stream>>> {
+        let opened = Tcp(self.0).open();
+        Box::pin(async move {
+            sleep(Duration::from_millis(300)).await;
+            opened.await
+        })
+    }
+}
+
 fn attempts(address: SocketAddr, will: Option<Letter>) -> Attempts {
-    let carriage = Carriage::Plain(std::sync::Arc::new(Tcp(address)));
-    std::sync::Arc::new(move || {
+    let carriage = Carriage::Plain(Arc::new(Tcp(address)));
+    Arc::new(move || {
         Ok(Attempt {
             carriage: carriage.clone(),
             login: None,
@@ -393,6 +408,32 @@ async fn a_renewed_connection_keeps_the_session() {
             }
         }
     }
+}
+
+/// What it is made with was taken before the order, and may be old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_being_made_is_renewed_too() {
+    let broker = Mosquitto::start("").await;
+    let asked = Arc::new(AtomicU32::new(0));
+    let (to, counted) = (broker.address, Arc::clone(&asked));
+    let options = Options {
+        attempts: Arc::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(Attempt {
+                carriage: Carriage::Plain(Arc::new(Slow(to))),
+                ..attempts(to, None)()?
+            })
+        }),
+        ..broker.options("slow")
+    };
+    let (client, mut events) = Client::start(options).unwrap();
+    while asked.load(Ordering::Relaxed) == 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    client.renew().await;
+    assert_eq!(next(&mut events).await, Event::Connected);
+    assert_eq!(next(&mut events).await, Event::Connected);
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
 
 /// The socket is for this process alone.

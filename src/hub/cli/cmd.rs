@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::Subcommand;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -175,6 +177,9 @@ pub(super) enum CmdVerb {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// The signed command itself, in base64: for who brings it by other ways
+        #[arg(long, conflicts_with = "json")]
+        signed: bool,
     },
 }
 
@@ -182,7 +187,10 @@ pub(super) enum CmdVerb {
 pub(super) async fn run(verb: CmdVerb, config: &HubConfig) -> Result<Exit, Complaint> {
     match &verb {
         CmdVerb::Ls { agent, json } => return list(config, agent, *json).await,
-        CmdVerb::Show { id, json } => return show(config, id, *json).await,
+        CmdVerb::Show {
+            id, signed: true, ..
+        } => return show_signed(config, id).await,
+        CmdVerb::Show { id, json, .. } => return show(config, id, *json).await,
         _ => {}
     }
     let Some((name, given)) = verb.given() else {
@@ -385,17 +393,29 @@ async fn list(config: &HubConfig, agent: &str, json: bool) -> Result<Exit, Compl
 
 async fn show(config: &HubConfig, id: &str, json: bool) -> Result<Exit, Complaint> {
     let (store, _) = open(config).await?;
-    let Some(command) = store.command(&Tenant::DEFAULT, id).await? else {
-        let what = format!("there is no command '{}'", plain(id));
-        return Err(Complaint::new(Exit::NOTHING, what)
-            .because("ids have 32 digits; answered commands are kept up to a thousand an agent")
-            .try_next("platen-hub cmd ls AGENT lists them"));
-    };
+    let command = store.command(&Tenant::DEFAULT, id).await?;
+    let command = command.ok_or_else(|| no_such(id))?;
     if !command.state.is_answered() && !json {
         eprintln!("{} {}", command.state.as_str(), plain(&command.progress));
         return Ok(Exit::OK);
     }
     follow::tell(&command, json)
+}
+
+async fn show_signed(config: &HubConfig, id: &str) -> Result<Exit, Complaint> {
+    let (store, _) = open(config).await?;
+    let body = store.command_body(&Tenant::DEFAULT, id).await?;
+    say(STANDARD.encode(body.ok_or_else(|| no_such(id))?))?;
+    Ok(Exit::OK)
+}
+
+fn no_such(id: &str) -> Complaint {
+    Complaint::new(
+        Exit::NOTHING,
+        format!("there is no command '{}'", plain(id)),
+    )
+    .because("ids have 32 digits; answered commands are kept up to a thousand an agent")
+    .try_next("platen-hub cmd ls AGENT lists them")
 }
 
 impl From<Denied> for Complaint {

@@ -8,6 +8,7 @@ use crate::RunError;
 use crate::ca::CaError;
 use crate::command_key::CommandKeyError;
 use crate::config::ConfigError;
+use crate::door::gateway::host_key::HostKeyError;
 use crate::state::StateError;
 use crate::store::StoreError;
 
@@ -67,6 +68,16 @@ impl Complaint {
         Self {
             why: why.into(),
             ..self
+        }
+    }
+
+    /// Why it happened, or what, where nothing is known about it.
+    #[must_use]
+    pub fn because_or_what(&self) -> &str {
+        if self.why.is_empty() {
+            &self.what
+        } else {
+            &self.why
         }
     }
 
@@ -230,7 +241,10 @@ impl From<RunError> for Complaint {
             RunError::File { key, .. } => Self::new(Exit::BAD_CONFIG, error.to_string())
                 .try_next(format!("name a file in {key} that this user can read")),
             RunError::CommandKey(CommandKeyError::State(error)) => error.into(),
-            RunError::CommandKey(CommandKeyError::Unreadable(_) | CommandKeyError::Make(_))
+            RunError::HostKey(HostKeyError::State(error)) => error.into(),
+            RunError::HostKey(HostKeyError::Unreadable(_) | HostKeyError::Make(_))
+            | RunError::CommandKey(CommandKeyError::Unreadable(_) | CommandKeyError::Make(_))
+            | RunError::Audit(_)
             | RunError::Tls(_)
             | RunError::Broker(_)
             | RunError::Carrier(_)

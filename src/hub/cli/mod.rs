@@ -18,12 +18,17 @@ use crate::store::Store;
 
 pub mod agents;
 pub mod approvals;
+pub mod audit;
 pub mod broker;
 pub mod cmd;
 pub mod complaint;
+pub mod gateway;
 pub mod health;
+pub mod open;
 pub mod printers;
 pub mod serve;
+pub mod sessions;
+pub mod ssh_key;
 
 /// Read when no file is named, if it is there.
 const DEFAULT_FILE: &str = "/etc/platen/hub.toml";
@@ -40,6 +45,7 @@ Examples:
   platen-hub agent invite lyon-1          the line to run at a site
   platen-hub printer ls --json            every printer, for a program
   platen-hub cmd ping lyon-1 10.0.4.17 --reason 'does it answer?'
+  platen-hub open SERIAL --port 9100 --reason 'test page'
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found or expired,
 69 hub away, 77 refused, 78 wrong configuration. More: docs/reference/cli.md";
@@ -81,9 +87,23 @@ enum Verb {
     /// Order something of an agent, and see what comes of it
     #[command(subcommand)]
     Cmd(cmd::CmdVerb),
+    /// Lead a local port to one port of a printer, until Ctrl-C
+    Open(open::OpenArgs),
+    /// List, show and end sessions with printers' pages
+    #[command(subcommand)]
+    Sessions(sessions::SessionsVerb),
+    /// Verify, list and export what was done in sessions
+    #[command(subcommand)]
+    Audit(audit::AuditVerb),
     /// Prepare a broker that somebody else runs
     #[command(subcommand)]
     Broker(broker::BrokerVerb),
+    /// Let people reach their own sessions with a key of their own (ssh -L)
+    #[command(subcommand)]
+    SshKey(ssh_key::SshKeyVerb),
+    /// Answer an sshd that serves as gateway
+    #[command(subcommand)]
+    Gateway(gateway::GatewayVerb),
     /// Ask the running hub whether it is well
     Health,
     /// Print or check the configuration
@@ -122,7 +142,12 @@ pub async fn run(cli: Cli) -> Result<Exit, Complaint> {
         Verb::Agent(verb) => agents::run(verb, &config).await,
         Verb::Printer(verb) => printers::run(verb, &config).await,
         Verb::Cmd(verb) => cmd::run(verb, &config).await,
+        Verb::Open(args) => open::run(args, &config).await,
+        Verb::Sessions(verb) => sessions::run(verb, &config).await,
+        Verb::Audit(verb) => audit::run(verb, &config).await,
         Verb::Broker(verb) => broker::run(verb, &config),
+        Verb::SshKey(verb) => ssh_key::run(verb, &config).await,
+        Verb::Gateway(verb) => gateway::run(verb, &config).await,
         Verb::Health => health::health(&config).await,
         Verb::Config(ConfigVerb::Default | ConfigVerb::Validate) => Ok(say_valid(file.as_deref())),
     }
@@ -188,6 +213,7 @@ fn bound(config: &HubConfig) -> Result<Bound, Complaint> {
         portal_https: config.doors.portal_https_listen,
         mqtt: config.doors.mqtt_listen,
         mqtt_websocket: config.doors.mqtt_websocket_listen,
+        gateway: config.gateway.listen,
     })
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn run(verb: PrinterVerb, config: &HubConfig) -> Result<Exit, C
 }
 
 /// The one printer that `wanted` names; of two agents' views of it, the one heard last.
-fn find<'a>(fleet: &'a [PrinterRow], wanted: &str) -> Result<&'a PrinterRow, Complaint> {
+pub(super) fn find<'a>(fleet: &'a [PrinterRow], wanted: &str) -> Result<&'a PrinterRow, Complaint> {
     let is_it = |row: &&PrinterRow| {
         row.device.as_str() == wanted
             || row

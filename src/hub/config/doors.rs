@@ -14,6 +14,9 @@ use super::{ConfigError, checked_names};
 /// Port of MQTT over TLS (IANA).
 const MQTTS_PORT: u16 = 8883;
 
+/// Port of HTTPS (IANA).
+const HTTPS_PORT: u16 = 443;
+
 /// The portal over https, and MQTT.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DoorsConfig {
@@ -126,11 +129,15 @@ impl DoorsConfig {
         }
         Ok(Self {
             portal_names,
-            portal_https_listen: address("portal.https_listen", portal.https_listen)?,
+            portal_https_listen: address("portal.https_listen", portal.https_listen, HTTPS_PORT)?,
             portal_certificate,
             mqtt_names,
             mqtt_listen: mqtt_listen(mqtt.listen.as_deref(), uplink)?,
-            mqtt_websocket_listen: address("mqtt.websocket_listen", mqtt.websocket_listen.clone())?,
+            mqtt_websocket_listen: address(
+                "mqtt.websocket_listen",
+                mqtt.websocket_listen.clone(),
+                HTTPS_PORT,
+            )?,
             broker: broker(mqtt)?,
         })
     }
@@ -147,23 +154,27 @@ fn mqtt_listen(text: Option<&str>, uplink: SocketAddr) -> Result<Option<SocketAd
         None if uplink.ip().is_loopback() => Ok(None),
         None => Ok(Some(SocketAddr::new(uplink.ip(), MQTTS_PORT))),
         Some("off") => Ok(None),
-        Some(text) => address("mqtt.listen", Some(text.to_owned())),
+        Some(text) => address("mqtt.listen", Some(text.to_owned()), MQTTS_PORT),
     }
 }
 
-fn address(key: &'static str, text: Option<String>) -> Result<Option<SocketAddr>, ConfigError> {
+pub(super) fn address(
+    key: &'static str,
+    text: Option<String>,
+    usual_port: u16,
+) -> Result<Option<SocketAddr>, ConfigError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     let parsed = text.parse().map(Some);
     parsed.map_err(|_| ConfigError::Value {
         key,
-        message: format!("'{text}' is no ADDRESS:PORT such as 0.0.0.0:{MQTTS_PORT}"),
+        message: format!("'{text}' is no ADDRESS:PORT such as 0.0.0.0:{usual_port}"),
     })
 }
 
 /// Both, or neither.
-fn pair<A, B>(
+pub(super) fn pair<A, B>(
     one: Option<A>,
     other: Option<B>,
     (key, other_key): (&'static str, &'static str),

@@ -1,7 +1,8 @@
 //! The one port: gRPC, the portal and MQTT over WebSocket behind one TLS, told apart by what is
 //! asked, by name and by path.
 //!
-//! An agent's certificate opens no page, and a browser's session opens no agent's route. A door
+//! The sessions with printers' pages have names of their own, under one domain, and by those leads
+//! nothing else. An agent's certificate opens no page, and a browser's session opens no agent's route. A door
 //! that has names of its own answers by those alone; the portal answers by its names alone always,
 //! so that no other site's name leads to it. What a peer may cost is bounded here, beyond what
 //! [`super::tls`] bounds.
@@ -30,9 +31,11 @@ use tonic::Status;
 use tonic::codegen::Service;
 use tracing::debug;
 
+use crate::door::gateway::Gateway;
 use crate::door::mqtt::MqttDoor;
 use crate::door::portal::gate::Https;
 use crate::door::tls::{self, Connection, Peer, STRANGER_LIFE};
+use crate::door::web::WebDoor;
 
 /// Where MQTT over WebSocket is.
 pub const MQTT_PATH: &str = "/mqtt";
@@ -61,6 +64,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const STRANGER_NOTICE: Duration = Duration::from_secs(20);
 const _: () = assert!(STRANGER_NOTICE.as_secs() < STRANGER_LIFE.as_secs());
 
+/// How long a browser may take to read that its session has ended before its connection is cut.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// The doors behind one port; one that is absent is at another.
 #[derive(Debug, Clone, Default)]
 pub struct Doors {
@@ -70,6 +76,10 @@ pub struct Doors {
     pub mqtt: Option<MqttDoor>,
     /// Pages.
     pub portal: Option<Router>,
+    /// Printers' pages.
+    pub web: Option<WebDoor>,
+    /// SSH, told from TLS by its first octet.
+    pub gateway: Option<Gateway>,
 }
 
 /// By which names each door is reached.
@@ -105,7 +115,8 @@ impl Front {
         settings: Arc<rustls::ServerConfig>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let mut connections = tls::connections(listener, settings);
+        let beside = self.parts.0.gateway.clone();
+        let mut connections = tls::connections(listener, settings, beside);
         let (stop, stopped) = watch::channel(false);
         let mut served = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -129,7 +140,8 @@ impl Front {
     async fn serve_one(self, connection: Connection, mut stopped: watch::Receiver<bool>) {
         let peer = connection.peer().clone();
         let address = peer.address;
-        let is_stranger = peer.certificate.is_none();
+        let guest = peer.guest.clone();
+        let mut is_stranger = peer.certificate.is_none();
         let router = Router::new()
             .fallback(dispatch)
             .with_state(self)
@@ -139,6 +151,10 @@ impl Front {
         let serving = builder.serve_connection_with_upgrades(TokioIo::new(connection), service);
         let mut serving = pin!(serving);
         let mut notice = pin!(sleep(STRANGER_NOTICE));
+        let mut cut = pin!(async {
+            guest.is_out().await;
+            sleep(LAST_WORDS).await;
+        });
         let mut is_ending = false;
         loop {
             tokio::select! {
@@ -149,7 +165,13 @@ impl Front {
                     return;
                 }
                 _ = stopped.wait_for(|is_stopped| *is_stopped), if !is_ending => {}
-                () = notice.as_mut(), if is_stranger && !is_ending => {}
+                () = cut.as_mut() => return,
+                () = notice.as_mut(), if is_stranger && !is_ending => {
+                    is_stranger = false;
+                    if guest.is_in() {
+                        continue;
+                    }
+                }
             }
             is_ending = true;
             serving.as_mut().graceful_shutdown();
@@ -171,6 +193,18 @@ impl Front {
             (is_named || names.portal.iter().any(|other| other == name))
                 && !own.iter().any(|own| own == name)
         };
+        if let Some(web) = &doors.web
+            && [&peer.wanted, &host]
+                .into_iter()
+                .flatten()
+                .any(|name| web.answers(name))
+        {
+            return match &peer.certificate {
+                Some(_) => Judged::AgentAtPortal,
+                None if peer.wanted == host => Judged::Web(web.clone()),
+                None => Judged::WrongName,
+            };
+        }
         if is_grpc(request.headers()) {
             return match &doors.uplink {
                 Some(_) if is_elsewhere(&names.uplink) => Judged::WrongName,
@@ -203,6 +237,7 @@ enum Judged {
     Uplink(Router),
     Mqtt(MqttDoor),
     Portal(Router, Https),
+    Web(WebDoor),
     AgentAtPortal,
     WrongName,
     NoDoor,
@@ -244,6 +279,8 @@ async fn dispatch(
             let late = || refuse(StatusCode::SERVICE_UNAVAILABLE, "the hub took too long\n");
             within(router, request).await.unwrap_or_else(late)
         }
+        // Streams for as long as its session lives.
+        Judged::Web(door) => door.serve(request).await,
         Judged::AgentAtPortal => refuse(
             StatusCode::UNAUTHORIZED,
             "an agent's certificate opens no page\n",

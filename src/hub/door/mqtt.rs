@@ -82,7 +82,7 @@ impl MqttDoor {
         settings: Arc<rustls::ServerConfig>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let mut connections = tls::connections(listener, settings);
+        let mut connections = tls::connections(listener, settings, None);
         let mut served = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         loop {

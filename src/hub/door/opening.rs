@@ -14,16 +14,22 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::RunError;
 use crate::ca::{Authority, ServerIdentity};
 use crate::config::HubConfig;
 use crate::door::broker::Broker;
 use crate::door::front::{Doors, Front, Names};
+use crate::door::gateway::Gateway;
 use crate::door::mqtt::{MqttDoor, MqttParts};
 use crate::door::tls::{self, Faces, Settings};
+use crate::door::web::WebDoor;
 use crate::state::{self, Bound};
 use crate::store::{Store, Tenant};
+
+/// Port of SSH (IANA).
+const SSH_PORT: u16 = 22;
 
 /// The sockets of every door, bound and not yet served.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub struct Listeners {
     portal_https: Option<TcpListener>,
     mqtt: Option<TcpListener>,
     mqtt_websocket: Option<TcpListener>,
+    gateway: Option<TcpListener>,
+    is_ssh_beside: bool,
 }
 
 impl Listeners {
@@ -49,12 +57,14 @@ impl Listeners {
         let mqtt = maybe("mqtt.listen", doors.mqtt_listen.filter(|_| is_own)).await?;
         let at = doors.mqtt_websocket_listen.filter(|_| is_own);
         let websocket = maybe("mqtt.websocket_listen", at).await?;
+        let ssh = ssh(config).await?;
         let bound = Bound {
             uplink: uplink_at,
             portal: portal_at,
             portal_https: https.as_ref().map(|(_, at)| *at),
             mqtt: mqtt.as_ref().map(|(_, at)| *at),
             mqtt_websocket: websocket.as_ref().map(|(_, at)| *at),
+            gateway: ssh.as_ref().map(|(_, at)| *at),
         };
         let listeners = Self {
             uplink,
@@ -62,8 +72,24 @@ impl Listeners {
             portal_https: https.map(|(listener, _)| listener),
             mqtt: mqtt.map(|(listener, _)| listener),
             mqtt_websocket: websocket.map(|(listener, _)| listener),
+            gateway: ssh.map(|(listener, _)| listener),
+            is_ssh_beside: config.gateway.beside_https,
         };
         Ok((listeners, bound))
+    }
+}
+
+/// Port 22 is often taken by the machine's own sshd, which is no reason not to start: SSH is taken
+/// beside TLS too.
+async fn ssh(config: &HubConfig) -> Result<Option<(TcpListener, SocketAddr)>, RunError> {
+    let is_own = config.gateway.sshd.is_none();
+    let at = config.gateway.listen.filter(|_| is_own);
+    match maybe("gateway.listen", at).await {
+        Err(error) if at.is_some_and(|at| at.port() == SSH_PORT) => {
+            warn!(%error, "SSH has no port of its own; write another one, or \"off\"");
+            Ok(None)
+        }
+        bound => bound,
     }
 }
 
@@ -120,18 +146,32 @@ pub fn settings(
             all.push(name.clone());
         }
     }
+    all.push(format!("*.{}", config.web.domain));
     let own = authority.server_identity(&config.state_dir, &all, now)?;
     let portal = match &config.doors.portal_certificate {
         None => None,
         Some((certificate, key)) => {
-            let identity = browsers_identity(certificate, key)?;
+            let keys = ("portal.certificate_file", "portal.key_file");
+            let identity = browsers_identity((certificate, key), keys)?;
             Some((identity, config.doors.portal_names.clone()))
         }
     };
-    Ok(tls::settings(authority, Faces { own, portal })?)
+    let web = match &config.web.certificate {
+        None => None,
+        Some((certificate, key)) => {
+            let keys = ("web_access.certificate_file", "web_access.key_file");
+            let identity = browsers_identity((certificate, key), keys)?;
+            Some((identity, config.web.domain.clone()))
+        }
+    };
+    Ok(tls::settings(authority, Faces { own, portal, web })?)
 }
 
-fn browsers_identity(certificate: &Path, key: &Path) -> Result<ServerIdentity, RunError> {
+/// Reads a certificate and its key; `keys` name the files in the configuration.
+fn browsers_identity(
+    (certificate, key): (&Path, &Path),
+    keys: (&'static str, &'static str),
+) -> Result<ServerIdentity, RunError> {
     let unreadable = |key: &'static str, path: &Path| RunError::File {
         key,
         path: path.to_owned(),
@@ -140,13 +180,13 @@ fn browsers_identity(certificate: &Path, key: &Path) -> Result<ServerIdentity, R
         Ok(Some(pem)) => Ok(pem),
         Ok(None) | Err(_) => Err(unreadable(name, path)),
     };
-    let chain = pem("portal.certificate_file", certificate)?;
+    let chain = pem(keys.0, certificate)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
-    let private = PrivateKeyDer::from_pem_slice(&pem("portal.key_file", key)?).ok();
+    let private = PrivateKeyDer::from_pem_slice(&pem(keys.1, key)?).ok();
     Ok(ServerIdentity {
-        chain: chain.ok_or_else(|| unreadable("portal.certificate_file", certificate))?,
-        key: private.ok_or_else(|| unreadable("portal.key_file", key))?,
+        chain: chain.ok_or_else(|| unreadable(keys.0, certificate))?,
+        key: private.ok_or_else(|| unreadable(keys.1, key))?,
     })
 }
 
@@ -157,8 +197,12 @@ pub struct Rooms {
     pub uplink: Router,
     /// Pages.
     pub portal: Router,
+    /// Printers' pages.
+    pub web: WebDoor,
     /// The hub's own broker; none where another is used.
     pub broker: Option<Arc<Broker>>,
+    /// SSH; none where an sshd is used.
+    pub gateway: Option<Gateway>,
     /// Knows the agents.
     pub store: Store,
     /// Whose they are.
@@ -189,6 +233,8 @@ pub async fn serve(
         uplink: Some(rooms.uplink),
         mqtt: mqtt.clone(),
         portal: Some(rooms.portal.clone()),
+        web: Some(rooms.web.clone()),
+        gateway: rooms.gateway.clone().filter(|_| listeners.is_ssh_beside),
     };
     let only = |doors, listener| {
         let front = Front::new(doors, names.clone());
@@ -203,9 +249,10 @@ pub async fn serve(
         only(doors, listener)
     });
     let https = listeners.portal_https.map(|listener| {
-        let portal = first.portal.take();
+        let (portal, web) = (first.portal.take(), first.web.take());
         let doors = Doors {
             portal,
+            web,
             ..Doors::default()
         };
         only(doors, listener)
@@ -214,14 +261,19 @@ pub async fn serve(
         .mqtt
         .zip(mqtt)
         .map(|(listener, door)| door.serve(listener, Arc::clone(&settings.agents), told()));
+    let ssh = rooms
+        .gateway
+        .map(|gateway| gateway.serve(listeners.gateway, told()));
     let uplink = only(first, listeners.uplink);
-    let portal = axum::serve(listeners.portal, rooms.portal).with_graceful_shutdown(told());
+    let local = rooms.web.local().beside(rooms.portal);
+    let portal = axum::serve(listeners.portal, local).with_graceful_shutdown(told());
     let (served, ..) = tokio::join!(
         async { portal.await.map_err(RunError::Portal) },
         uplink,
         perhaps(websocket),
         perhaps(https),
         perhaps(mqtts),
+        perhaps(ssh),
     );
     served
 }

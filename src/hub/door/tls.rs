@@ -17,7 +17,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -25,7 +25,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tracing::{debug, warn};
 
 use crate::ca::{Authority, ServerIdentity};
+use crate::door::gateway::Gateway;
 use crate::door::verifier::{self, Verifier};
+use crate::door::web::place;
+use crate::session::Session;
 use crate::store::holders::Presented;
 
 /// Most connections at once, from whomever. An agent holds one; a thousand agents fit twice.
@@ -64,6 +67,43 @@ pub struct Peer {
     pub certificate: Option<Presented>,
     /// Whom it wanted (RFC 6066, section 3); none where it called an address.
     pub wanted: Option<String>,
+    /// The session that it was let into.
+    pub guest: Guest,
+}
+
+/// Whether a peer was let into a session with a printer: then it is no stranger any more, and stays
+/// as long as the session does.
+#[derive(Debug, Clone, Default)]
+pub struct Guest(Arc<watch::Sender<Option<Session>>>);
+
+impl Guest {
+    /// It is in. A connection is in one session only: the first.
+    pub fn enters(&self, session: &Session) {
+        self.0.send_if_modified(|entered| {
+            let is_first = entered.is_none();
+            if is_first {
+                *entered = Some(session.clone());
+            }
+            is_first
+        });
+    }
+
+    /// Whether it is in any.
+    #[must_use]
+    pub fn is_in(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Returns once the session it was let into has ended; never for a stranger.
+    pub async fn is_out(&self) {
+        let mut entered = self.0.subscribe();
+        let session = entered.wait_for(Option::is_some).await;
+        // The sender is here, so there is one.
+        let session = session.ok().and_then(|session| session.clone());
+        if let Some(session) = session {
+            session.ended().await;
+        }
+    }
 }
 
 impl Peer {
@@ -82,6 +122,8 @@ pub struct Faces {
     pub own: ServerIdentity,
     /// Another for browsers, and the names by which they come.
     pub portal: Option<(ServerIdentity, Vec<String>)>,
+    /// Another for printers' pages, and the domain they are under.
+    pub web: Option<(ServerIdentity, String)>,
 }
 
 /// The settings of a door's TLS.
@@ -122,6 +164,7 @@ pub fn settings(authority: &Authority, faces: Faces) -> Result<Settings, TlsErro
 struct Face {
     own: Arc<CertifiedKey>,
     portal: Option<(Arc<CertifiedKey>, Vec<String>)>,
+    web: Option<(Arc<CertifiedKey>, String)>,
 }
 
 impl Face {
@@ -135,9 +178,14 @@ impl Face {
             None => None,
             Some((identity, names)) => Some((certified(identity)?, names)),
         };
+        let web = match faces.web {
+            None => None,
+            Some((identity, domain)) => Some((certified(identity)?, domain)),
+        };
         Ok(Self {
             own: certified(faces.own)?,
             portal,
+            web,
         })
     }
 }
@@ -145,25 +193,44 @@ impl Face {
 impl ResolvesServerCert for Face {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let wanted = hello.server_name().map(str::to_ascii_lowercase);
-        let portal = self.portal.as_ref().zip(wanted);
-        match portal {
-            Some(((key, names), wanted)) if names.contains(&wanted) => Some(Arc::clone(key)),
-            Some(_) | None => Some(Arc::clone(&self.own)),
-        }
+        let wanted = wanted.as_deref().unwrap_or_default();
+        let of_portal = self.portal.as_ref();
+        let of_portal = of_portal.filter(|(_, names)| names.iter().any(|name| name == wanted));
+        let of_web = self.web.as_ref();
+        let of_web = of_web.filter(|(_, domain)| place::is_under(wanted, domain));
+        let key = match (of_portal, of_web) {
+            (Some((key, _)), _) => key,
+            (None, Some((key, _))) => key,
+            (None, None) => &self.own,
+        };
+        Some(Arc::clone(key))
     }
 }
 
-/// Accepts connections until the returned stream is dropped.
+/// Accepts connections until the returned stream is dropped. Those that begin as SSH does go to
+/// `beside`, if that is there.
 pub fn connections(
     listener: TcpListener,
     settings: Arc<ServerConfig>,
+    beside: Option<Gateway>,
 ) -> ReceiverStream<Connection> {
     let (ready, stream) = mpsc::channel(READY_MAX);
-    tokio::spawn(accept(listener, TlsAcceptor::from(settings), ready));
+    let acceptor = Acceptor {
+        tls: TlsAcceptor::from(settings),
+        beside,
+    };
+    tokio::spawn(accept(listener, acceptor, ready));
     ReceiverStream::new(stream)
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sender<Connection>) {
+/// What a connection is given to.
+#[derive(Clone)]
+struct Acceptor {
+    tls: TlsAcceptor,
+    beside: Option<Gateway>,
+}
+
+async fn accept(listener: TcpListener, acceptor: Acceptor, ready: mpsc::Sender<Connection>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -192,7 +259,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sende
 }
 
 async fn shake_hands(
-    acceptor: TlsAcceptor,
+    acceptor: Acceptor,
     stream: TcpStream,
     address: SocketAddr,
     place: OwnedSemaphorePermit,
@@ -203,7 +270,13 @@ async fn shake_hands(
         debug!(%address, %error, "a connection is gone already");
         return;
     }
-    match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+    if let Some(gateway) = acceptor.beside
+        && is_ssh(&stream).await
+    {
+        gateway.attend(stream, address).await;
+        return;
+    }
+    match timeout(HANDSHAKE_TIMEOUT, acceptor.tls.accept(stream)).await {
         Ok(Ok(stream)) => {
             let connection = Connection::new(stream, address, place);
             // Fails only when the hub is going down: then nobody is served any more.
@@ -212,6 +285,14 @@ async fn shake_hands(
         Ok(Err(error)) => debug!(%address, %error, "a handshake failed"),
         Err(_) => debug!(%address, "a handshake took too long"),
     }
+}
+
+/// Whether a peer begins as SSH does (`SSH-`, RFC 4253, section 4.2) and not as TLS (0x16). It
+/// takes nothing off the connection.
+async fn is_ssh(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await;
+    matches!(peeked, Ok(Ok(1))) && first == *b"S"
 }
 
 /// One connection: its bytes, who is at its end, and its place among [`CONNECTIONS_MAX`].
@@ -241,6 +322,7 @@ impl Connection {
                 address,
                 certificate,
                 wanted,
+                guest: Guest::default(),
             },
             leaves,
             _place: place,
@@ -265,6 +347,10 @@ impl AsyncRead for Connection {
         if let Some(leaves) = &mut self.leaves
             && leaves.as_mut().poll(context).is_ready()
         {
+            if self.peer.guest.is_in() {
+                self.leaves = None;
+                return Pin::new(&mut self.stream).poll_read(context, buffer);
+            }
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Pin::new(&mut self.stream).poll_read(context, buffer)

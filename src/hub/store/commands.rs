@@ -428,6 +428,23 @@ impl Store {
         row.map(Row::into_command).transpose()
     }
 
+    /// The octets of one command, signed, as they are sent.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn command_body(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(on_pool!(self, pool => sqlx::query_scalar(
+            "SELECT body FROM commands WHERE tenant = $1 AND id = $2",
+        )
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(pool).await?))
+    }
+
     /// The newest commands of an agent, newest first, without their results.
     ///
     /// # Errors

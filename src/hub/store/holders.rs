@@ -300,8 +300,10 @@ impl Store {
             .bind(millis(now))
             .execute(&mut *tx).await?;
             sqlx::query(
-                "INSERT INTO certificates (tenant, fingerprint, agent, issued_ms, expires_ms, state)
-                 VALUES ($1, $2, $3, $4, $5, 'current')
+                "INSERT INTO certificates
+                   (tenant, fingerprint, agent, issued_ms, expires_ms, key_hash, state)
+                 VALUES ($1, $2, $3, $4, $5, COALESCE(
+                   (SELECT key_hash FROM agents WHERE tenant = $1 AND id = $3), ''), 'current')
                  ON CONFLICT (tenant, fingerprint) DO UPDATE SET state = 'current'",
             )
             .bind(tenant.as_str()).bind(&presented.fingerprint).bind(&presented.agent)
@@ -332,11 +334,12 @@ impl Store {
         let (tenant, id) = (agent.tenant().as_str(), agent.as_str());
         in_transaction!(self, tx => {
             sqlx::query(
-                "INSERT INTO certificates (tenant, fingerprint, agent, issued_ms, expires_ms, state)
-                 VALUES ($1, $2, $3, $4, $5, 'issued')",
+                "INSERT INTO certificates
+                   (tenant, fingerprint, agent, issued_ms, expires_ms, key_hash, state)
+                 VALUES ($1, $2, $3, $4, $5, $6, 'issued')",
             )
             .bind(tenant).bind(&certificate.fingerprint).bind(id)
-            .bind(millis(certificate.issued)).bind(millis(certificate.until))
+            .bind(millis(certificate.issued)).bind(millis(certificate.until)).bind(key_hash)
             .execute(&mut *tx).await?;
             // What nobody can present any more needs no memory, and unused ones are bounded.
             sqlx::query(

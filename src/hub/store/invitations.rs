@@ -321,12 +321,12 @@ impl Store {
                 .execute(&mut *tx).await?;
                 sqlx::query(
                     "INSERT INTO certificates
-                       (tenant, fingerprint, agent, issued_ms, expires_ms, state)
-                     VALUES ($1, $2, $3, $4, $5, 'current')",
+                       (tenant, fingerprint, agent, issued_ms, expires_ms, key_hash, state)
+                     VALUES ($1, $2, $3, $4, $5, $6, 'current')",
                 )
                 .bind(tenant.as_str()).bind(agent.fingerprint).bind(&agent.invitation.agent)
                 // As the certificate has it: in whole seconds.
-                .bind(now.as_second() * 1000).bind(millis(agent.until))
+                .bind(now.as_second() * 1000).bind(millis(agent.until)).bind(agent.key_hash)
                 .execute(&mut *tx).await?;
             }
             used

@@ -7,7 +7,10 @@
 //! The methods, by file: [`agents`] (who may report), [`holders`] (who they are, and whether there
 //! are two), [`invitations`] (who may become one), [`approvals`] (whom a person lets in),
 //! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands
-//! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order).
+//! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order),
+//! [`web_sessions`] and [`web_pins`] (who reached which printer's page, and what it proved),
+//! [`audit`] (what was done there),
+//! [`gateway`] (who may tunnel).
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -21,17 +24,21 @@ use sha2::{Digest, Sha256};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection, PgPool, SqlitePool};
 
 pub mod accept;
 pub mod agents;
 pub mod approvals;
+pub mod audit;
 pub mod commands;
+pub mod gateway;
 pub mod holders;
 pub mod invitations;
 pub mod portal;
 pub mod printers;
 pub mod report;
+pub mod web_pins;
+pub mod web_sessions;
 
 /// Connections at once. SQLite writes one at a time whatever this says; readers run beside it.
 const CONNECTIONS_MAX: u32 = 8;
@@ -210,6 +217,12 @@ impl Store {
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(CONNECT_TIMEOUT + BUSY_TIMEOUT)
+            // On a full disk SQLite rolls back by itself, and sqlx goes on counting a transaction:
+            // such a connection would refuse each further one.
+            .before_acquire(|connection, _| {
+                let is_free = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_free) })
+            })
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Open {

@@ -25,6 +25,12 @@ fn the_status_says_what_a_person_asks_for() {
             uplink: UplinkVitals {
                 contact_at: Some(at("2026-11-23T08:09:58Z")),
                 trouble: None,
+                since: Some(at("2026-11-11T08:00:02Z")),
+                commands: Some(LineState {
+                    is_connected: true,
+                    since: Some(at("2026-11-23T05:10:00Z")),
+                    ..LineState::default()
+                }),
                 acked: 7,
             },
         }),
@@ -79,7 +85,7 @@ fn the_status_says_what_a_person_asks_for() {
     );
     assert_eq!(
         lines[1],
-        "Channels  grpc ✓ 2 s ago   https://hub.example.org"
+        "Channels  grpc ✓ 2 s ago   mqtt ✓ for 3 h   https://hub.example.org"
     );
     assert_eq!(
         lines[2],
@@ -95,5 +101,39 @@ fn the_status_says_what_a_person_asks_for() {
     assert!(
         lines[7].contains("2× · panicked: bad") && !text.contains('\u{1b}'),
         "{text}"
+    );
+}
+
+#[test]
+fn each_channel_says_since_when_it_is_down_and_why() {
+    let now = at("2026-11-23T08:10:00Z");
+    let down = |trouble: &str| LineState {
+        since: Some(at("2026-11-23T08:06:00Z")),
+        trouble: Some(trouble.to_owned()),
+        ..LineState::default()
+    };
+    let hub = |trouble: Option<&str>, commands: Option<LineState>| HubStatus {
+        url: "https://hub.example.org".to_owned(),
+        uplink: UplinkVitals {
+            contact_at: Some(at("2026-11-23T08:04:00Z")),
+            trouble: trouble.map(str::to_owned),
+            since: Some(at("2026-11-23T08:05:00Z")),
+            commands,
+            acked: 7,
+        },
+    };
+    let said = |hub: HubStatus| channels(Some(&hub), now);
+    assert_eq!(
+        said(hub(Some("no \u{1b}[31mroute"), Some(down("refused")))),
+        "grpc ✗ for 5 min, last answer 6 min ago   mqtt ✗ for 4 min   https://hub.example.org\n          \
+         grpc: no [31mroute\n          mqtt: refused"
+    );
+    assert_eq!(
+        said(hub(None, Some(LineState::default()))),
+        "grpc ✓ 6 min ago   mqtt … connecting   https://hub.example.org"
+    );
+    assert_eq!(
+        said(hub(None, None)),
+        "grpc ✓ 6 min ago   mqtt – takes no commands   https://hub.example.org"
     );
 }

@@ -4,7 +4,8 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use jiff::{Span, Timestamp};
 use printer::identity::{DeviceId, Identity, shown_address};
 use printer::meter::{Meter, MeterName};
@@ -19,6 +20,7 @@ use super::gate::Viewer;
 use super::history::{Event, events};
 use super::mark::{Kind, Mark, Now};
 use super::text::{ago, count, instant, moment};
+use super::visit::{PORTS, WebForm};
 use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
 use crate::meter::day_of;
@@ -95,6 +97,8 @@ struct DevicePage {
     conditions: Vec<String>,
     console: Vec<String>,
     stale: Option<String>,
+    web: Option<WebForm>,
+    web_action: String,
     chart: Option<Chart>,
     no_chart: String,
     events: Vec<Event>,
@@ -108,23 +112,33 @@ struct DevicePage {
 /// # Errors
 /// [`PageError::NotFound`] for a device nobody has read.
 pub async fn show(
-    _viewer: Viewer,
+    viewer: Viewer,
     State(state): State<PortalState>,
     Path(device): Path<String>,
 ) -> Result<Response, PageError> {
     let device = DeviceId::parse(&device).ok_or(PageError::NotFound)?;
-    let detail = state.store.printer(&state.tenant, &device).await?;
+    with_form(&viewer, &state, &device, WebForm::default()).await
+}
+
+/// Shows one printer with a form that could not be taken.
+pub(super) async fn with_form(
+    viewer: &Viewer,
+    state: &PortalState,
+    device: &DeviceId,
+    form: WebForm,
+) -> Result<Response, PageError> {
+    let detail = state.store.printer(&state.tenant, device).await?;
     let detail = detail.ok_or(PageError::NotFound)?;
     let now = Timestamp::now();
     let today = day_of(now);
     let first = today.saturating_sub(Span::new().days(CHART_DAYS - 1));
     let days = state
         .store
-        .daily_pages(&state.tenant, Which::One(&device), first, today)
+        .daily_pages(&state.tenant, Which::One(device), first, today)
         .await?;
     let history = state
         .store
-        .history(&state.tenant, &device, HISTORY_READINGS)
+        .history(&state.tenant, device, HISTORY_READINGS)
         .await?;
     let agents = state.store.agents(&state.tenant).await?;
     let seen = Now {
@@ -134,7 +148,14 @@ pub async fn show(
     };
     let mut printer = build(&detail, &history, seen);
     printer.chart = Chart::of(&days);
-    page(&printer)
+    let has_complaint = !form.complaint.is_empty();
+    printer.web = viewer.may_web().is_ok().then_some(form);
+    let shown = page(&printer)?;
+    Ok(if has_complaint {
+        (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response()
+    } else {
+        shown
+    })
 }
 
 fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> DevicePage {
@@ -172,6 +193,8 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .collect(),
         console: reading.status.console.clone(),
         stale: stale(row, now),
+        web: None,
+        web_action: format!("/printers/{}/sessions", row.device.as_str()),
         chart: None,
         no_chart: no_chart(reading),
         events: events(history),

@@ -11,6 +11,7 @@
 //! would send such a cookie back. Cookies know no ports, so its name there carries the port: two
 //! hubs on one machine do not end each other's sessions.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
@@ -26,7 +27,8 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::{Notice, PageError, PortalState};
-use crate::permission::Subject;
+use crate::door::tls::Peer;
+use crate::permission::{Action, Denied, Subject};
 use crate::store::portal::Session;
 
 /// Nothing but our own style sheet and icon; no script, no frame, no form elsewhere.
@@ -70,6 +72,7 @@ pub struct Https(pub Arc<[String]>);
 #[derive(Debug)]
 pub struct Viewer {
     session: Session,
+    from: IpAddr,
 }
 
 impl Viewer {
@@ -79,6 +82,30 @@ impl Viewer {
         Subject::Holder {
             name: self.session.name.clone(),
             rights: self.session.rights.clone(),
+        }
+    }
+
+    /// Whom the session was made for.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.session.name
+    }
+
+    /// From where they look.
+    #[must_use]
+    pub fn from(&self) -> IpAddr {
+        self.from
+    }
+
+    /// Says no to who may not reach printers' pages.
+    ///
+    /// # Errors
+    /// [`Denied::NoRight`].
+    pub fn may_web(&self) -> Result<(), Denied> {
+        let (action, right) = (Action::TunnelOpen, Action::TunnelOpen.right());
+        match self.session.rights.has(right) {
+            true => Ok(()),
+            false => Err(Denied::NoRight { action, right }),
         }
     }
 }
@@ -95,8 +122,11 @@ impl FromRequestParts<PortalState> for Viewer {
             .store
             .portal_session_check(&state.tenant, token, now)
             .await?;
+        // The listener without TLS is on a loopback address, and puts nothing there.
+        let peer = parts.extensions.get::<Peer>();
+        let from = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.address.ip());
         session
-            .map(|session| Self { session })
+            .map(|session| Self { session, from })
             .ok_or(PageError::NoSession)
     }
 }
@@ -131,12 +161,18 @@ pub async fn guard(request: Request, next: Next) -> Response {
     answer
 }
 
-/// Whether a path takes forms: commands to an agent, and nothing else.
+/// Whether a path takes forms: commands to an agent, and sessions with printers' pages.
 fn takes_forms(path: &str) -> bool {
-    let agent = path
-        .strip_prefix("/agents/")
-        .and_then(|rest| rest.strip_suffix("/commands"));
-    agent.is_some_and(|agent| !agent.is_empty() && !agent.contains('/'))
+    let mut parts = path.split('/');
+    let (first, room) = (parts.next(), parts.next());
+    let (name, form, more) = (parts.next(), parts.next(), parts.next());
+    let is_known = matches!(
+        (room, form),
+        (Some("agents"), Some("commands"))
+            | (Some("printers"), Some("sessions"))
+            | (Some("sessions"), Some("end" | "certificate" | "plain"))
+    );
+    first == Some("") && is_known && name.is_some_and(|name| !name.is_empty()) && more.is_none()
 }
 
 /// Whether the browser says that the form is of this very portal. One that says nothing is none of
@@ -330,14 +366,28 @@ mod tests {
     }
 
     #[test]
-    fn only_commands_to_an_agent_are_forms() {
-        assert!(takes_forms("/agents/0123/commands"));
+    fn only_commands_and_sessions_are_forms() {
+        let forms = [
+            "/agents/0123/commands",
+            "/printers/0123/sessions",
+            "/sessions/0123/end",
+            "/sessions/0123/certificate",
+            "/sessions/0123/plain",
+        ];
+        for path in forms {
+            assert!(takes_forms(path), "{path}");
+        }
         for path in [
             "/",
             "/agents",
             "/agents//commands",
             "/agents/a/b/commands",
             "/enter/x/commands",
+            "/sessions/0123",
+            "/sessions/0123/raw",
+            "/sessions/0123/end/",
+            "/sessions//end",
+            "agents/a/commands",
         ] {
             assert!(!takes_forms(path), "{path}");
         }

@@ -2,8 +2,8 @@
 //! without TLS on a loopback address.
 //!
 //! Server-rendered and complete without any script. One file a concern: [`gate`] (who may pass),
-//! [`enter`] (the one-time link), [`fleet`], [`device`], [`agent`] and [`order`] (the pages), [`chart`], [`bar`] and
-//! [`mark`] (their pictures), [`history`] (their news), [`text`] and [`words`] (their words),
+//! [`enter`] (the one-time link), [`fleet`], [`device`], [`agent`], [`order`], [`sessions`] and [`session`] (the
+//! pages), [`visit`] and [`raw`] (what opens, leads into and ends a session), [`chart`], [`bar`] and [`mark`] (their pictures), [`history`] (their news), [`text`] and [`words`] (their words),
 //! [`asset`]. The short words are [`printer::summary`], which the command line uses too.
 //! It reads the store through its methods and changes nothing but sessions; a command that a form
 //! orders is signed and put into the store, where the desk finds it.
@@ -21,6 +21,7 @@ use axum::routing::{get, post};
 use tracing::error;
 
 use crate::command_key::CommandKey;
+use crate::door::reception::Reception;
 use crate::permission::Denied;
 use crate::store::{Store, StoreError, Tenant};
 
@@ -35,7 +36,11 @@ pub mod gate;
 pub mod history;
 pub mod mark;
 pub mod order;
+pub mod raw;
+pub mod session;
+pub mod sessions;
 pub mod text;
+pub mod visit;
 pub mod words;
 
 /// What the pages need. Cheap to clone.
@@ -49,6 +54,10 @@ pub struct PortalState {
     pub poll_every: Duration,
     /// What signs commands.
     pub key: Arc<CommandKey>,
+    /// Opens sessions with printers' pages.
+    pub reception: Reception,
+    /// The domain under which each session has a name of its own, over https.
+    pub web_domain: Arc<str>,
 }
 
 /// Why there is no page.
@@ -90,6 +99,15 @@ pub fn router(state: PortalState) -> Router {
     Router::new()
         .route("/", get(fleet::show))
         .route("/printers/{device}", get(device::show))
+        .route("/printers/{device}/sessions", post(visit::open))
+        .route("/sessions", get(sessions::show))
+        .route("/sessions/{session}", get(session::show))
+        .route("/sessions/{session}/state", get(session::state))
+        .route("/sessions/{session}/visit", get(visit::enter))
+        .route("/sessions/{session}/raw", get(raw::open))
+        .route("/sessions/{session}/end", post(visit::end))
+        .route("/sessions/{session}/certificate", post(visit::certificate))
+        .route("/sessions/{session}/plain", post(visit::plain))
         .route("/agents/{agent}", get(agent::show))
         .route("/agents/{agent}/commands", post(order::give))
         .route("/agents/{agent}/commands/{command}", get(order::show))

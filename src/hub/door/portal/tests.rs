@@ -9,10 +9,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{PortalState, router};
+use crate::audit::writer::Audit;
 use crate::command_key::CommandKey;
+use crate::door::reception::{Reception, ReceptionParts};
 use crate::permission::Rights;
+use crate::session::Sessions;
 use crate::store::invitations::{self, Enrollment, Invited};
 use crate::store::{Store, Tenant};
+
+mod web;
 
 #[tokio::test]
 async fn a_link_opens_a_session_once() {
@@ -288,6 +293,8 @@ impl Portal {
             tenant: Tenant::DEFAULT,
             poll_every: std::time::Duration::from_secs(60),
             key: std::sync::Arc::new(CommandKey::open(dir.path()).unwrap()),
+            reception: reception(&store, dir.path()),
+            web_domain: "dwa.example.org".into(),
         };
         tokio::spawn(async move { axum::serve(listener, router(state)).await });
         Self {
@@ -363,6 +370,18 @@ impl Answer {
             .filter_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
             .next()
     }
+}
+
+/// A reception with a gateway that is played.
+fn reception(store: &Store, folder: &std::path::Path) -> Reception {
+    Reception::new(ReceptionParts {
+        store: store.clone(),
+        tenant: Tenant::DEFAULT,
+        key: std::sync::Arc::new(CommandKey::open(folder).unwrap()),
+        sessions: Sessions::default(),
+        audit: Audit::open(store.clone(), folder).unwrap(),
+        gateway: std::sync::Arc::new(crate::door::reception::tests::Quay::default()),
+    })
 }
 
 /// A printer that is ready, with a total of `total` and a cyan toner.

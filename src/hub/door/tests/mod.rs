@@ -28,6 +28,7 @@ mod front;
 mod identity;
 mod polling;
 mod transport;
+mod web;
 mod wire;
 
 /// Longest any of this may take on a busy machine.

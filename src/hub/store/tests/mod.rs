@@ -15,12 +15,15 @@ use crate::store::invitations::{Answer, Enrollment, Invitation};
 use crate::store::report::{Batch, Body, Report};
 use crate::store::{Store, Tenant, hash_hex};
 
+mod audit;
+mod gateway;
 mod holders;
 mod keeping;
 mod ordering;
 mod people;
 mod postgres;
 mod showing;
+mod web;
 
 /// Where a case may make its store.
 pub(crate) struct Place {
@@ -102,6 +105,15 @@ cases! {
     showing::one_tenant_sees_nothing_of_another,
     showing::an_agent_tells_how_it_is,
     showing::a_store_of_a_newer_hub_is_refused,
+    audit::whatever_is_done_to_the_audit_is_found,
+    audit::an_audit_that_was_cut_is_found_and_takes_nothing_more,
+    audit::a_crash_between_commit_and_head_loses_nothing,
+    web::a_web_session_is_kept_from_its_beginning_to_its_end,
+    web::what_a_dead_hub_left_and_who_wants_an_end_are_found,
+    web::a_pinned_certificate_changes_by_a_person_alone,
+    gateway::an_agents_key_is_good_as_long_as_its_certificate,
+    gateway::a_persons_keys_are_their_own_and_bounded,
+    gateway::a_port_of_the_sshd_is_one_sessions_and_its_agents,
 }
 
 fn sqlite(folder: &TempDir) -> Place {

@@ -56,6 +56,9 @@ pub(super) async fn a_command_is_sent_until_it_is_answered(place: Place) {
         (first.len(), first[0].body.as_slice()),
         (1, b"signed\x00".as_slice())
     );
+    let body = store.command_body(&TENANT, &id(1)).await.unwrap();
+    assert_eq!(body.as_deref(), Some(b"signed\x00".as_slice()));
+    assert_eq!(store.command_body(&TENANT, &id(9)).await.unwrap(), None);
     store.command_sent(&TENANT, &id(1), now()).await.unwrap();
     assert!(due(now() + 29.seconds()).await.unwrap().is_empty());
     assert_eq!(due(now() + 30.seconds()).await.unwrap().len(), 1);

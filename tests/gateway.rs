@@ -1,0 +1,15 @@
+//! The gateway and OpenSSH's own programs: an agent's key gets one port forwarded, a person's key
+//! reaches that person's sessions, and nothing else is had by anybody.
+
+#[path = "gateway/ends.rs"]
+mod ends;
+#[path = "gateway/refusals.rs"]
+mod refusals;
+#[path = "gateway/site.rs"]
+mod site;
+#[path = "gateway/speed.rs"]
+mod speed;
+#[path = "gateway/sshd.rs"]
+mod sshd;
+#[path = "gateway/ways.rs"]
+mod ways;
