@@ -166,7 +166,7 @@ fn invariant_3_only_the_tunnel_speaks_ssh_and_only_as_the_one_who_dials() {
         .filter(|place| !place.starts_with("actors/tunnel"))
         .collect();
     none("SSH outside actors/tunnel", found);
-    let servers = ["russh::server", "channel_open_direct"];
+    let servers = ["russh::server", ".channel_open_"];
     let tunnel = violations(under(&files, &["actors/tunnel"]), &servers);
     none(
         "SSH as the one who is dialed, or to a target of its own",

@@ -238,7 +238,7 @@ impl Supervisor {
         );
         self.sessions.begin(Live {
             ticket: ticket.clone(),
-            approved_by,
+            approved_by: approved_by.clone(),
             since: Timestamp::now(),
             until: leave.until,
             tally: tally.clone(),
@@ -247,6 +247,7 @@ impl Supervisor {
         let job = Job {
             ticket,
             leave,
+            approved_by,
             target,
             hub,
             profiles: self.parts.profiles.clone(),

@@ -18,6 +18,9 @@ mod identity;
 #[path = "life/rack.rs"]
 mod rack;
 #[cfg(test)]
+#[path = "life/sshd.rs"]
+mod sshd;
+#[cfg(test)]
 #[path = "life/tunnel.rs"]
 mod tunnel;
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub(super) const CONNECTIONS_MAX: usize = 32;
 /// Until then the whole session waits, the gateway's keepalive with it.
 const STALL_MAX: Duration = Duration::from_secs(10);
 
+/// Refusals of a session that the log has a line for; `platen sessions` counts them all.
+const REFUSALS_LOGGED_MAX: u64 = 10;
+
 /// RFC 4254, section 5.1: the reason of a connection that could not be made.
 const CONNECT_FAILED: u32 = 2;
 
@@ -122,9 +125,17 @@ impl Ears {
         }
     }
 
-    async fn refuse(&self, kind: &str, reply: ChannelOpenHandle) {
+    /// Counts a refusal; a gateway that asks without end does not fill the log.
+    fn note_refusal(&self, kind: &str) {
         self.tally.refused();
-        warn!(session = %self.session, kind, "the gateway asked for what no ticket gives; refused");
+        let (_, refused, _) = self.tally.connections();
+        if refused <= REFUSALS_LOGGED_MAX {
+            warn!(session = %self.session, kind, refused, "the gateway asked for what the ticket does not give");
+        }
+    }
+
+    async fn refuse(&self, kind: &str, reply: ChannelOpenHandle) {
+        self.note_refusal(kind);
         reply
             .reject(ChannelOpenFailure::AdministrativelyProhibited)
             .await;
@@ -170,8 +181,7 @@ impl Handler for Ears {
     ) -> Result<(), Self::Error> {
         let asked = (connected_address, connected_port);
         if let Some((reply, why)) = self.hear(channel, asked, reply) {
-            self.tally.refused();
-            warn!(session = %self.session, ?why, "a connection through the tunnel is refused");
+            self.note_refusal("forwarded-tcpip");
             reply.reject(why).await;
         }
         Ok(())

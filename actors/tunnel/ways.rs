@@ -21,7 +21,7 @@ const LOAD_BYTES: usize = 16 * 1024 * 1024;
 /// How who answers is asked: a person waits for it.
 const ASKING: SnmpSettings = SnmpSettings {
     timeout: Duration::from_secs(1),
-    retries: 2,
+    retries: 1,
     in_flight_max: 64,
     // One question before each connection, of which a session has 32 at most.
     packets_per_second_max: 1_000,

@@ -68,6 +68,7 @@ pub(crate) struct Target {
 pub(crate) struct Job {
     pub(crate) ticket: Ticket,
     pub(crate) leave: Leave,
+    pub(crate) approved_by: Option<String>,
     pub(crate) target: Target,
     pub(crate) hub: HubSide,
     pub(crate) profiles: Arc<Profiles>,
@@ -199,6 +200,7 @@ fn told(job: &Job, verdict: &Verdict) -> Ended {
         "model": identity.model,
         "serial": identity.serial,
         "until": job.leave.until,
+        "approved_by": job.approved_by,
     }))
 }
 

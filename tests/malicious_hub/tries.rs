@@ -1,6 +1,7 @@
 //! What a hub that was taken over tries, and what each try must come to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan};
 use prost::Message;
@@ -132,6 +133,7 @@ pub fn all() -> Vec<Try> {
     all.extend(out_of_scope());
     all.extend(out_of_bounds());
     all.extend(without_a_door());
+    all.extend(sessions());
     all.extend(locked());
     all
 }
@@ -590,20 +592,81 @@ fn without_a_door() -> Vec<Try> {
                 queue: "lp".to_owned(),
             })
         }),
-        order("a tunnel", refused, || {
-            Order::OpenTunnel(v1::OpenTunnel {
-                ticket: Some(v1::Ticket::default()),
-            })
-        }),
-        order("the end of a tunnel", refused, || {
-            Order::CloseTunnel(v1::CloseTunnel {
-                session: "1".to_owned(),
-            })
-        }),
         order("another program", refused, || {
             Order::UpdateNow(v1::UpdateNow {
                 version: "0.0.1".to_owned(),
             })
         }),
     ]
+}
+
+/// A ticket that has its form, for a device that nobody knows.
+fn ticket() -> v1::Ticket {
+    let host_key = [&[0, 0, 0, 11][..], b"ssh-ed25519", &[0, 0, 0, 32], &[7; 32]].concat();
+    let until = Timestamp::now() + Duration::from_secs(600);
+    v1::Ticket {
+        session: "a1".repeat(16),
+        device_id: device(),
+        port: 80,
+        until_ms: until.as_millisecond(),
+        idle_secs: 60,
+        host_key,
+        user: "agent".to_owned(),
+        bind_host: "a1".repeat(16),
+        bind_port: 80,
+        is_read_only: false,
+        is_fallback: false,
+    }
+}
+
+/// Sessions that a site does not let, though it lets some.
+fn sessions() -> Vec<Try> {
+    type Bend = fn(&mut v1::Ticket);
+    let bent: [(&'static str, &'static str, Bend); 10] = [
+        ("a session with nobody's printer", "no device", |_| {}),
+        ("a session for hours", "max_minutes", |it| {
+            it.until_ms += 3_600_000
+        }),
+        ("a session that is over", "over before", |it| {
+            it.until_ms = 1
+        }),
+        ("a session in plain text", "plain_fallback", |it| {
+            it.is_fallback = true
+        }),
+        ("a session without a name", "32 hex digits", |it| {
+            it.session.clear()
+        }),
+        ("a session with an address", "32 hex digits", |it| {
+            it.device_id = "169.254.169.254".to_owned();
+        }),
+        ("a session that trusts anybody", "host key", |it| {
+            it.host_key.clear()
+        }),
+        ("a session with no port", "1 to 65535", |it| it.port = 0),
+        ("a session that never ends", "30 s to 1 h", |it| {
+            it.idle_secs = u32::MAX
+        }),
+        ("a session that acts on a log", "ASCII", |it| {
+            it.user = "\u{1b}[2J".to_owned()
+        }),
+    ];
+    let open = bent.into_iter().map(|(name, words, bend)| {
+        order(name, Expected::Refused(words), move || {
+            let mut ticket = ticket();
+            bend(&mut ticket);
+            Order::OpenTunnel(v1::OpenTunnel {
+                ticket: Some(ticket),
+            })
+        })
+    });
+    let close = order(
+        "the end of nobody's session",
+        Expected::Refused("no such session"),
+        || {
+            Order::CloseTunnel(v1::CloseTunnel {
+                session: "a1".repeat(16),
+            })
+        },
+    );
+    open.chain([close]).collect()
 }

@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use crate::gateway::{Gateway, Seen, Way, deaf_page, page};
 use crate::hub::Hub;
 use crate::rack::Rack;
+use crate::sshd::Sshd;
 use crate::world::World;
 
 /// The port of every page under test.
@@ -71,7 +72,16 @@ impl Site {
     }
 
     async fn over(rack: Rack, gateway: Gateway, sessions: (WebAccess, Scope)) -> Self {
-        let world = World::with(&rack, link(), sessions).await;
+        Self::known(rack, gateway, link(), sessions).await
+    }
+
+    async fn known(
+        rack: Rack,
+        gateway: Gateway,
+        link: HubLink,
+        sessions: (WebAccess, Scope),
+    ) -> Self {
+        let world = World::with(&rack, link, sessions).await;
         let count = u32::try_from(rack.count()).expect("few");
         world
             .until("all are read", |status| status.printers.read == count)
@@ -526,7 +536,9 @@ async fn with_ask_a_person_of_the_site_decides() {
         .expect("alive");
     let mut waiting = waiting.into_iter();
     let mut next = async || waiting.next().expect("one more").await.expect("no panic");
-    assert!(next().await.is_ok());
+    let told = next().await.expect("it opens");
+    let told: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
+    assert_eq!(told["approved_by"], "a.morel", "the hub's audit has it");
     assert!(refused(next().await).contains("a.morel refused"));
     assert!(refused(next().await).contains("the hub ended it"));
     assert!(refused(next().await).contains("a person at the site"));
@@ -645,4 +657,170 @@ async fn a_tunnel_that_panics_ends_its_session_alone() {
     assert_eq!(cause, Cause::Died);
     assert!(why.contains("provoked"), "{why}");
     echoed(&mut site.connect(&other).await, b"x").await;
+}
+
+/// An HTTP proxy that knows CONNECT alone, and counts.
+async fn proxy() -> (SocketAddr, std::sync::Arc<std::sync::atomic::AtomicU32>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let tunnels = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = tunnels.clone();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(near.read_u8().await?);
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let to = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                let mut far = tokio::net::TcpStream::connect(to).await?;
+                counted.fetch_add(1, Ordering::Relaxed);
+                near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+                tokio::io::copy_bidirectional(&mut near, &mut far).await
+            });
+        }
+    });
+    (address, tunnels)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_goes_through_the_sites_proxy_and_stands_in_its_outbox() {
+    let (address, tunnels) = proxy().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = actors::outbox::OutboxLimits::default();
+    let through = dial::Proxy::parse(&format!("http://{address}"), None).expect("a proxy");
+    let link = HubLink {
+        route: dial::Route::through(through, dial::NoProxy::parse("")),
+        outbox: actors::outbox::Outbox::open(folder.path(), limits).expect("a folder"),
+        ..link()
+    };
+    let (rack, gateway) = (Rack::of(1).await, Gateway::open().await);
+    let sessions = (policy(Allow::Always, &gateway), web(&rack));
+    let site = Site::known(rack, gateway, link, sessions).await;
+    let before = tunnels.load(Ordering::Relaxed);
+    let ticket = site.ticket(1);
+    site.opened(&ticket).await;
+    echoed(&mut site.connect(&ticket).await, b"x").await;
+    // The agent's polls go to a hub that is away: only the tunnel got through.
+    assert_eq!(tunnels.load(Ordering::Relaxed), before + 1);
+    let unknown = Ticket {
+        port: 22,
+        ..site.ticket(2)
+    };
+    refused(site.order(unknown).await);
+    site.world.handle.end_sessions(None).await.expect("alive");
+    site.ended(&ticket).await;
+    let noted = || {
+        let mut events = Vec::new();
+        let always = (Timestamp::UNIX_EPOCH, Timestamp::now());
+        let read = actors::outbox::read(folder.path(), always, |entry| {
+            if entry.kind == actors::outbox::Kind::Session {
+                events.push(entry.message["event"].as_str().expect("a word").to_owned());
+            }
+            Ok(())
+        });
+        read.expect("readable");
+        events
+    };
+    let begun = Instant::now();
+    while noted() != ["begun", "refused", "ended"] {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", noted());
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The middle of many times.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_sshd_serves_as_gateway_and_its_connections_do_not_wait_for_acknowledgements() {
+    let link = link();
+    let key = link.keeper.current().key_pem;
+    let sshd = Sshd::start(std::str::from_utf8(key.expose()).expect("PEM"));
+    let (rack, idle) = (Rack::of(1).await, Gateway::open().await);
+    let host = sshd.address.ip().to_string();
+    let policy = WebAccess {
+        gateway: dial::Destination::new(&host, sshd.address.port()).ok(),
+        ..policy(Allow::Always, &idle)
+    };
+    let web = web(&rack);
+    let site = Site::known(rack, idle, link, (policy, web)).await;
+    let ticket = Ticket {
+        host_key: HostKey::parse(&sshd.key).expect("a key"),
+        user: "root".to_owned(),
+        bind: ("localhost".to_owned(), sshd.forwarded),
+        ..site.ticket(1)
+    };
+    site.opened(&ticket).await;
+    let mut times = Vec::new();
+    for _ in 0..30 {
+        let begun = Instant::now();
+        let place = ("127.0.0.1", sshd.forwarded);
+        let mut stream = tokio::net::TcpStream::connect(place)
+            .await
+            .expect("sshd listens");
+        stream.set_nodelay(true).expect("a socket");
+        stream.write_all(b"x").await.expect("written");
+        let mut answer = [0];
+        let read = timeout(PATIENCE, stream.read_exact(&mut answer));
+        read.await.expect("in time").expect("an answer");
+        times.push(begun.elapsed());
+    }
+    let middle = median(times);
+    println!("a new connection through a stock sshd, with its first octet back: {middle:?}");
+    // An acknowledgement that is put off costs 40 ms.
+    assert!(middle < Duration::from_millis(30), "{middle:?}");
+    let other = Ticket {
+        bind: ("localhost".to_owned(), sshd.forwarded + 1),
+        host_key: HostKey::parse(&sshd.key).expect("a key"),
+        user: "root".to_owned(),
+        ..site.ticket(2)
+    };
+    assert!(failed(site.order(other).await).contains("does not forward"));
+    site.world.handle.end_sessions(None).await.expect("alive");
+    assert_eq!(site.ended(&ticket).await.0, Cause::Site);
+    let gone = std::net::TcpStream::connect(("127.0.0.1", sshd.forwarded));
+    assert!(
+        gone.is_err(),
+        "sshd still listens for a session that has ended"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_sessions_fit_in_64_mib_and_a_new_connection_is_quick() {
+    let resident = || -> u64 {
+        let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+        let pages = status.split(' ').nth(1).expect("a field");
+        pages.parse::<u64>().expect("a number") * 4096
+    };
+    let site = Site::of(1, Allow::Always).await;
+    let before = resident();
+    let ticket = site.ticket(1);
+    site.opened(&ticket).await;
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        let begun = Instant::now();
+        let stream = site.connect(&ticket).await;
+        times.push(begun.elapsed());
+        drop(stream);
+    }
+    for name in 2..=200 {
+        site.opened(&site.ticket(name)).await;
+        echoed(&mut site.connect(&site.ticket(name)).await, b"x").await;
+    }
+    let (grown, middle) = (resident() - before, median(times));
+    println!(
+        "200 sessions, agent and gateway together: {} KiB; a new connection: {middle:?}",
+        grown / 1024
+    );
+    // Both ends of every link are in this process.
+    assert!(grown < 64 * 1024 * 1024, "{grown} octets");
+    assert!(middle < Duration::from_millis(30), "{middle:?}");
 }

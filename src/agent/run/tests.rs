@@ -206,6 +206,46 @@ async fn a_fault_can_be_provoked_over_the_socket() {
     assert_eq!(agent.await.expect("it ends"), Exit::OK);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_asked_for_over_the_socket_and_only_an_approver_decides() {
+    use actors::messages::Verdict;
+
+    use crate::control::{Answer, Question};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!(
+        "state_dir = \"{}\"\n[web_access]\napprovers = [\"a.morel\"]\n",
+        folder.path().display()
+    );
+    let config = AgentConfig::parse("agent.toml", &text, []).expect("valid");
+    let (stop, agent) = started(config);
+    let status = answering(folder.path()).await;
+    assert_eq!(status.snapshot.sessions.open, 0);
+    let ask = async |question| control::ask(folder.path(), &question).await;
+    let all = ask(Question::Sessions {}).await;
+    assert!(matches!(all, Ok(Answer::Sessions(all)) if all.is_empty()));
+    let none = ask(Question::EndSessions { session: None }).await;
+    assert!(matches!(none, Ok(Answer::Ended(0))), "{none:?}");
+    let id = "a1".repeat(16);
+    for (session, by, says) in [
+        (id.as_str(), "a.morel", "no session"),
+        (id.as_str(), "m.dupont", "may not decide"),
+        ("../etc", "a.morel", "is no session"),
+    ] {
+        let decided = ask(Question::Decide {
+            session: session.to_owned(),
+            by: by.to_owned(),
+            verdict: Verdict::Approve,
+        });
+        match decided.await {
+            Err(ControlError::Refused(why)) => assert!(why.contains(says), "{why}"),
+            other => panic!("{session} by {by}: {other:?}"),
+        }
+    }
+    stop.send(()).expect("it runs");
+    assert_eq!(agent.await.expect("it ends"), Exit::OK);
+}
+
 #[tokio::test]
 async fn a_spool_key_that_is_not_there_or_is_shared_ends_the_start_and_says_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
