@@ -184,7 +184,7 @@ fn as_json(line: &Line) -> Value {
     })
 }
 
-/// A line as CSV (RFC 4180), every field in quotes.
+/// A line as CSV (RFC 4180), every field in quotes and as its hash covers it.
 fn as_csv(line: &Line) -> String {
     let (sequence, opening) = (line.sequence.to_string(), line.opening.to_string());
     let fields = [
@@ -199,7 +199,7 @@ fn as_csv(line: &Line) -> String {
         &line.hash,
         &line.seal,
     ];
-    let quoted = fields.map(|field| format!("\"{}\"", plain(field).replace('"', "\"\"")));
+    let quoted = fields.map(|field| format!("\"{}\"", field.replace('"', "\"\"")));
     quoted.join(",")
 }
 
