@@ -41,7 +41,7 @@ pub(crate) fn device(world: &World, address: &str) -> String {
     let printers = world.printers();
     let found = printers.iter().find(|known| known["address"] == address);
     let id = found.unwrap_or_else(|| panic!("{address} is not among {printers:?}"));
-    id["id"].as_str().expect("an id").to_owned()
+    id["device"].as_str().expect("an id").to_owned()
 }
 
 /// An answer of the portal or of a printer.

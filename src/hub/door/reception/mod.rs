@@ -24,7 +24,7 @@ use crate::door::command::order::{Order, Ticket};
 use crate::door::gateway::which::{Meeting, NoMeeting, Which};
 use crate::permission::{Action, Denied, Object, Permission, Subject, permit};
 use crate::session::{
-    Cause, End, Later, NotNoted, SESSIONS_MAX, Session, SessionId, Sessions, Terms, TooMany,
+    Cause, End, NotNoted, SESSIONS_MAX, Session, SessionId, Sessions, Terms, TooMany,
 };
 use crate::store::agents::AgentRow;
 use crate::store::web_sessions::Totals;
