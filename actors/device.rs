@@ -176,6 +176,7 @@ impl Device {
 
     /// Spools a reading that holds something new; only then it is the last one.
     fn keep(&mut self, depth: Depth, survey: Survey, reading: Reading, ctx: &mut Context<Self>) {
+        debug!(device = %self.seed.id, "read");
         let changes = self
             .last
             .as_ref()

@@ -9,8 +9,6 @@ mod ends;
 mod refusals;
 #[path = "gateway/site.rs"]
 mod site;
-#[path = "gateway/speed.rs"]
-mod speed;
 #[path = "gateway/sshd.rs"]
 mod sshd;
 #[path = "gateway/ways.rs"]

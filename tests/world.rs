@@ -464,6 +464,11 @@ impl World {
         self.agent.take().expect("the agent runs").terminate().await
     }
 
+    /// The hub that runs.
+    pub fn hub(&mut self) -> Option<&mut Running> {
+        self.hub.as_mut()
+    }
+
     /// The agent that runs.
     pub fn agent(&mut self) -> Option<&mut Running> {
         self.agent.as_mut()

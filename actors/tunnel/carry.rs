@@ -24,8 +24,9 @@ use crate::reach::snmp::Snmp;
 use crate::reach::stream::{self, DeviceStream};
 use crate::reach::survey;
 
-/// Most octets that are taken from a device at once: two packets.
-const READ_BYTES_MAX: usize = 64 * 1024;
+/// Most octets that are taken from a device at once: one packet of the hub's gateway, two of an
+/// sshd. One octet more would be a packet of its own.
+const READ_BYTES_MAX: usize = 65_535;
 
 /// Where the device is, and how it is known.
 #[derive(Debug, Clone)]

@@ -1,0 +1,34 @@
+//! Medians, percentiles, and how large a bench is to be.
+
+/// A number from the environment, or the usual one.
+pub fn wanted(variable: &str, usual: u64) -> u64 {
+    let text = std::env::var(variable).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// The value below which this share of all values lies.
+pub fn percentile(all: &[f64], share: f64) -> f64 {
+    let mut all = all.to_vec();
+    all.sort_by(f64::total_cmp);
+    let at = (all.len() as f64 * share) as usize;
+    all[at.min(all.len() - 1)]
+}
+
+pub fn median(all: &[f64]) -> f64 {
+    percentile(all, 0.5)
+}
+
+/// Median and range.
+pub fn told(all: &[f64]) -> String {
+    let (low, high) = (percentile(all, 0.0), percentile(all, 1.0));
+    format!("{:.1} ({low:.1} to {high:.1})", median(all))
+}
+
+/// What else the machine does: its load averages.
+pub fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace()
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

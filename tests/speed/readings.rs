@@ -1,0 +1,133 @@
+//! What readings notice of a transfer at full speed: how late they are, in windows that alternate.
+//!
+//! A reading is late by the time from its turn, which is a fixed phase of each second, until the
+//! agent has it whole. A third kind of window has the same transfer go by OpenSSH's ssh in place of
+//! the agent: what that costs, the machine costs.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use stories::World;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::figures::{load, median, percentile, wanted};
+use crate::openssh::Sshd;
+use crate::rig::{Gateway, Rig, SOURCE, Tunnel, source};
+
+/// The printers of the site, each read once in a period.
+const PRINTERS: usize = 50;
+const PERIOD_MS: f64 = 1_000.0;
+
+/// The agent tells each reading.
+const LOG: &str = "[log]\nlevel = \"debug\"\nformat = \"json\"\n";
+
+/// What is left out at the beginning of a window.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// The cipher of both transfers.
+const CIPHER: &str = "aes128-gcm@openssh.com";
+
+const NAMES: [&str; 3] = ["no transfer", "transfer by the agent", "transfer by ssh -R"];
+
+/// Reads from a tunnel at full speed until then; MiB in a second.
+async fn transfer(tunnel: &Tunnel, until: Instant) -> f64 {
+    let began = Instant::now();
+    let mut stream = tunnel.connect().await;
+    let mut buffer = vec![0; 64 * 1024];
+    let mut came = 0_u64;
+    while let Ok(read) = timeout_at(until, stream.read(&mut buffer)).await {
+        came += read.unwrap() as u64;
+    }
+    came as f64 / f64::from(1 << 20) / began.elapsed().as_secs_f64()
+}
+
+/// By how many milliseconds a reading of a device was late. The device's turn is as
+/// `actors/schedule.rs` has it.
+fn late_ms(device: &str, at: Timestamp) -> f64 {
+    let phase = u32::from_str_radix(&device[..8], 16).expect("hex digits");
+    let phase = (f64::from(phase) * PERIOD_MS / f64::from(u32::MAX)).floor();
+    let at_ms = at.as_microsecond() as f64 / 1e3;
+    let late = (at_ms - phase).rem_euclid(PERIOD_MS);
+    // A timer counts whole milliseconds.
+    if late > PERIOD_MS - 2.0 {
+        late - PERIOD_MS
+    } else {
+        late
+    }
+}
+
+/// Every reading in the agent's log: of which device, and when it was whole.
+fn readings(log: &str) -> Vec<(String, Timestamp)> {
+    let reading = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let is_one = line["message"] == "read" || line["fields"]["message"] == "read";
+        let device = line["device"]
+            .as_str()
+            .or(line["fields"]["device"].as_str());
+        let at = line["timestamp"].as_str()?.parse().ok()?;
+        is_one.then_some((device?.to_owned(), at))
+    };
+    log.lines().filter_map(reading).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes and an idle machine: scripts/bench/tunnel"]
+async fn readings_do_not_wait_for_a_transfer() {
+    let world = World::new();
+    let sshd = Sshd::start(&world).await;
+    let rig = Rig::start(Gateway::OfTheHub, world, ("127.75.4", PRINTERS), LOG).await;
+    source(rig.device(SOURCE), u64::MAX).await;
+    let ssh = sshd.forwards(CIPHER, rig.device(SOURCE)).await;
+    let tunnels = [
+        None,
+        Some(Tunnel::Ours(rig.opens(SOURCE).await)),
+        Some(Tunnel::Port(ssh.at)),
+    ];
+    sleep(2 * SETTLING).await;
+    let window = Duration::from_secs(wanted("PLATEN_BENCH_WINDOW_SECS", 12));
+    let mut windows = Vec::new();
+    println!("load {}", load());
+    for turn in 0..wanted("PLATEN_BENCH_ROUNDS", 4) as usize {
+        for step in 0..tunnels.len() {
+            let kind = (step + turn) % tunnels.len();
+            let (end, from) = (Instant::now() + window, Timestamp::now() + SETTLING);
+            let speed = match &tunnels[kind] {
+                Some(tunnel) => transfer(tunnel, end).await,
+                None => {
+                    tokio::time::sleep_until(end).await;
+                    0.0
+                }
+            };
+            windows.push((kind, from, Timestamp::now(), speed));
+        }
+    }
+    println!("load {}", load());
+    let readings = readings(&rig.world.log_of("agent"));
+    let mut all: [Vec<f64>; 3] = Default::default();
+    let mut p99s: [Vec<f64>; 3] = Default::default();
+    let mut speeds: [Vec<f64>; 3] = Default::default();
+    for (kind, from, to, speed) in windows {
+        let within = readings.iter().filter(|(_, at)| (from..to).contains(at));
+        let late: Vec<f64> = within.map(|(id, at)| late_ms(id, *at)).collect();
+        p99s[kind].push(percentile(&late, 0.99));
+        speeds[kind].push(speed);
+        all[kind].extend(late);
+    }
+    for kind in 0..NAMES.len() {
+        let late = &all[kind];
+        println!(
+            "{}: {:.0} MiB/s, {} readings, late by median {:.1} ms, 99th percentile {:.1} ms \
+             (by windows {:?}), at most {:.1} ms; 99th percentile to that without {:.2}",
+            NAMES[kind],
+            median(&speeds[kind]),
+            late.len(),
+            median(late),
+            percentile(late, 0.99),
+            p99s[kind],
+            percentile(late, 1.0),
+            percentile(late, 0.99) / percentile(&all[0], 0.99)
+        );
+    }
+}
