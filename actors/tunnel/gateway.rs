@@ -12,6 +12,7 @@ use dial::{DialError, Dialer, Stream, TrustError};
 use russh::client::{self, AuthResult};
 use russh::keys::{PrivateKeyWithHashAlg, decode_secret_key};
 use russh::{Disconnect, Preferred, cipher, kex, mac};
+use tokio::io::BufReader;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::debug;
@@ -33,6 +34,10 @@ const WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// Longest packet of a connection, in octets: what OpenSSH sends.
 const PACKET_BYTES_MAX: u32 = 32 * 1024;
+
+/// What is read from the gateway at once, in octets: the library reads the length of each packet by
+/// itself, and a small packet then needs no second look at the socket.
+const READ_AHEAD_BYTES: usize = 8 * 1024;
 
 /// How often the gateway is asked whether it is there, and how often it may not answer: a dead link
 /// is seen within 20 s.
@@ -183,7 +188,8 @@ async fn greet<S: Stream>(
     ticket: &Ticket,
     ears: Ears,
 ) -> Result<client::Handle<Ears>, LinkError> {
-    client::connect_stream(Arc::new(config(ticket)), cord, ears).await
+    let ahead = BufReader::with_capacity(READ_AHEAD_BYTES, cord);
+    client::connect_stream(Arc::new(config(ticket)), ahead, ears).await
 }
 
 fn no_greeting(error: LinkError, to: &dial::Destination) -> NoLink {

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use russh::Disconnect;
 use russh::server::{self, Config, RunningSession};
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -58,6 +59,10 @@ const PERSON_IDLE_MAX: Duration = Duration::from_secs(120);
 
 /// Longest a peer may take to leave after it was told to.
 const PARTING: Duration = Duration::from_secs(2);
+
+/// What is read from a peer at once, in bytes: the library reads the length of each packet by
+/// itself, and a small packet then needs no second look at the socket.
+const READ_AHEAD_BYTES: usize = 8 * 1024;
 
 /// Pause after the system refuses a connection, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -153,6 +158,7 @@ impl Gateway {
         }
         let line = Line::new(address);
         let wire = Wire::new(stream, line.cut_told(), None);
+        let wire = BufReader::with_capacity(READ_AHEAD_BYTES, wire);
         let visit = Visit::new(self.clone(), Arc::clone(&line));
         let begun = server::run_stream(Arc::clone(&self.0.settings), wire, visit);
         match timeout(LOGIN_GRACE, begun).await {
