@@ -1,7 +1,7 @@
 //! What readings notice of a transfer at full speed: how late they are, in windows that alternate.
 //!
 //! A reading is late by the time from its turn, which is a fixed phase of each second, until the
-//! agent has it whole. A third kind of window has the same transfer go by OpenSSH's ssh in place of
+//! agent has it whole. One kind of window has the same transfer go by OpenSSH's ssh in place of
 //! the agent: what that costs, the machine costs.
 
 use std::time::Duration;
@@ -29,16 +29,29 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// The cipher of both transfers.
 const CIPHER: &str = "aes128-gcm@openssh.com";
 
-const NAMES: [&str; 3] = ["no transfer", "transfer by the agent", "transfer by ssh -R"];
+/// What a line of 1 Gbit/s carries, in MiB in a second.
+const LINE: f64 = 112.0;
 
-/// Reads from a tunnel at full speed until then; MiB in a second.
-async fn transfer(tunnel: &Tunnel, until: Instant) -> f64 {
+const NAMES: [&str; 4] = [
+    "no transfer",
+    "transfer by the agent at 1 Gbit/s",
+    "transfer by the agent",
+    "transfer by ssh -R",
+];
+
+/// Reads from a tunnel until then, so many MiB in a second at most; how many they were.
+async fn transfer(tunnel: &Tunnel, rate: f64, until: Instant) -> f64 {
     let began = Instant::now();
     let mut stream = tunnel.connect().await;
     let mut buffer = vec![0; 64 * 1024];
     let mut came = 0_u64;
     while let Ok(read) = timeout_at(until, stream.read(&mut buffer)).await {
         came += read.unwrap() as u64;
+        let due = came as f64 / f64::from(1 << 20) / rate;
+        let early = due - began.elapsed().as_secs_f64();
+        if early > 0.001 {
+            sleep(Duration::from_secs_f64(early)).await;
+        }
     }
     came as f64 / f64::from(1 << 20) / began.elapsed().as_secs_f64()
 }
@@ -80,21 +93,25 @@ async fn readings_do_not_wait_for_a_transfer() {
     let rig = Rig::start(Gateway::OfTheHub, world, ("127.75.4", PRINTERS), LOG).await;
     source(rig.device(SOURCE), u64::MAX).await;
     let ssh = sshd.forwards(CIPHER, rig.device(SOURCE)).await;
+    let by_agent = || async { Tunnel::Ours(rig.opens(SOURCE).await) };
     let tunnels = [
         None,
-        Some(Tunnel::Ours(rig.opens(SOURCE).await)),
-        Some(Tunnel::Port(ssh.at)),
+        Some((by_agent().await, LINE)),
+        Some((by_agent().await, f64::INFINITY)),
+        Some((Tunnel::Port(ssh.at), f64::INFINITY)),
     ];
+    // The last ones may be left out.
+    let kinds = wanted("PLATEN_BENCH_KINDS", 4) as usize;
     sleep(2 * SETTLING).await;
     let window = Duration::from_secs(wanted("PLATEN_BENCH_WINDOW_SECS", 12));
     let mut windows = Vec::new();
     println!("load {}", load());
     for turn in 0..wanted("PLATEN_BENCH_ROUNDS", 4) as usize {
-        for step in 0..tunnels.len() {
-            let kind = (step + turn) % tunnels.len();
+        for step in 0..kinds {
+            let kind = (step + turn) % kinds;
             let (end, from) = (Instant::now() + window, Timestamp::now() + SETTLING);
             let speed = match &tunnels[kind] {
-                Some(tunnel) => transfer(tunnel, end).await,
+                Some((tunnel, rate)) => transfer(tunnel, *rate, end).await,
                 None => {
                     tokio::time::sleep_until(end).await;
                     0.0
@@ -105,9 +122,9 @@ async fn readings_do_not_wait_for_a_transfer() {
     }
     println!("load {}", load());
     let readings = readings(&rig.world.log_of("agent"));
-    let mut all: [Vec<f64>; 3] = Default::default();
-    let mut p99s: [Vec<f64>; 3] = Default::default();
-    let mut speeds: [Vec<f64>; 3] = Default::default();
+    let mut all: [Vec<f64>; 4] = Default::default();
+    let mut p99s: [Vec<f64>; 4] = Default::default();
+    let mut speeds: [Vec<f64>; 4] = Default::default();
     for (kind, from, to, speed) in windows {
         let within = readings.iter().filter(|(_, at)| (from..to).contains(at));
         let late: Vec<f64> = within.map(|(id, at)| late_ms(id, *at)).collect();
@@ -115,7 +132,7 @@ async fn readings_do_not_wait_for_a_transfer() {
         speeds[kind].push(speed);
         all[kind].extend(late);
     }
-    for kind in 0..NAMES.len() {
+    for kind in 0..kinds {
         let late = &all[kind];
         println!(
             "{}: {:.0} MiB/s, {} readings, late by median {:.1} ms, 99th percentile {:.1} ms \
