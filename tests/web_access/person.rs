@@ -26,14 +26,25 @@ pub(crate) fn open_site(world: &World) -> String {
 pub(crate) async fn house(rack: &simulator::Running, range: &str, printers: usize) -> World {
     let mut world = World::new();
     world.hub_runs().await;
-    world.agent_is_configured(&[range], rack.port, &open_site(&world));
+    let site = open_site(&world);
+    settles(&mut world, rack, range, (printers, &site)).await;
+    world
+}
+
+/// Enrolls and starts the agent, with this word of its site, and waits for so many printers.
+pub(crate) async fn settles(
+    world: &mut World,
+    rack: &simulator::Running,
+    range: &str,
+    (printers, site): (usize, &str),
+) {
+    world.agent_is_configured(&[range], rack.port, site);
     world.agent_is_enrolled();
     world.agent_is_started();
     until("every printer is stored", PATIENCE, || async {
         (world.printers().len() == printers).then_some(())
     })
     .await;
-    world
 }
 
 /// What the portal calls the printer at an address.
@@ -49,7 +60,6 @@ pub(crate) fn device(world: &World, address: &str) -> String {
 pub(crate) struct Answer {
     /// The status; 0 where there was none.
     pub(crate) status: u16,
-    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -77,14 +87,8 @@ impl Person {
     /// Asks for something as this person's browser would.
     pub(crate) fn asks(&self, address: &str, more: &[&str]) -> Answer {
         let jar = self.jar.path().join("jar");
-        let head = self
-            .jar
-            .path()
-            .join(format!("head-{:x}", fastrand(address)));
         let said = Command::new("curl")
             .args(["-sS", "--max-time", PATIENCE_SECS, "-w", "\n%{http_code}"])
-            .arg("-D")
-            .arg(&head)
             .arg("-b")
             .arg(&jar)
             .arg("-c")
@@ -97,9 +101,15 @@ impl Person {
         let (body, status) = text.rsplit_once('\n').unwrap_or(("", "0"));
         Answer {
             status: status.parse().unwrap_or(0),
-            head: std::fs::read_to_string(&head).unwrap_or_default(),
             body: body.to_owned() + &String::from_utf8_lossy(&said.stderr),
         }
+    }
+
+    /// Sends a form of the portal, as this person's browser would from one of its pages.
+    pub(crate) fn sends(&self, form: &str, more: &[&str]) -> Answer {
+        let origin = format!("Origin: {}", self.portal(""));
+        let ours = ["-H", &origin, "-H", "Sec-Fetch-Site: same-origin"];
+        self.asks(form, &[&ours, more].concat())
     }
 
     /// Where a page of the portal is.
@@ -110,10 +120,8 @@ impl Person {
     /// Opens a session with a printer's port.
     pub(crate) fn opens(&self, device: &str, port: u16) -> Result<String, String> {
         let port = format!("port={port}&reason=a+story&minutes=15");
-        let answer = self.asks(
-            &self.portal(&format!("/printers/{device}/sessions")),
-            &["-H", "Accept: application/json", "--data", &port],
-        );
+        let form = self.portal(&format!("/printers/{device}/sessions"));
+        let answer = self.sends(&form, &["-H", "Accept: application/json", "--data", &port]);
         let said: Value = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
         match (answer.status, said["id"].as_str()) {
             (201, Some(id)) => Ok(id.to_owned()),
@@ -149,12 +157,6 @@ impl Person {
         let said = world.hub_says(&["sessions", "show", session, "--json"]);
         serde_json::from_slice(&said.stdout).unwrap_or(Value::Null)
     }
-}
-
-/// A name for a file of headers that no other question of the same moment has.
-fn fastrand(of: &str) -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(of)
 }
 
 /// Waits until a session has ended; how it did.
