@@ -13,6 +13,8 @@ mod site;
 mod speed;
 #[path = "gateway/sshd.rs"]
 mod sshd;
+#[path = "gateway/tls.rs"]
+mod tls;
 #[path = "gateway/ways.rs"]
 mod ways;
 #[path = "gateway/words.rs"]
