@@ -75,7 +75,8 @@ async fn nothing_is_sent_but_what_the_table_lists_and_nothing_listens() {
     site.agent_is_configured((RANGE, EXCLUDED), SWEEP_SECS, MQTTS);
     filter.allows(&site.json("ports").expect("the table"));
     a_whole_run(&mut site).await;
-    let used = [USED[0], USED[1], "tcp dport 8883", "tcp dport 443"];
+    let hubs = ["8883", "443"].map(|port| format!("{HUB} tcp dport {port}"));
+    let used = [USED[0], USED[1], &hubs[0], &hubs[1]];
     filter.was_kept(&site, "the same with MQTT on a port of its own", &used);
 
     let _proxy = proxy_runs(&network, &site).await;
