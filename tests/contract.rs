@@ -44,8 +44,11 @@ const QUIET: Duration = Duration::from_secs(6);
 const FOUND: u64 = 3;
 /// MQTT with a port of its own, beside the WebSocket on the hub's own port.
 const MQTTS: &str = "[mqtt]\ntransport = \"tls\"";
+/// The printer whose page is reached, and where its port comes out on the hub's machine.
+const PAGE: &str = "10.91.3.11";
+const LOCAL: &str = "127.0.0.1:18999";
 /// What every run must use of the table, by the filter's rules.
-const USED: [&str; 2] = ["udp dport 161", "icmp type echo-request"];
+const USED: [&str; 3] = ["udp dport 161", "icmp type echo-request", "tcp dport 8000"];
 /// Longest that the port sweep may take.
 const SWEEP_LIMIT: Duration = Duration::from_secs(120);
 
@@ -75,7 +78,8 @@ async fn nothing_is_sent_but_what_the_table_lists_and_nothing_listens() {
     site.agent_is_configured((RANGE, EXCLUDED), SWEEP_SECS, MQTTS);
     filter.allows(&site.json("ports").expect("the table"));
     a_whole_run(&mut site).await;
-    let used = [USED[0], USED[1], "tcp dport 8883", "tcp dport 443"];
+    let hubs = ["8883", "443", "22"].map(|port| format!("{HUB} tcp dport {port}"));
+    let used = [USED[0], USED[1], USED[2], &hubs[0], &hubs[1], &hubs[2]];
     filter.was_kept(&site, "the same with MQTT on a port of its own", &used);
 
     let _proxy = proxy_runs(&network, &site).await;
@@ -117,6 +121,7 @@ async fn a_whole_run(site: &mut Site<'_>) {
     assert!(checked.to_string().contains(&word), "{checked}");
 
     commands_are_done(site);
+    a_page_is_reached(site).await;
 
     site.hub_is_killed();
     until("reports gather in the spool", PATIENCE, || {
@@ -154,6 +159,31 @@ fn commands_are_done(site: &Site<'_>) {
             log()
         );
     }
+}
+
+/// A person at the hub reaches a printer's port through a tunnel that the agent dials.
+async fn a_page_is_reached(site: &Site<'_>) {
+    let (network, config, log) = (site.network(), site.path("hub.toml"), site.path("open.log"));
+    let page = ["-m", "http.server", "8000", "--bind", PAGE].map(OsStr::new);
+    let _page = network.starts(
+        Who::Printers,
+        Path::new("python3"),
+        &page,
+        &site.path("page.log"),
+    );
+    let words = ["open", PAGE, "--port", "8000", "--reason", "the contract"];
+    let mut words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
+    words.extend(["--listen", LOCAL, "--config"].map(OsStr::new));
+    words.push(config.as_os_str());
+    let open = network.starts(Who::Hub, &program("platen-hub"), &words, &log);
+    let there = format!("http://{LOCAL}/");
+    until("the printer's page is reached", PATIENCE, || async {
+        let seen = network.runs(Who::Hub, &["curl", "-sf", "-m", "5", &there]);
+        let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+        text.contains("Directory listing").then_some(())
+    })
+    .await;
+    assert_eq!(open.terminate().await, Some(0), "{}", site.log("open"));
 }
 
 /// The simulator in the printers' namespace.

@@ -11,6 +11,8 @@ mod refusals;
 mod site;
 #[path = "gateway/sshd.rs"]
 mod sshd;
+#[path = "gateway/tls.rs"]
+mod tls;
 #[path = "gateway/ways.rs"]
 mod ways;
 #[path = "gateway/words.rs"]

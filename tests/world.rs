@@ -24,6 +24,7 @@ use tempfile::TempDir;
 
 pub mod clerk;
 pub mod mosquitto;
+pub mod stock_sshd;
 
 /// How often a condition is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

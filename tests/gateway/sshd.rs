@@ -1,7 +1,5 @@
 //! A stock OpenSSH sshd as gateway, set up as docs/howto/gateway.md says.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +7,12 @@ use std::time::Duration;
 use hub::config::HubConfig;
 use hub::door::gateway::which::{self, Which};
 use hub::session::{Cause, End, Session};
+use stories::stock_sshd;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-use crate::site::{Agent, Site, echo, echoes, is_open, said, ssh, terms, write_private};
-
-/// The sshd, where Debian installs it.
-const SSHD: &str = "/usr/sbin/sshd";
+use crate::site::{Agent, Site, echo, echoes, is_open, said, ssh, terms};
 
 /// A hub's configuration that names an sshd, and that sshd, running.
 struct Stock {
@@ -26,17 +22,6 @@ struct Stock {
     user: String,
     _sshd: Child,
     _safe: TempDir,
-}
-
-/// Says whether an sshd can be started here, and why not.
-fn can_start() -> bool {
-    let is_root = std::process::Command::new("id").arg("-u").output();
-    let is_root = is_root.is_ok_and(|id| id.stdout == b"0\n");
-    if !is_root || !PathBuf::from(SSHD).is_file() {
-        eprintln!("no sshd is started: that needs root and the Debian package openssh-server");
-        return false;
-    }
-    true
 }
 
 impl Stock {
@@ -62,7 +47,7 @@ impl Stock {
         hub::ca::Authority::open(site.folder.path(), jiff::Timestamp::now()).unwrap();
         let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
         let safe = tempfile::tempdir_in(home).unwrap();
-        let sshd = start_sshd(&site, port, &host_key, safe.path()).await;
+        let sshd = stock_sshd::start(site.folder.path(), (port, &host_key), safe.path()).await;
         let config = HubConfig::parse("hub.toml", &config, std::iter::empty()).unwrap();
         let which = which::which(&config, &site.store, &site.sessions)
             .await
@@ -111,58 +96,9 @@ impl Stock {
     }
 }
 
-/// The sshd_config of the howto, with this test's paths and ports. `safe` is a folder that nobody
-/// else may write in: sshd runs no command elsewhere, and tests are often built below one.
-async fn start_sshd(site: &Site, port: u16, host_key: &Path, safe: &Path) -> Child {
-    let howto = include_str!("../../docs/howto/gateway.md");
-    let (_, config) = howto
-        .split_once("```sshd_config\n")
-        .expect("a configuration");
-    let (config, _) = config.split_once("```").expect("its end");
-    let command = safe.join("platen-hub");
-    let program = stories::program("platen-hub");
-    let script = format!("#!/bin/sh\nexec {program:?} \"$@\"\n");
-    write_private(&command, script.as_bytes());
-    std::fs::set_permissions(&command, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let config = config
-        .replace("Match User platen", "Match User root")
-        .replace(
-            "AuthorizedKeysCommandUser platen",
-            "AuthorizedKeysCommandUser root",
-        )
-        .replace("/usr/bin/platen-hub", &command.display().to_string())
-        .replace(
-            "/etc/platen/hub.toml",
-            &site.path("hub.toml").display().to_string(),
-        );
-    let whole = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM no\n\
-         StrictModes no\nPermitRootLogin yes\nAuthorizedKeysFile none\n{config}",
-        host_key.display()
-    );
-    std::fs::write(site.path("sshd_config"), whole).unwrap();
-    std::fs::create_dir_all("/run/sshd").unwrap();
-    let log = std::fs::File::create(site.path("sshd.log")).unwrap();
-    let sshd = Command::new(SSHD)
-        .args(["-D", "-e", "-f"])
-        .arg(site.path("sshd_config"))
-        .stdin(Stdio::null())
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    stories::until("sshd listens", stories::PATIENCE, || async move {
-        tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .ok()
-    })
-    .await;
-    sshd
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stock_sshd_serves_as_gateway() {
-    if !can_start() {
+    if !stock_sshd::can_start() {
         return;
     }
     let stock = Stock::start().await;
@@ -201,7 +137,7 @@ async fn a_stock_sshd_serves_as_gateway() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stock_sshd_lets_an_agent_listen_on_its_sessions_port_alone() {
-    if !can_start() {
+    if !stock_sshd::can_start() {
         return;
     }
     let stock = Stock::start().await;
@@ -285,7 +221,7 @@ async fn a_stock_sshd_lets_an_agent_listen_on_its_sessions_port_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ports_are_given_to_one_session_each_and_come_back() {
-    if !can_start() {
+    if !stock_sshd::can_start() {
         return;
     }
     let stock = Stock::start().await;

@@ -70,7 +70,8 @@ impl<'n> Site<'n> {
             "name = \"story\"\nstate_dir = {:?}\n[[ranges]]\naddresses = [{addresses:?}]\n\
              exclude = [{exclude:?}]\n[hub]\nurl = \"https://{HUB_NAME}\"\n{hub}\n\
              [snmp]\ntimeout_ms = 300\npackets_per_second = 1000\n\
-             [schedule]\nread_secs = 2\nstatus_secs = 1\ndiscover_secs = {discover_secs}\n",
+             [schedule]\nread_secs = 2\nstatus_secs = 1\ndiscover_secs = {discover_secs}\n\
+             [web_access]\nallow = \"always\"\n",
             self.path("agent")
         );
         std::fs::write(self.path("agent.toml"), config).expect("the agent's configuration");
@@ -135,6 +136,12 @@ impl<'n> Site<'n> {
         let mut all = vec![program.to_str().expect("a path of text")];
         all.extend(words);
         self.network.runs(Who::Agent, &all)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn network(&self) -> &'n Network {
+        self.network
     }
 
     /// A file or folder of this site.

@@ -16,6 +16,7 @@ use crate::control::{self, Answer, ControlError, Question};
 
 /// Arguments of `platen sessions`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct SessionsArgs {
     #[command(subcommand)]
     verb: Option<SessionsVerb>,

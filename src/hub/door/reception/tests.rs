@@ -10,7 +10,7 @@ use super::care::Known;
 use super::*;
 use crate::audit::writer::Chain;
 use crate::permission::{Right, Rights};
-use crate::session::{NoWay, Stream, Way};
+use crate::session::{Later, NoWay, Stream, Way};
 use crate::store::agents::AgentStatus;
 use crate::store::commands::{CommandState, LastWord};
 use crate::store::invitations::{Answer, Enrollment};
