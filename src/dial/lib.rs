@@ -150,7 +150,7 @@ impl Dialer {
         let Some(proxy) = self.route.proxy_to(to) else {
             let stream = reach(to, self.limit).await?;
             return Ok(if self.is_prompt {
-                Box::new(Prompt(stream))
+                Box::new(Prompt::new(stream))
             } else {
                 Box::new(stream)
             });

@@ -2,7 +2,8 @@
 //!
 //! A peer that gathers small writes (RFC 896), as a stock sshd does, sends the next only after the
 //! last was acknowledged; Linux puts the acknowledgement off by some 40 ms (RFC 1122, 4.2.3.2). The
-//! system forgets the wish with every read, so it is said again after each.
+//! system forgets the wish with every read, so it is said again: not at once, when the answer may
+//! carry it, but before we wait for more.
 
 use std::io;
 use std::pin::Pin;
@@ -14,13 +15,23 @@ use tokio::net::TcpStream;
 
 /// The connection.
 #[derive(Debug)]
-pub(crate) struct Prompt(pub(crate) TcpStream);
+pub(crate) struct Prompt {
+    stream: TcpStream,
+    /// Something was read since it was said.
+    owes: bool,
+}
 
 impl Prompt {
-    fn hurry(&self) {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        let owes = true;
+        Self { stream, owes }
+    }
+
+    fn hurry(&mut self) {
         // Where the system has no such wish, it is only slower.
         #[cfg(target_os = "linux")]
-        let _ = SockRef::from(&self.0).set_tcp_quickack(true);
+        let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
+        self.owes = false;
     }
 }
 
@@ -30,8 +41,10 @@ impl AsyncRead for Prompt {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.0).poll_read(cx, buf);
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
+            self.owes = true;
+        } else if self.owes {
             self.hurry();
         }
         read
@@ -44,7 +57,7 @@ impl AsyncWrite for Prompt {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -52,18 +65,18 @@ impl AsyncWrite for Prompt {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
