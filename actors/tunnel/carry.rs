@@ -10,23 +10,21 @@ use bytes::BytesMut;
 use printer::identity::Fingerprint;
 use russh::ChannelWriteHalf;
 use russh::client::Msg;
+use tokio::task::yield_now;
 use tracing::{debug, info};
 
+use super::cord::Flow;
 use super::ears::Call;
 use super::ending::{Cause, End};
 use super::intake::{Ended, Outlet};
 use super::tally::Tally;
 use super::ticket::SessionId;
-use super::ways::Room;
+use super::ways::Load;
 use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
 use crate::reach::snmp::Snmp;
 use crate::reach::stream::{self, DeviceStream};
 use crate::reach::survey;
-
-/// Most octets that are taken from a device at once: one packet of the hub's gateway, two of an
-/// sshd. One octet more would be a packet of its own.
-const READ_BYTES_MAX: usize = 65_535;
 
 /// Where the device is, and how it is known.
 #[derive(Debug, Clone)]
@@ -38,7 +36,8 @@ pub(super) struct Place {
     pub(super) credential: Credential,
     pub(super) hub: Vec<IpAddr>,
     pub(super) snmp: Snmp,
-    pub(super) load: Room,
+    pub(super) load: Load,
+    pub(super) flow: Flow,
     pub(super) tally: Arc<Tally>,
 }
 
@@ -148,10 +147,11 @@ async fn from_device(
             return Ended::Closed;
         }
         // Held until the gateway's window and the link have taken it.
-        let Some(_room) = place.load.take(READ_BYTES_MAX).await else {
+        let portion = place.load.portion();
+        let Some(_room) = place.load.take(portion).await else {
             return Ended::Closed;
         };
-        let mut buffer = BytesMut::with_capacity(READ_BYTES_MAX);
+        let mut buffer = BytesMut::with_capacity(portion);
         match device.read_now(&mut buffer) {
             Ok(Some(0)) => break,
             Ok(Some(octets)) => place.tally.received(octets),
@@ -160,6 +160,10 @@ async fn from_device(
         }
         if writer.data_bytes(buffer.freeze()).await.is_err() {
             return Ended::Closed;
+        }
+        if place.load.is_crowded() {
+            yield_now().await;
+            place.flow.goes_on().await;
         }
     }
     // Whoever closed first has heard it already.

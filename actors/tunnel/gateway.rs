@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::cord::{self, Knife};
+use super::cord::{self, Flow, Knife};
 use super::ears::{Call, Ears};
 use super::ending::End;
 use super::ticket::Ticket;
@@ -37,7 +37,7 @@ const PACKET_BYTES_MAX: u32 = 32 * 1024;
 
 /// What is read from the gateway at once, in octets: the library reads the length of each packet by
 /// itself, and a small packet then needs no second look at the socket.
-const READ_AHEAD_BYTES: usize = 8 * 1024;
+const READ_AHEAD_BYTES: usize = 2 * 1024;
 
 /// How often the gateway is asked whether it is there, and how often it may not answer: a dead link
 /// is seen within 20 s.
@@ -115,6 +115,8 @@ pub(super) struct Link {
     /// Connections that the gateway asks for; closed when the link is lost.
     pub(super) calls: mpsc::Receiver<Call>,
     pub(super) farewell: Farewell,
+    /// Whether it takes what is sent.
+    pub(super) flow: Flow,
     _knife: Knife,
 }
 
@@ -154,7 +156,7 @@ pub(super) async fn open(
     let key = String::from_utf8_lossy(papers.key_pem.expose()).into_owned();
     let key = decode_secret_key(&key, None).map_err(|error| NoLink::OwnKey(error.to_string()))?;
     let stream = dialer.tcp(to).await?;
-    let (cord, knife) = cord::tie(stream);
+    let (cord, knife, flow) = cord::tie(stream);
     let farewell = Farewell::default();
     let (ears, calls) = Ears::new(ticket, farewell.clone(), (tally, room));
     let mut handle = greet(cord, ticket, ears)
@@ -179,6 +181,7 @@ pub(super) async fn open(
         handle,
         calls,
         farewell,
+        flow,
         _knife: knife,
     })
 }

@@ -161,6 +161,7 @@ async fn open(job: &Job) -> Result<Opened, End> {
         hub,
         snmp,
         load: job.ways.load(),
+        flow: link.flow.clone(),
         tally: job.tally.clone(),
     };
     Ok(Opened {
