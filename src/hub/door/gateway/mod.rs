@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::Disconnect;
-use russh::server::{self, Config, RunningSession};
+use russh::server::{self, RunningSession};
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -43,6 +43,7 @@ use self::guest::Guest;
 use self::host_key::HostKey;
 use self::line::Line;
 use self::place::Places;
+use self::settings::Settings;
 use self::visit::Visit;
 use self::wire::Wire;
 
@@ -89,7 +90,7 @@ pub struct Gateway(Arc<Room>);
 #[derive(Debug)]
 struct Room {
     parts: GatewayParts,
-    settings: Arc<Config>,
+    settings: Settings,
     places: Places,
     stop: watch::Sender<bool>,
 }
@@ -99,7 +100,7 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
         Self(Arc::new(Room {
-            settings: settings::settings(&parts.key, parts.older_clients),
+            settings: Settings::new(&parts.key, parts.older_clients),
             parts,
             places: Places::default(),
             stop: watch::Sender::new(false),
@@ -147,7 +148,7 @@ impl Gateway {
 
     /// Attends to one connection until it ends.
     pub async fn attend(self, stream: TcpStream, address: SocketAddr) {
-        let Some(_place) = self.0.places.take(address.ip()) else {
+        let Some(place) = self.0.places.take(address.ip()) else {
             debug!(%address, "there is no place for another SSH connection");
             return;
         };
@@ -160,7 +161,7 @@ impl Gateway {
         let wire = Wire::new(stream, line.cut_told(), None);
         let wire = BufReader::with_capacity(READ_AHEAD_BYTES, wire);
         let visit = Visit::new(self.clone(), Arc::clone(&line));
-        let begun = server::run_stream(Arc::clone(&self.0.settings), wire, visit);
+        let begun = server::run_stream(self.0.settings.beside(place.standing), wire, visit);
         match timeout(LOGIN_GRACE, begun).await {
             Ok(Ok(running)) => self.watch(running, &line).await,
             Ok(Err(error)) => debug!(%address, %error, "this is no SSH"),

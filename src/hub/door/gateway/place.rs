@@ -22,6 +22,8 @@ type Network = [u8; 8];
 pub(super) struct Place {
     places: Places,
     network: Network,
+    /// How many were taken when this one was, itself among them.
+    pub(super) standing: usize,
 }
 
 impl Places {
@@ -38,6 +40,7 @@ impl Places {
         Some(Place {
             places: self.clone(),
             network,
+            standing: all + 1,
         })
     }
 }
@@ -76,6 +79,8 @@ mod tests {
         let places = Places::default();
         let of = |text: &str| places.take(text.parse().unwrap());
         let mut held: Vec<_> = (0..PLACES_OF_ONE_MAX).map(|_| of("192.0.2.1")).collect();
+        let standing = |at: usize| held[at].as_ref().map(|place: &Place| place.standing);
+        assert_eq!((standing(0), standing(9)), (Some(1), Some(10)));
         assert!(held.iter().all(Option::is_some));
         assert!(of("192.0.2.1").is_none());
         assert!(
