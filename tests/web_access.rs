@@ -7,6 +7,9 @@
 #[path = "browser/chrome.rs"]
 mod chrome;
 #[cfg(test)]
+#[path = "web_access/disk.rs"]
+mod disk;
+#[cfg(test)]
 #[path = "web_access/ends.rs"]
 mod ends;
 #[cfg(test)]
