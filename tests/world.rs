@@ -35,18 +35,18 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a hub is started whose ports were taken meanwhile.
 const STARTS: u32 = 3;
 
-/// Where our own programs are: beside the folder of the running test.
+/// Where our own programs are: beside the folder of the running test, or in the folder that
+/// `PLATEN_PROGRAMS` names, where a measurement is about those that an image ships.
 ///
 /// # Panics
 /// When they were not built: `cargo build --workspace` builds them.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test has a path");
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/PROFILE/deps");
-    let program = folder.join(name);
+    let beside = test.parent().and_then(Path::parent);
+    let folder = std::env::var_os("PLATEN_PROGRAMS").map(PathBuf::from);
+    let folder = folder.or_else(|| beside.map(Path::to_owned));
+    let program = folder.expect("target/PROFILE/deps").join(name);
     assert!(
         program.is_file(),
         "{} is missing; build it first: cargo build --workspace",

@@ -13,7 +13,7 @@ pub struct Sshd {
     folder: PathBuf,
     pub port: u16,
     pub host_key: PathBuf,
-    _running: Child,
+    running: Child,
 }
 
 async fn run(program: &str, words: &[&str]) -> Vec<u8> {
@@ -60,7 +60,7 @@ impl Sshd {
             folder,
             port,
             host_key,
-            _running: running,
+            running,
         };
         let public = std::fs::read_to_string(sshd.folder.join("root_key.pub")).unwrap();
         sshd.lets_in(&public);
@@ -68,6 +68,11 @@ impl Sshd {
         let known = format!("[127.0.0.1]:{port} {public}");
         std::fs::write(sshd.folder.join("known_hosts"), known).unwrap();
         sshd
+    }
+
+    /// The process that listens. Those of connections have its processors.
+    pub fn pid(&self) -> u32 {
+        self.running.id().expect("it runs")
     }
 
     /// Lets one more key in.
@@ -98,17 +103,21 @@ impl Sshd {
             .unwrap();
         let is_up = || async move { TcpStream::connect(("127.0.0.1", at)).await.ok() };
         stories::until("ssh forwards", stories::PATIENCE, is_up).await;
-        Forwarded {
-            at,
-            _running: running,
-        }
+        Forwarded { at, running }
     }
 }
 
 /// A port that leads to a device.
 pub struct Forwarded {
     pub at: u16,
-    _running: Child,
+    running: Child,
+}
+
+impl Forwarded {
+    /// The process of ssh.
+    pub fn pid(&self) -> u32 {
+        self.running.id().expect("it runs")
+    }
 }
 
 /// The public half of a private key, as OpenSSH writes it.

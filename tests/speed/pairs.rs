@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::figures::{load, median, told, wanted};
 use crate::openssh::Sshd;
-use crate::rig::{ECHO, Gateway, Rig, SOURCE, Tunnel, echo, source};
+use crate::rig::{self, ECHO, Gateway, Rig, SOURCE, Tunnel, echo, source};
 
 /// Round trips and new connections of one turn.
 const ROUND_TRIPS: usize = 1_000;
@@ -120,8 +120,13 @@ async fn a_tunnel_is_as_fast_as_openssh() {
     let world = World::new();
     let sshd = Arc::new(Sshd::start(&world).await);
     let octets = wanted("PLATEN_BENCH_MIB", 512) << 20;
-    let own = Rig::start(Gateway::OfTheHub, world, ("127.75.1", 1), "").await;
-    let by_sshd = Rig::start(
+    // What runs where is the same for all three, and no chance of the scheduler's.
+    let is_apart = wanted("PLATEN_BENCH_APART", 1) == 1;
+    if is_apart {
+        rig::apart(&[], &[sshd.pid()]);
+    }
+    let mut own = Rig::start(Gateway::OfTheHub, world, ("127.75.1", 1), "").await;
+    let mut by_sshd = Rig::start(
         Gateway::Sshd(sshd.clone()),
         World::new(),
         ("127.75.2", 1),
@@ -134,6 +139,11 @@ async fn a_tunnel_is_as_fast_as_openssh() {
     }
     let ssh_source = sshd.forwards(CIPHER, own.device(SOURCE)).await;
     let ssh_echo = sshd.forwards(CIPHER, own.device(ECHO)).await;
+    if is_apart {
+        let sites = [own.at_the_site(), by_sshd.at_the_site()].concat();
+        let ssh = [ssh_source.pid(), ssh_echo.pid()];
+        rig::apart(&[sites, ssh.to_vec()].concat(), &[sshd.pid()]);
+    }
     let mut lanes = [
         Lane::of("agent and hub", &own).await,
         Lane::of("agent and sshd", &by_sshd).await,
@@ -145,7 +155,7 @@ async fn a_tunnel_is_as_fast_as_openssh() {
     ];
     let pairs = wanted("PLATEN_BENCH_PAIRS", 5);
     println!(
-        "cipher {CIPHER}, {} MiB, {pairs} turns, load {}",
+        "cipher {CIPHER}, {} MiB, {pairs} turns, apart {is_apart}, load {}",
         octets >> 20,
         load()
     );

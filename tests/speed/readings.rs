@@ -2,7 +2,8 @@
 //!
 //! A reading is late by the time from its turn, which is a fixed phase of each second, until the
 //! agent has it whole. One kind of window has the same transfer go by OpenSSH's ssh in place of
-//! the agent: what that costs, the machine costs.
+//! the agent: what that costs, the machine costs. What is not at a site in the world, hub, reader
+//! and device of the transfer, has a processor of its own in one of both measurements.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::figures::{load, median, percentile, wanted};
 use crate::openssh::Sshd;
-use crate::rig::{Gateway, Rig, SOURCE, Tunnel, source};
+use crate::rig::{self, Gateway, Rig, SOURCE, Tunnel, source};
 
 /// The printers of the site, each read once in a period.
 const PRINTERS: usize = 50;
@@ -87,12 +88,27 @@ fn readings(log: &str) -> Vec<(String, Timestamp)> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes and an idle machine: scripts/bench/tunnel"]
-async fn readings_do_not_wait_for_a_transfer() {
+async fn readings_do_not_wait_for_a_transfer_of_their_agent() {
+    beside(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes and an idle machine: scripts/bench/tunnel"]
+async fn readings_wait_for_who_shares_their_processors() {
+    beside(false).await;
+}
+
+/// Measures, with what is at a site on a processor of its own if it is `apart`.
+async fn beside(apart: bool) {
     let world = World::new();
     let sshd = Sshd::start(&world).await;
-    let rig = Rig::start(Gateway::OfTheHub, world, ("127.75.4", PRINTERS), LOG).await;
+    let mut rig = Rig::start(Gateway::OfTheHub, world, ("127.75.4", PRINTERS), LOG).await;
     source(rig.device(SOURCE), u64::MAX).await;
     let ssh = sshd.forwards(CIPHER, rig.device(SOURCE)).await;
+    if apart {
+        let [agent, printers] = rig.at_the_site();
+        rig::apart(&[agent, printers, ssh.pid()], &[sshd.pid()]);
+    }
     let by_agent = || async { Tunnel::Ours(rig.opens(SOURCE).await) };
     let tunnels = [
         None,
@@ -105,7 +121,10 @@ async fn readings_do_not_wait_for_a_transfer() {
     sleep(2 * SETTLING).await;
     let window = Duration::from_secs(wanted("PLATEN_BENCH_WINDOW_SECS", 12));
     let mut windows = Vec::new();
-    println!("load {}", load());
+    println!(
+        "the site has a processor of its own: {apart}; load {}",
+        load()
+    );
     for turn in 0..wanted("PLATEN_BENCH_ROUNDS", 4) as usize {
         for step in 0..kinds {
             let kind = (step + turn) % kinds;

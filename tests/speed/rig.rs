@@ -5,6 +5,7 @@ use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 
 use hub::config::HubConfig;
@@ -35,7 +36,7 @@ pub struct Rig {
     sessions: Sessions,
     person: Person,
     net: String,
-    _printers: Running,
+    printers: Running,
     _stop: oneshot::Sender<()>,
 }
 
@@ -130,9 +131,17 @@ impl Rig {
             sessions,
             person,
             net: net.to_owned(),
-            _printers: running,
+            printers: running,
             _stop: stop,
         }
+    }
+
+    /// The programs that are at a site: the agent, and what answers for its printers over SNMP.
+    pub fn at_the_site(&mut self) -> [u32; 2] {
+        [
+            self.world.agent().expect("it runs").pid(),
+            self.printers.pid(),
+        ]
     }
 
     /// An address of the first printer.
@@ -153,6 +162,21 @@ impl Rig {
         })
         .await;
         session
+    }
+}
+
+/// Puts these processes on the first processor; this one, which is the hub, the reader, and the
+/// device of a transfer, and `others` on the second.
+pub fn apart(at_the_site: &[u32], others: &[u32]) {
+    let here = std::process::id();
+    let elsewhere = others.iter().chain([&here]).map(|pid| (pid, "1"));
+    for (pid, processor) in at_the_site.iter().map(|pid| (pid, "0")).chain(elsewhere) {
+        let moved = Command::new("taskset")
+            .args(["--all-tasks", "--pid", "--cpu-list", processor])
+            .arg(pid.to_string())
+            .output()
+            .expect("taskset of util-linux");
+        assert!(moved.status.success(), "{moved:?}");
     }
 }
 
