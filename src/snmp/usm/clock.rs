@@ -56,28 +56,33 @@ impl Clock {
     }
 
     /// Judges an authentic message and learns from it what is newer (RFC 3414 §3.2 step 7 b).
+    ///
+    /// The RFC learns first, so that a message which somebody held back for an hour is of now if it
+    /// is the newest that came. Here it is judged first; an engine whose clock is that slow is found
+    /// anew.
     pub fn judge(&mut self, boots: u32, time: u32, now: Duration) -> Timeliness {
         let (known_boots, known_time) = self.at(now);
-        let is_newer = boots > self.boots || (boots == self.boots && time > self.time);
-        if !self.is_authentic || is_newer {
+        let is_stale = boots < known_boots
+            || (boots == known_boots && time < known_time.saturating_sub(WINDOW_SECS));
+        if self.is_authentic && is_stale {
+            return if known_boots >= BOOTS_MAX {
+                Timeliness::Latched
+            } else {
+                Timeliness::Stale
+            };
+        }
+        if !self.is_authentic || boots > self.boots || time > self.time {
             *self = Self {
                 boots,
                 time,
                 heard_at: now,
                 is_authentic: true,
             };
-            return if boots >= BOOTS_MAX {
-                Timeliness::Latched
-            } else {
-                Timeliness::Fresh
-            };
         }
-        let is_stale = boots < known_boots
-            || (boots == known_boots && time < known_time.saturating_sub(WINDOW_SECS));
-        match (known_boots >= BOOTS_MAX, is_stale) {
-            (true, _) => Timeliness::Latched,
-            (false, true) => Timeliness::Stale,
-            (false, false) => Timeliness::Fresh,
+        if self.boots >= BOOTS_MAX {
+            Timeliness::Latched
+        } else {
+            Timeliness::Fresh
         }
     }
 }
