@@ -205,7 +205,7 @@ impl Session {
             bytes_max: self.budget.bytes_max.saturating_sub(self.bytes),
             ..Limits::default()
         };
-        let mut columns = Columns::new(roots, limits, self.credential.version);
+        let mut columns = Columns::new(roots, limits, self.credential.pdus());
         let mut silence = None;
         while let Some(question) = columns.next() {
             match self.ask(question.kind, &question.oids).await {

@@ -6,7 +6,8 @@ use actors::parts::Subnet;
 use actors::reach::range::AddressRange;
 use actors::reach::scope::Scope;
 use actors::reach::snmp::Snmp;
-use actors::reach::sweep::SweepOptions;
+use actors::reach::survey::{self, ReadError};
+use actors::reach::sweep::{Answered, SweepOptions};
 use printer::question;
 
 use super::finding::{Area, Cause, Finding, Trouble};
@@ -62,18 +63,23 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
             return Finding::failed(Area::Range, subject, trouble);
         }
     };
-    let (mut printers, mut others) = (0_u32, 0_u32);
+    let (mut printers, mut others, mut refusing) = (0_u32, 0_u32, 0_u32);
     while let Some(answered) = sweep.next().await {
-        if question::is_candidate(&answered.varbinds) {
-            printers += 1;
-        } else {
-            others += 1;
+        match is_printer(snmp, &subnet, &answered).await {
+            Ok(true) => printers += 1,
+            Err(ReadError::NoCredentialFits { .. }) => refusing += 1,
+            // Who told its engine and then fell silent is there all the same.
+            Ok(false) | Err(_) => others += 1,
         }
     }
     let progress = sweep.progress();
     let asked = scope.count();
     let of = if is_whole { "" } else { " of a sample" };
-    let what = format!("{printers} printers, {others} others of {asked} addresses{of}");
+    let refused = match refusing {
+        0 => String::new(),
+        some => format!(", {some} answer but no credential fits"),
+    };
+    let what = format!("{printers} printers, {others} others{refused} of {asked} addresses{of}");
     match (printers, progress.unsendable) {
         (1.., _) => Finding::fine(Area::Range, subject, what),
         (0, 1..) if progress.unsendable >= progress.packets_sent => {
@@ -84,6 +90,15 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
                 "check the range, and the routes of this machine (`ip route get ADDRESS`)",
             );
             Finding::failed(Area::Range, subject, trouble)
+        }
+        (0, _) if refusing > 0 => {
+            let trouble = Trouble::new(
+                Cause::NobodyAnswers,
+                what,
+                "users, algorithms or passwords are others than those set on the printers",
+                "ask one printer why: platen read ADDRESS --v3-user NAME",
+            );
+            Finding::warning(Area::Range, subject, trouble)
         }
         (0, _) => {
             let trouble = Trouble::new(
@@ -96,6 +111,15 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
             Finding::warning(Area::Range, subject, trouble)
         }
     }
+}
+
+/// Whether what answered may be a printer; an engine of version 3 is asked.
+async fn is_printer(snmp: &Snmp, subnet: &Subnet, answered: &Answered) -> Result<bool, ReadError> {
+    if !answered.is_engine() {
+        return Ok(question::is_candidate(&answered.varbinds));
+    }
+    let (_, walk) = survey::fit(snmp, &answered.target, &subnet.credentials).await?;
+    Ok(survey::is_candidate(&walk))
 }
 
 /// The range by its addresses, and its label.
