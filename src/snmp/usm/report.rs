@@ -82,7 +82,7 @@ pub enum Refusal {
     UnknownContext,
     /// The engine was found, and says nothing more.
     #[error("it tells its engine but does not answer the user{}", if *.0 == Level::AuthPriv {
-        ": often the privacy password or its algorithm is wrong"
+        ": often the privacy password or its algorithm is wrong, or the user has none there"
     } else {
         ""
     })]
