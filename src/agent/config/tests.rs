@@ -103,7 +103,7 @@ fn a_value_that_cannot_be_is_refused_with_its_place() {
         "{}",
         refusal(text)
     );
-    let text = "[credentials.site]\nversion = \"3\"\ncommunity = \"x\"\n";
+    let text = "[credentials.site]\nversion = \"4\"\ncommunity = \"x\"\n";
     assert!(
         refusal(text).starts_with("agent.toml:2:11: "),
         "{}",

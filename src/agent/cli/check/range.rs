@@ -7,7 +7,7 @@ use actors::reach::range::AddressRange;
 use actors::reach::scope::Scope;
 use actors::reach::snmp::Snmp;
 use actors::reach::survey::{self, ReadError};
-use actors::reach::sweep::{Answered, SweepOptions};
+use actors::reach::sweep::{Answered, Sweep, SweepOptions};
 use printer::question;
 
 use super::finding::{Area, Cause, Finding, Trouble};
@@ -63,22 +63,17 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
             return Finding::failed(Area::Range, subject, trouble);
         }
     };
-    let (mut printers, mut others, mut refusing) = (0_u32, 0_u32, 0_u32);
-    while let Some(answered) = sweep.next().await {
-        match is_printer(snmp, &subnet, &answered).await {
-            Ok(true) => printers += 1,
-            Err(ReadError::NoCredentialFits { .. }) => refusing += 1,
-            // Who told its engine and then fell silent is there all the same.
-            Ok(false) | Err(_) => others += 1,
-        }
-    }
+    let counted = count(&mut sweep, snmp, &subnet).await;
     let progress = sweep.progress();
     let asked = scope.count();
     let of = if is_whole { "" } else { " of a sample" };
-    let refused = match refusing {
+    let refused = match counted.refusing {
         0 => String::new(),
         some => format!(", {some} answer but no credential fits"),
     };
+    let Counted {
+        printers, others, ..
+    } = counted;
     let what = format!("{printers} printers, {others} others{refused} of {asked} addresses{of}");
     match (printers, progress.unsendable) {
         (1.., _) => Finding::fine(Area::Range, subject, what),
@@ -91,15 +86,7 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
             );
             Finding::failed(Area::Range, subject, trouble)
         }
-        (0, _) if refusing > 0 => {
-            let trouble = Trouble::new(
-                Cause::NobodyAnswers,
-                what,
-                "users, algorithms or passwords are others than those set on the printers",
-                "ask one printer why: platen read ADDRESS --v3-user NAME",
-            );
-            Finding::warning(Area::Range, subject, trouble)
-        }
+        (0, _) if counted.refusing > 0 => Finding::warning(Area::Range, subject, refusing(what)),
         (0, _) => {
             let trouble = Trouble::new(
                 Cause::NobodyAnswers,
@@ -111,6 +98,38 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
             Finding::warning(Area::Range, subject, trouble)
         }
     }
+}
+
+/// What answered in a range.
+#[derive(Default)]
+struct Counted {
+    printers: u32,
+    others: u32,
+    /// They answer, but no credential fits.
+    refusing: u32,
+}
+
+/// Counts what answers a sweep.
+async fn count(sweep: &mut Sweep, snmp: &Snmp, subnet: &Subnet) -> Counted {
+    let mut counted = Counted::default();
+    while let Some(answered) = sweep.next().await {
+        match is_printer(snmp, subnet, &answered).await {
+            Ok(true) => counted.printers += 1,
+            Err(ReadError::NoCredentialFits { .. }) => counted.refusing += 1,
+            // Who told its engine and then fell silent is there all the same.
+            Ok(false) | Err(_) => counted.others += 1,
+        }
+    }
+    counted
+}
+
+fn refusing(what: String) -> Trouble {
+    Trouble::new(
+        Cause::NobodyAnswers,
+        what,
+        "users, algorithms or passwords are others than those set on the printers",
+        "ask one printer why: platen read ADDRESS --v3-user NAME",
+    )
 }
 
 /// Whether what answered may be a printer; an engine of version 3 is asked.
