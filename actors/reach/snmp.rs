@@ -104,6 +104,21 @@ pub enum AskError {
     Closed,
 }
 
+impl AskError {
+    /// Whether the question itself stayed without an answer. A user may have heard the engine.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::Refused { refusal, .. } => matches!(refusal, Refusal::Unanswered(_)),
+            Self::Unsendable { .. }
+            | Self::Unencodable(_)
+            | Self::OverBudget { .. }
+            | Self::Closed => false,
+        }
+    }
+}
+
 /// What came and went since the sockets were opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SnmpCounts {

@@ -336,6 +336,21 @@ fn what_is_wrong_is_said_in_words_and_no_community_is_tried() {
 }
 
 #[test]
+fn a_device_without_the_community_is_told_to_speak_version_3() {
+    let Some(daemon) = peer("snmpd") else { return };
+    let (place, folder) = (Place::free(), tempfile::tempdir().unwrap());
+    let _peer = snmpd(&daemon, folder.path(), &place);
+    let (address, port) = (place.address.to_string(), place.port.to_string());
+    let mut command = platen();
+    command.args(["read", &address, "--port", &port, "--community", "other"]);
+    let read = command.args(["--timeout", "1", "--retries", "0"]).output();
+    let read = read.unwrap();
+    let said = String::from_utf8_lossy(&read.stderr);
+    assert!(said.contains("answers, but no credential fits"), "{said}");
+    assert!(said.contains("it speaks SNMPv3"), "{said}");
+}
+
+#[test]
 fn a_silent_address_is_not_one_that_refuses() {
     let Some(_) = peer("snmpget") else { return };
     let (place, secrets) = (Place::free(), Secrets::new());

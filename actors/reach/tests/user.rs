@@ -22,6 +22,8 @@ struct Engine {
     boots: u32,
     /// Questions that are lost, from now on.
     lost: u32,
+    /// Longest question that it takes, in octets; longer ones it drops.
+    size_max: usize,
 }
 
 /// A printer that knows one user.
@@ -36,6 +38,7 @@ impl Device {
             id: b"\x80\x00\x1f\x88\x04one".to_vec(),
             boots: 1,
             lost: 0,
+            size_max: usize::MAX,
         }));
         let socket = UdpSocket::bind(at).await.unwrap();
         let addr = socket.local_addr().unwrap();
@@ -66,6 +69,9 @@ impl Device {
 
 /// What the device says to a datagram; it has no time of its own, only boots.
 fn says(engine: &mut Engine, datagram: &[u8]) -> Option<Vec<u8>> {
+    if datagram.len() > engine.size_max {
+        return None;
+    }
     if engine.lost > 0 {
         engine.lost -= 1;
         return None;
@@ -182,6 +188,20 @@ async fn a_lost_question_of_a_user_is_asked_again() {
         assert_eq!(got.unwrap().len(), 1, "{lost}");
     }
     assert_eq!(snmp.counts().retries, 2);
+}
+
+#[tokio::test]
+async fn a_user_asks_for_less_where_a_long_question_is_dropped() {
+    let device = Device::start("127.0.0.1:0").await;
+    let snmp = impatient(0);
+    let mut session = snmp.session(&device.target(), &mps());
+    session.get(&[serial()]).await.unwrap();
+    device.change(|engine| engine.size_max = 400);
+    let many: Vec<Oid> = (1..=40)
+        .map(|row| Oid::new(mib::PRT_SERIAL_NUMBER).with(&[row]))
+        .collect();
+    let got = session.get(&many).await.unwrap();
+    assert_eq!(got, [VarBind::new(serial(), text(FIRST))]);
 }
 
 #[tokio::test]

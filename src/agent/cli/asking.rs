@@ -8,10 +8,12 @@ use std::time::Duration;
 use actors::reach::credential::Credential;
 use actors::reach::range::{AddressRange, RangeError};
 use actors::reach::resolve::Resolver;
-use actors::reach::scope::Door;
-use actors::reach::snmp::{Snmp, SnmpSettings};
+use actors::reach::scope::{Door, InScope};
+use actors::reach::snmp::{AskError, Snmp, SnmpSettings};
 use clap::Args;
 use printer::profile::Profiles;
+use printer::question;
+use snmp::usm::{Security, User};
 
 use super::user::{UserArgs, first_line};
 use super::{CliError, Exit};
@@ -27,6 +29,9 @@ const RETRIES_MAX: u32 = 10;
 
 /// Questions that wait for answers at once.
 const IN_FLIGHT_MAX: usize = 256;
+
+/// Packets per second to one device that is asked for its engine.
+const ENGINE_RATE: u32 = 100;
 
 /// How devices are asked.
 #[derive(Debug, Clone, Args)]
@@ -98,6 +103,21 @@ impl AskingArgs {
         };
         let community = first_line(path, "community", COMMUNITY_BYTES_MAX)?;
         Ok(Credential::v2c(community))
+    }
+
+    /// Whether a device that does not answer a community has an engine of version 3, which tells
+    /// itself to anybody. Not asked again after a user has been.
+    pub async fn has_engine(&self, target: &InScope) -> bool {
+        if self.user.is_there() {
+            return false;
+        }
+        // The user of RFC 3414 A.1; whether it is known there does not matter.
+        let user = User::new("initial", "", Security::None).map(|it| Credential::User(it.into()));
+        let (Ok(user), Ok(snmp)) = (user, self.open(ENGINE_RATE)) else {
+            return false;
+        };
+        let asked = snmp.get(target, &user, &question::probe()).await;
+        matches!(asked, Ok(_) | Err(AskError::Refused { .. }))
     }
 
     /// Opens the sockets.

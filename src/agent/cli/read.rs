@@ -152,10 +152,19 @@ async fn from_device(written: &str, args: &ReadArgs) -> Result<Verdict, CliError
     let snmp = args.asking.open(RATE)?;
     let profiles = asking::profiles()?;
     let survey = survey::read_device(&snmp, &target, &credentials, &profiles).await;
-    let survey = survey.map_err(|error| {
-        let hint = args.asking.credential_hint();
-        unread(written, &target, error, hint)
-    })?;
+    let survey = match survey {
+        Ok(survey) => survey,
+        Err(ReadError::Ask(AskError::Silent { .. })) if args.asking.has_engine(&target).await => {
+            let why = format!("{} answers, but no credential fits", target.addr());
+            let next = format!("it speaks SNMPv3: platen read {written} --v3-user NAME");
+            let refused = CliError::new(Exit::FAILED, format!("cannot read {written}"));
+            return Err(refused.because(why).try_next(next));
+        }
+        Err(error) => {
+            let hint = args.asking.credential_hint();
+            return Err(unread(written, &target, error, hint));
+        }
+    };
     if !survey.unanswered.is_empty() {
         eprintln!(
             "{} columns stayed without an answer",
