@@ -30,7 +30,7 @@ use crate::messages::{
     ReadNow, Relocate, Unmasked, Vitals, Work,
 };
 use crate::parts::Tools;
-use crate::reach::credential::Credential;
+use crate::reach::credential::{Credential, proven_first};
 use crate::reach::scope::InScope;
 use crate::reach::survey::Survey;
 use crate::report::Report;
@@ -230,6 +230,7 @@ impl Device {
             };
             self.tell(proof, ctx);
         }
+        self.seed.credentials = proven_first(&self.seed.credentials, &survey.credential);
         self.last = Some(Last { survey, reading });
         self.answer(ReadNow::Kept);
     }
@@ -353,7 +354,10 @@ impl Handler<Relocate> for Device {
         let is_new = order.target.is_some() && order.target != self.seed.target;
         self.seed.target = order.target;
         if !order.credentials.is_empty() {
-            self.seed.credentials = order.credentials;
+            self.seed.credentials = match &self.last {
+                Some(last) => proven_first(&order.credentials, &last.survey.credential),
+                None => order.credentials,
+            };
         }
         // Whoever has just been seen answers now; a reading under way ends by itself.
         if is_new && !self.is_draining {

@@ -88,7 +88,7 @@ async fn heard_instead(seed: &Seed, target: InScope, tools: &Tools, error: ReadE
             debug!(%device, %error, "no answer");
             Heard::Nothing
         }
-        ReadError::Ask(_) | ReadError::NoCredential { .. } => {
+        ReadError::Ask(_) | ReadError::NoCredential { .. } | ReadError::NoCredentialFits { .. } => {
             warn!(%device, %error, "reading failed");
             Heard::Nothing
         }

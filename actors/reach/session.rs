@@ -173,8 +173,10 @@ impl Session {
                         questions.push_front(smaller);
                     }
                 }
-                Err(AskError::Silent { .. })
-                    if self.has_answered && question.len() > SILENT_SPLIT_ABOVE =>
+                Err(error)
+                    if error.is_silence()
+                        && self.has_answered
+                        && question.len() > SILENT_SPLIT_ABOVE =>
                 {
                     let (left, right) = question.split_at(question.len() / 2);
                     questions.push_front(right.to_vec());
@@ -205,7 +207,7 @@ impl Session {
             bytes_max: self.budget.bytes_max.saturating_sub(self.bytes),
             ..Limits::default()
         };
-        let mut columns = Columns::new(roots, limits, self.credential.version);
+        let mut columns = Columns::new(roots, limits, self.credential.pdus());
         let mut silence = None;
         while let Some(question) = columns.next() {
             match self.ask(question.kind, &question.oids).await {
@@ -214,7 +216,10 @@ impl Session {
                     // What cannot be used ends its columns inside; their endings tell below.
                     let _ = columns.absorb(&pdu);
                 }
-                Err(error @ AskError::Silent { .. }) => {
+                Err(error)
+                    if matches!(error, AskError::Silent { .. })
+                        || (self.has_answered && error.is_silence()) =>
+                {
                     silence = Some(error);
                     columns.failed();
                 }

@@ -4,24 +4,28 @@
 //! same request-id, so that a late answer to the first try is an answer. Who asks one device asks
 //! one question at a time: [`super::session`] does.
 
+mod user;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use snmp::usm::Refusal;
 use snmp::{EncodeError, Message, Oid, Pdu, PduKind, VarBind, Version};
 use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::credential::Credential;
+use super::credential::{Credential, Secret};
 use super::lines::{self, Lines};
 use super::pace::Pace;
 use super::scope::{Door, InScope, Scope};
 use super::session::{Budget, Session};
 use super::socket::DATAGRAM_BYTES_MAX;
 use super::sweep::{self, Sweep, SweepOptions};
+use user::Dialogs;
 
 /// How much longer each further try waits than the one before.
 const WAIT_GROWTH: u32 = 2;
@@ -66,6 +70,16 @@ pub enum AskError {
         /// How long all tries waited together.
         waited: Duration,
     },
+    /// The device answers, but not to this user of version 3.
+    #[error("{peer} answers, but not to the user '{}': {refusal}", user.escape_debug())]
+    Refused {
+        /// Who was asked.
+        peer: SocketAddr,
+        /// As whom.
+        user: String,
+        /// Why not.
+        refusal: Refusal,
+    },
     /// The question could not be sent.
     #[error("cannot send to {peer}: {error}")]
     Unsendable {
@@ -88,6 +102,21 @@ pub enum AskError {
     /// The runtime is shutting down.
     #[error("the SNMP socket is closed")]
     Closed,
+}
+
+impl AskError {
+    /// Whether the question itself stayed without an answer. A user may have heard the engine.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::Refused { refusal, .. } => matches!(refusal, Refusal::Unanswered(_)),
+            Self::Unsendable { .. }
+            | Self::Unencodable(_)
+            | Self::OverBudget { .. }
+            | Self::Closed => false,
+        }
+    }
 }
 
 /// What came and went since the sockets were opened.
@@ -117,6 +146,9 @@ pub struct Snmp {
 struct Shared {
     settings: SnmpSettings,
     lines: Lines,
+    dialogs: Dialogs,
+    /// Since when engines' clocks are followed.
+    opened_at: Instant,
     permits: Semaphore,
     pace: Arc<Pace>,
     counters: Counters,
@@ -157,6 +189,8 @@ impl Snmp {
         let shared = Shared {
             settings,
             lines: Lines::new(),
+            dialogs: Dialogs::default(),
+            opened_at: Instant::now(),
             permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
             pace: Arc::new(Pace::new(settings.packets_per_second_max)),
             counters: Counters::default(),
@@ -274,9 +308,13 @@ impl Snmp {
         kind: PduKind,
         oids: &[Oid],
     ) -> Result<Answer, AskError> {
+        let (version, community) = match credential {
+            Credential::Community { version, community } => (*version, community),
+            Credential::User(user) => return self.ask_as_user(target, user, kind, oids).await,
+        };
         let peer = target.addr();
         let request_id = random_request_id();
-        let bytes = question(credential, kind, oids, request_id).encode()?;
+        let bytes = question((version, community), kind, oids, request_id).encode()?;
         let Ok(_permit) = self.shared.permits.acquire().await else {
             return Err(AskError::Closed);
         };
@@ -290,7 +328,7 @@ impl Snmp {
             self.send(&line, &bytes, attempt)
                 .await
                 .map_err(unsendable)?;
-            let heard = self.hear(&line, &mut buffer, (credential.version, request_id));
+            let heard = self.hear(&line, &mut buffer, (version, request_id));
             match tokio::time::timeout(wait, heard).await {
                 Ok(answer) => {
                     self.shared.lines.keep(peer, line);
@@ -351,29 +389,36 @@ impl Snmp {
 
 /// Builds a question as a message.
 pub(super) fn question(
-    credential: &Credential,
+    (version, community): (Version, &Secret),
     kind: PduKind,
     oids: &[Oid],
     request_id: i64,
 ) -> Message {
-    let varbinds = oids.iter().cloned().map(VarBind::asking).collect();
     Message {
-        version: credential.version,
-        community: credential.community.expose().to_vec(),
-        pdu: Pdu {
-            kind,
-            request_id,
-            error_status: snmp::ErrorStatus::NoError,
-            error_index: 0,
-            varbinds,
-        },
+        version,
+        community: community.expose().to_vec(),
+        pdu: pdu(kind, oids, request_id),
+    }
+}
+
+/// Builds a question.
+fn pdu(kind: PduKind, oids: &[Oid], request_id: i64) -> Pdu {
+    Pdu {
+        kind,
+        request_id,
+        error_status: snmp::ErrorStatus::NoError,
+        error_index: 0,
+        varbinds: oids.iter().cloned().map(VarBind::asking).collect(),
     }
 }
 
 /// Draws a request-id that a stranger cannot guess: 1 to 2³¹−1.
 fn random_request_id() -> i64 {
-    let drawn = getrandom::u32().unwrap_or_else(|_| fallback_random());
-    i64::from(drawn & 0x7fff_ffff).max(1)
+    i64::from(random_number() & 0x7fff_ffff).max(1)
+}
+
+fn random_number() -> u32 {
+    getrandom::u32().unwrap_or_else(|_| fallback_random())
 }
 
 /// Where the system gives no random numbers, the standard library's hash seed is the next best.

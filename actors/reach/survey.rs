@@ -14,7 +14,7 @@ use printer::walk::Walk;
 use printer::{mib, question};
 use snmp::{Oid, Value, VarBind};
 
-use super::credential::Credential;
+use super::credential::{Credential, users_first};
 use super::scope::InScope;
 use super::session::Session;
 use super::snmp::{AskError, Snmp};
@@ -56,6 +56,14 @@ pub enum ReadError {
         /// The address.
         peer: SocketAddr,
     },
+    /// The device answers, but to none of the credentials.
+    #[error("{peer} answers, but no credential fits: {why}")]
+    NoCredentialFits {
+        /// The address.
+        peer: SocketAddr,
+        /// What it says to each.
+        why: String,
+    },
     /// There is no credential to ask with.
     #[error("there is no credential to ask {peer} with")]
     NoCredential {
@@ -78,8 +86,7 @@ pub async fn read_device(
     let peer = target.addr();
     let (mut session, mut walk) = greet(snmp, target, credentials).await?;
     let before = fingerprint(&walk);
-    let is_candidate = question::is_candidate(&varbinds(&walk, &question::probe()));
-    if is_candidate {
+    if is_candidate(&walk) {
         let plan = question::full(&walk, profiles);
         walk.overlay(session.get(&plan.scalars).await?);
         for columns in &plan.tables {
@@ -200,35 +207,63 @@ pub async fn who(
     Ok(Fingerprint::of_answer(&answers.into_iter().collect()))
 }
 
+/// Finds the credential that a device answers to whose engine of version 3 was found, users first.
+/// Gives what it says to [`question::probe`] and [`question::identity`].
+///
+/// # Errors
+/// [`ReadError`]; `NoCredentialFits` is an expected outcome.
+pub async fn fit(
+    snmp: &Snmp,
+    target: &InScope,
+    credentials: &[Credential],
+) -> Result<(Credential, Walk), ReadError> {
+    let credentials = with_v1(&users_first(credentials));
+    let (session, walk) = greet(snmp, target, &credentials).await?;
+    Ok((session.credential().clone(), walk))
+}
+
+/// Whether what [`fit`] gave may be a printer's.
+#[must_use]
+pub fn is_candidate(walk: &Walk) -> bool {
+    question::is_candidate(&varbinds(walk, &question::probe()))
+}
+
 /// The same credentials, and behind them those of version 2c again in version 1.
 #[must_use]
 pub fn with_v1(credentials: &[Credential]) -> Vec<Credential> {
     let newer = credentials
         .iter()
-        .filter(|credential| credential.version == snmp::Version::V2c);
+        .filter(|it| !it.is_user() && it.pdus() == snmp::Version::V2c);
     let older = newer.map(|credential| credential.in_version(snmp::Version::V1));
     credentials.iter().cloned().chain(older).collect()
 }
 
-/// Asks who is there, with one credential after the other.
+/// Asks who is there, with one credential after the other. Who refuses all of them is not silent.
 async fn greet(
     snmp: &Snmp,
     target: &InScope,
     credentials: &[Credential],
 ) -> Result<(Session, Walk), ReadError> {
-    let mut silence = ReadError::NoCredential {
-        peer: target.addr(),
-    };
+    let peer = target.addr();
+    let mut silence = ReadError::NoCredential { peer };
+    let mut refusals: Vec<String> = Vec::new();
     let greeting = joined(&question::probe(), &question::identity());
     for credential in credentials {
         let mut session = snmp.session(target, credential);
         match session.get(&greeting).await {
             Ok(answers) => return Ok((session, answers.into_iter().collect())),
             Err(error @ AskError::Silent { .. }) => silence = error.into(),
+            Err(AskError::Refused { user, refusal, .. }) => {
+                refusals.push(format!("user '{}': {refusal}", user.escape_debug()));
+            }
             Err(error) => return Err(error.into()),
         }
     }
-    Err(silence)
+    if refusals.is_empty() {
+        return Err(silence);
+    }
+    let why = refusals.join("; ");
+    Err(ReadError::NoCredentialFits { peer, why })
 }
 
 fn conclude(
@@ -253,7 +288,8 @@ fn conclude(
 }
 
 /// Who answered, by the objects of [`question::identity`] alone: a whole walk holds more of them.
-fn fingerprint(walk: &Walk) -> Fingerprint {
+#[must_use]
+pub fn fingerprint(walk: &Walk) -> Fingerprint {
     Fingerprint::of_answer(&varbinds(walk, &question::identity()).into_iter().collect())
 }
 

@@ -1,6 +1,6 @@
 //! The lenient decoder: what real printers send and a strict one rejects.
 //!
-//! Used by `decode` only, after the strict decoder gave up. It accepts counters with the high bit
+//! Used by `decode` after the strict decoder gave up, and by `usm` for what stands around a PDU. It accepts counters with the high bit
 //! set, wide integers, IpAddress of any length, negative request-ids, any community, values
 //! without octets, unknown tags, and octets behind the message. It never guesses a number: what
 //! cannot be one is kept raw, and what has no octets is NULL.
@@ -17,11 +17,11 @@ const LENGTH_OCTETS_MAX: usize = 4;
 const FIRST_SUBIDENTIFIER_MAX: u64 = 80 + u32::MAX as u64;
 
 /// A position in some octets.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Takes one element: tag and contents.
-    fn element(&mut self) -> Result<(u8, &'a [u8]), DecodeError> {
+    pub(crate) fn element(&mut self) -> Result<(u8, &'a [u8]), DecodeError> {
         let [tag, length, rest @ ..] = self.0 else {
             return Err(DecodeError::Truncated);
         };
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one element that must have this tag.
-    fn tagged(&mut self, wanted: u8) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn tagged(&mut self, wanted: u8) -> Result<&'a [u8], DecodeError> {
         let (tag, contents) = self.element()?;
         if tag == wanted {
             Ok(contents)
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes an INTEGER of the message's frame.
-    fn integer(&mut self) -> Result<i64, DecodeError> {
+    pub(crate) fn integer(&mut self) -> Result<i64, DecodeError> {
         signed(self.tagged(ber::INTEGER)?).ok_or(DecodeError::NotAMessage)
     }
 }
@@ -121,7 +121,8 @@ fn pdu(tag: u8, contents: &[u8]) -> Result<Pdu, DecodeError> {
     })
 }
 
-fn varbinds(contents: &[u8]) -> Result<Vec<VarBind>, DecodeError> {
+/// Decodes the contents of a list of varbinds.
+pub(crate) fn varbinds(contents: &[u8]) -> Result<Vec<VarBind>, DecodeError> {
     let mut list = Reader(contents);
     let mut varbinds = Vec::new();
     while !list.0.is_empty() {

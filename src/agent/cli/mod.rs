@@ -17,6 +17,7 @@ pub mod sessions;
 mod show;
 pub mod status;
 pub mod table;
+mod user;
 
 use std::fmt;
 use std::process::ExitCode;
