@@ -86,11 +86,6 @@ impl Stock {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        eprintln!(
-            "{}",
-            std::fs::read_to_string(self.site.path("sshd.log")).unwrap()
-        );
         is_open(&session).await;
         (session, ssh, port)
     }
