@@ -16,12 +16,14 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::credential::Credential;
+use super::flight::Flight;
 use super::lines::{self, Lines};
 use super::pace::Pace;
 use super::scope::{Door, InScope, Scope};
 use super::session::{Budget, Session};
 use super::socket::DATAGRAM_BYTES_MAX;
 use super::sweep::{self, Sweep, SweepOptions};
+use super::unusable::{NoAnswer, Unusable};
 
 /// How much longer each further try waits than the one before.
 const WAIT_GROWTH: u32 = 2;
@@ -57,7 +59,10 @@ impl Default for SnmpSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// The device did not answer any try.
-    #[error("{peer} did not answer {tries} tries over SNMP in {:.1} s", waited.as_secs_f64())]
+    #[error(
+        "{peer} did not answer {tries} tries over SNMP in {:.1} s{unusable}",
+        waited.as_secs_f64()
+    )]
     Silent {
         /// Who was asked.
         peer: SocketAddr,
@@ -65,6 +70,8 @@ pub enum AskError {
         tries: u32,
         /// How long all tries waited together.
         waited: Duration,
+        /// What came meanwhile and was no answer.
+        unusable: Unusable,
     },
     /// The question could not be sent.
     #[error("cannot send to {peer}: {error}")]
@@ -119,6 +126,7 @@ struct Shared {
     lines: Lines,
     permits: Semaphore,
     pace: Arc<Pace>,
+    flight: Flight,
     counters: Counters,
 }
 
@@ -159,6 +167,7 @@ impl Snmp {
             lines: Lines::new(),
             permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
             pace: Arc::new(Pace::new(settings.packets_per_second_max)),
+            flight: Flight::default(),
             counters: Counters::default(),
         };
         Ok(Self {
@@ -267,6 +276,17 @@ impl Snmp {
         }
     }
 
+    /// What a device said since [`Snmp::forget_heard`], oldest first: the last few answers.
+    #[must_use]
+    pub fn last_heard(&self, target: &InScope) -> Vec<Vec<u8>> {
+        self.shared.flight.last(target.addr())
+    }
+
+    /// Forgets what a device said: it did no harm.
+    pub fn forget_heard(&self, target: &InScope) {
+        self.shared.flight.forget(target.addr());
+    }
+
     pub(super) async fn ask_weighed(
         &self,
         target: &InScope,
@@ -286,11 +306,13 @@ impl Snmp {
         let mut wait = self.shared.settings.timeout;
         let tries = self.shared.settings.retries.saturating_add(1);
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        let mut unusable = Unusable::default();
         for attempt in 0..tries {
             self.send(&line, &bytes, attempt)
                 .await
                 .map_err(unsendable)?;
-            let heard = self.hear(&line, &mut buffer, (credential.version, request_id));
+            let wanted = (credential.version, request_id);
+            let heard = self.hear((&line, peer), &mut buffer, wanted, &mut unusable);
             match tokio::time::timeout(wait, heard).await {
                 Ok(answer) => {
                     self.shared.lines.keep(peer, line);
@@ -304,6 +326,7 @@ impl Snmp {
             peer,
             tries,
             waited: started.elapsed(),
+            unusable,
         })
     }
 
@@ -322,9 +345,10 @@ impl Snmp {
     /// over (late, twice) is counted and dropped; what others send, the system drops.
     async fn hear(
         &self,
-        line: &UdpSocket,
+        (line, peer): (&UdpSocket, SocketAddr),
         buffer: &mut [u8],
         (version, request_id): (Version, i64),
+        unusable: &mut Unusable,
     ) -> Answer {
         let counters = &self.shared.counters;
         loop {
@@ -332,19 +356,28 @@ impl Snmp {
             let Ok(size_bytes) = line.recv(buffer).await else {
                 continue;
             };
-            let Ok(message) = snmp::decode(&buffer[..size_bytes]) else {
-                Counters::add(&counters.malformed, 1);
-                continue;
+            self.shared.flight.note(peer, &buffer[..size_bytes]);
+            let message = match snmp::decode(&buffer[..size_bytes]) {
+                Ok(message) => message,
+                Err(error) => {
+                    Counters::add(&counters.malformed, 1);
+                    unusable.note(NoAnswer::NoMessage(error));
+                    continue;
+                }
             };
-            let is_it = message.version == version
-                && message.pdu.kind == PduKind::Response
-                && message.pdu.request_id == request_id;
-            if is_it {
+            let why = if message.version != version {
+                NoAnswer::Version
+            } else if message.pdu.kind != PduKind::Response {
+                NoAnswer::Kind
+            } else if message.pdu.request_id != request_id {
+                NoAnswer::RequestId
+            } else {
                 Counters::add(&counters.answers, 1);
                 let pdu = message.pdu;
                 return Answer { pdu, size_bytes };
-            }
+            };
             Counters::add(&counters.strays, 1);
+            unusable.note(why);
         }
     }
 }
