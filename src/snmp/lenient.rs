@@ -16,6 +16,12 @@ const LENGTH_OCTETS_MAX: usize = 4;
 /// Highest first subidentifier: root 2 and the highest arc (X.690 §8.19.4).
 const FIRST_SUBIDENTIFIER_MAX: u64 = 80 + u32::MAX as u64;
 
+/// Tags from here on are SNMP's own, application or context class (X.690 §8.1.2).
+const CLASS_APPLICATION: u8 = 0x40;
+
+/// The bit of a tag that says that elements are inside.
+const CONSTRUCTED: u8 = 0x20;
+
 /// A position in some octets.
 struct Reader<'a>(&'a [u8]);
 
@@ -147,7 +153,13 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
         tag,
         octets: octets.to_vec(),
     };
-    let value = match tag {
+    // The strict decoder passes over the bit for "constructed" here, so both must.
+    let known = if tag < CLASS_APPLICATION {
+        tag
+    } else {
+        tag & !CONSTRUCTED
+    };
+    let value = match known {
         ber::OCTET_STRING => Value::OctetString(octets.to_vec()),
         ber::OBJECT_ID => Value::ObjectId(oid(octets)?),
         ber::IP_ADDRESS => Value::IpAddress(octets.to_vec()),

@@ -180,6 +180,9 @@ fn odd_values_of_real_devices_are_read() {
         (&[0x04, 2, 0xe4, 0xff], Value::OctetString(vec![0xe4, 0xff])),
         (&[0x45, 1, 7], raw(0x45, &[7])),
         (&[0x80, 0], Value::NoSuchObject),
+        // With the bit for "constructed" set: one decoder must not differ from the other.
+        (&[0xa0, 0], Value::NoSuchObject),
+        (&[0x64, 0], Value::Opaque(Vec::new())),
         (&[0x81, 0], Value::NoSuchInstance),
         (&[0x82, 0], Value::EndOfMibView),
     ];
