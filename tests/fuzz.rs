@@ -33,7 +33,7 @@ const SEED_VARIABLE: &str = "PLATEN_FUZZ_SEED";
 
 /// Longest that one case may take, on a machine that does much else: nothing may be of another order
 /// than the rest.
-const CASE_MAX: Duration = Duration::from_millis(500);
+const CASE_MAX: Duration = Duration::from_millis(250);
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -73,6 +73,16 @@ fn run(target: Target, seeds: &Seeds, (cases, seed): (u64, u64)) -> Run {
     run
 }
 
+/// How long a case takes when nothing else gets the processor meanwhile: the best of some.
+fn quietly(target: Target, seeds: &Seeds, octets: &[u8]) -> Duration {
+    let again = |_| {
+        let started = Instant::now();
+        target.holds(octets, seeds);
+        started.elapsed()
+    };
+    (0..5).map(again).min().unwrap_or_default()
+}
+
 /// Runs all cases of a target, on every processor.
 fn fuzz(target: Target) {
     let seeds = Seeds::gather();
@@ -90,23 +100,18 @@ fn fuzz(target: Target) {
     });
     let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();
     let slowest = runs.iter().max_by_key(|run| run.worst).expect("a run");
+    let worst = quietly(target, &seeds, &slowest.slowest);
     println!(
-        "{target:?}: {} cases, {} accepted, 0 panics, slowest {:?} with {} octets",
+        "{target:?}: {} cases, {} accepted, 0 panics, slowest {worst:?} with {} octets",
         sum(|run| run.cases),
         sum(|run| run.accepted),
-        slowest.worst,
         slowest.slowest.len(),
     );
     assert!(
         sum(|run| run.accepted) > 0,
         "no case got through: the fuzzer is blind"
     );
-    assert!(
-        slowest.worst < CASE_MAX,
-        "{:?}: {}",
-        slowest.worst,
-        hex(&slowest.slowest)
-    );
+    assert!(worst < CASE_MAX, "{worst:?}: {}", hex(&slowest.slowest));
 }
 
 #[test]
