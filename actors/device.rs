@@ -126,7 +126,7 @@ impl Device {
         self.work = Some(Work::begin(name, self.tools.settings.read_deadline));
         self.served.append(&mut self.asked);
         let Some(target) = self.seed.target else {
-            self.weigh(Heard::Nothing, ctx);
+            self.weigh(Heard::Nothing(None), ctx);
             return;
         };
         let last = self.last.as_ref().map(|last| last.survey.clone());
@@ -134,7 +134,14 @@ impl Device {
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
             // An answer from an address that the device has left since tells nothing of it.
             let is_current = device.seed.target == Some(target);
-            device.weigh(if is_current { heard } else { Heard::Nothing }, ctx);
+            device.weigh(
+                if is_current {
+                    heard
+                } else {
+                    Heard::Nothing(None)
+                },
+                ctx,
+            );
         }));
     }
 
@@ -162,7 +169,8 @@ impl Device {
                 );
                 self.finish(ctx);
             }
-            Heard::Nothing => {
+            Heard::Nothing(trouble) => {
+                self.vitals.trouble = trouble;
                 self.tell(
                     Missed {
                         device: self.seed.id.clone(),
@@ -197,6 +205,8 @@ impl Device {
                 reading: boxed,
             }),
         };
+        // What it said did no harm, and what may hang from here on is the disk.
+        self.forget_heard();
         let is_kept = report.is_some() && importance == Importance::Keep;
         let append = append(self.tools.clone(), report, importance, reading.at);
         ctx.spawn(
@@ -222,6 +232,7 @@ impl Device {
         self.silence_told_at = None;
         self.vitals.silent_since = None;
         self.vitals.read_at = Some(reading.at);
+        self.vitals.trouble = survey.trouble.clone();
         if depth == Depth::Full {
             self.plan_full();
             let proof = Proved {
@@ -279,6 +290,7 @@ impl Device {
     /// Ends a piece of work, and sets the timer for the next.
     fn finish(&mut self, ctx: &mut Context<Self>) {
         self.work = None;
+        self.forget_heard();
         self.answer(ReadNow::Missed);
         if self.is_draining {
             ctx.stop();
@@ -297,6 +309,13 @@ impl Device {
             (true, false) => turn,
         };
         self.wake_after(delay, ctx);
+    }
+
+    /// Forgets the last words of the device: whoever dies from here on dies of something else.
+    fn forget_heard(&self) {
+        if let Some(target) = &self.seed.target {
+            self.tools.snmp.forget_heard(target);
+        }
     }
 
     /// Sets the timer, in place of any that is set.

@@ -19,12 +19,14 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::credential::{Credential, Secret};
+use super::flight::Flight;
 use super::lines::{self, Lines};
 use super::pace::Pace;
 use super::scope::{Door, InScope, Scope};
 use super::session::{Budget, Session};
 use super::socket::DATAGRAM_BYTES_MAX;
 use super::sweep::{self, Sweep, SweepOptions};
+use super::unusable::{NoAnswer, Unusable};
 use user::Dialogs;
 
 /// How much longer each further try waits than the one before.
@@ -61,7 +63,10 @@ impl Default for SnmpSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// The device did not answer any try.
-    #[error("{peer} did not answer {tries} tries over SNMP in {:.1} s", waited.as_secs_f64())]
+    #[error(
+        "{peer} did not answer {tries} tries over SNMP in {:.1} s{unusable}",
+        waited.as_secs_f64()
+    )]
     Silent {
         /// Who was asked.
         peer: SocketAddr,
@@ -69,6 +74,8 @@ pub enum AskError {
         tries: u32,
         /// How long all tries waited together.
         waited: Duration,
+        /// What came meanwhile and was no answer.
+        unusable: Unusable,
     },
     /// The device answers, but not to this user of version 3.
     #[error("{peer} answers, but not to the user '{}': {refusal}", user.escape_debug())]
@@ -151,6 +158,7 @@ struct Shared {
     opened_at: Instant,
     permits: Semaphore,
     pace: Arc<Pace>,
+    flight: Flight,
     counters: Counters,
 }
 
@@ -193,6 +201,7 @@ impl Snmp {
             opened_at: Instant::now(),
             permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
             pace: Arc::new(Pace::new(settings.packets_per_second_max)),
+            flight: Flight::default(),
             counters: Counters::default(),
         };
         Ok(Self {
@@ -301,6 +310,17 @@ impl Snmp {
         }
     }
 
+    /// What a device said since [`Snmp::forget_heard`], oldest first: the last few answers.
+    #[must_use]
+    pub fn last_heard(&self, target: &InScope) -> Vec<Vec<u8>> {
+        self.shared.flight.last(target.addr())
+    }
+
+    /// Forgets what a device said: it did no harm.
+    pub fn forget_heard(&self, target: &InScope) {
+        self.shared.flight.forget(target.addr());
+    }
+
     pub(super) async fn ask_weighed(
         &self,
         target: &InScope,
@@ -324,11 +344,13 @@ impl Snmp {
         let mut wait = self.shared.settings.timeout;
         let tries = self.shared.settings.retries.saturating_add(1);
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        let mut unusable = Unusable::default();
         for attempt in 0..tries {
             self.send(&line, &bytes, attempt)
                 .await
                 .map_err(unsendable)?;
-            let heard = self.hear(&line, &mut buffer, (version, request_id));
+            let wanted = (version, request_id);
+            let heard = self.hear((&line, peer), &mut buffer, wanted, &mut unusable);
             match tokio::time::timeout(wait, heard).await {
                 Ok(answer) => {
                     self.shared.lines.keep(peer, line);
@@ -342,6 +364,7 @@ impl Snmp {
             peer,
             tries,
             waited: started.elapsed(),
+            unusable,
         })
     }
 
@@ -360,9 +383,10 @@ impl Snmp {
     /// over (late, twice) is counted and dropped; what others send, the system drops.
     async fn hear(
         &self,
-        line: &UdpSocket,
+        (line, peer): (&UdpSocket, SocketAddr),
         buffer: &mut [u8],
         (version, request_id): (Version, i64),
+        unusable: &mut Unusable,
     ) -> Answer {
         let counters = &self.shared.counters;
         loop {
@@ -370,19 +394,28 @@ impl Snmp {
             let Ok(size_bytes) = line.recv(buffer).await else {
                 continue;
             };
-            let Ok(message) = snmp::decode(&buffer[..size_bytes]) else {
-                Counters::add(&counters.malformed, 1);
-                continue;
+            self.shared.flight.note(peer, &buffer[..size_bytes]);
+            let message = match snmp::decode(&buffer[..size_bytes]) {
+                Ok(message) => message,
+                Err(error) => {
+                    Counters::add(&counters.malformed, 1);
+                    unusable.note(NoAnswer::NoMessage(error));
+                    continue;
+                }
             };
-            let is_it = message.version == version
-                && message.pdu.kind == PduKind::Response
-                && message.pdu.request_id == request_id;
-            if is_it {
+            let why = if message.version != version {
+                NoAnswer::Version
+            } else if message.pdu.kind != PduKind::Response {
+                NoAnswer::Kind
+            } else if message.pdu.request_id != request_id {
+                NoAnswer::RequestId
+            } else {
                 Counters::add(&counters.answers, 1);
                 let pdu = message.pdu;
                 return Answer { pdu, size_bytes };
-            }
+            };
             Counters::add(&counters.strays, 1);
+            unusable.note(why);
         }
     }
 }

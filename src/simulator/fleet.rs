@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::addresses::{self, AddressError};
 use crate::identity::Pattern;
 use crate::life::{LifeSettings, Sleep};
+use crate::misbehave::list::{RawBehavior, Trick};
 use crate::web::{self, Door, RawWeb};
 
 /// Fastest a fleet may live: a simulated month in half a minute.
@@ -54,6 +55,7 @@ pub(crate) struct Group {
     pub(crate) life: LifeSettings,
     pub(crate) doors: Vec<Door>,
     pub(crate) tls_generation: u32,
+    pub(crate) misbehave: Option<Trick>,
 }
 
 /// Why a fleet file is refused.
@@ -91,12 +93,12 @@ pub enum FleetError {
         /// What is wrong with them.
         error: AddressError,
     },
-    /// Pages that cannot be.
+    /// Pages or misbehavior that cannot be.
     #[error("fleet, printers of {recording}: {problem}")]
-    Web {
+    Unknown {
         /// The recording of the group.
         recording: String,
-        /// What is wrong with them, and the nearest page for an unknown one.
+        /// What is wrong with them, and the nearest name for an unknown one.
         problem: String,
     },
     /// Two printers at one address.
@@ -162,6 +164,7 @@ struct RawGroup {
     raw: Option<u16>,
     #[serde(default)]
     tls_generation: u32,
+    misbehave: Option<RawBehavior>,
 }
 
 #[derive(Deserialize)]
@@ -291,6 +294,11 @@ fn check_group(raw: &RawGroup, fleet: &RawFleet) -> Result<Group, FleetError> {
         "a name below the folder of recordings",
         is_plain,
     )?;
+    let unknown = |problem| FleetError::Unknown {
+        recording: raw.recording.clone(),
+        problem,
+    };
+    let misbehave = raw.misbehave.as_ref().map(RawBehavior::check);
     Ok(Group {
         recording: raw.recording.clone(),
         addresses,
@@ -300,11 +308,9 @@ fn check_group(raw: &RawGroup, fleet: &RawFleet) -> Result<Group, FleetError> {
         frozen: raw.frozen.unwrap_or(fleet.frozen),
         answer_size_max: size,
         life: check_life(&raw.life, &fleet.life)?,
-        doors: web::doors(raw.web.as_ref(), raw.raw).map_err(|problem| FleetError::Web {
-            recording: raw.recording.clone(),
-            problem,
-        })?,
+        doors: web::doors(raw.web.as_ref(), raw.raw).map_err(unknown)?,
         tls_generation: raw.tls_generation,
+        misbehave: misbehave.transpose().map_err(unknown)?,
     })
 }
 
@@ -460,7 +466,7 @@ mod tests {
         );
         assert_eq!(
             printers[1].as_table().unwrap().len(),
-            11,
+            12,
             "every key of a group"
         );
     }

@@ -17,7 +17,8 @@ use crate::fleet::{Fleet, Group};
 use crate::identity::Identity;
 use crate::machine::Machine;
 use crate::mib;
-use crate::misbehave::Mischief;
+use crate::misbehave::list::Trick;
+use crate::misbehave::{Asked, Mischief, rewritten};
 use crate::web::{Portrait, Station, Tenant};
 
 /// Largest recording that is read: the largest known walk of a printer has 400 KB.
@@ -129,13 +130,13 @@ impl Rack {
             mischief: Mischief::new(fleet.seed, fleet.loss_percent),
             counts: Counts::default(),
         };
-        let mut machines: BTreeMap<(String, bool), Arc<Machine>> = BTreeMap::new();
+        let mut machines: BTreeMap<(String, bool, Option<Trick>), Arc<Machine>> = BTreeMap::new();
         let mut played = std::collections::BTreeSet::new();
         for group in &fleet.groups {
-            let key = (group.recording.clone(), group.frozen);
+            let key = (group.recording.clone(), group.frozen, group.misbehave);
             let machine = match machines.get(&key) {
                 Some(machine) => Arc::clone(machine),
-                None => Arc::new(load(&fleet.recordings, &group.recording, group.frozen)?),
+                None => Arc::new(load(&fleet.recordings, group)?),
             };
             machines.insert(key, Arc::clone(&machine));
             for address in &group.addresses {
@@ -189,7 +190,8 @@ impl Rack {
         self.places.get(&address).copied()
     }
 
-    /// Answers what came for an address, `elapsed` after the start of the fleet.
+    /// Answers what came for an address, `elapsed` after the start of the fleet. What a device that
+    /// misbehaves sends instead is with its mischief.
     pub(crate) fn answer(
         &mut self,
         to: IpAddr,
@@ -246,7 +248,16 @@ impl Rack {
             Some(_) => self.counts.answered += 1,
             None => self.counts.unreadable += 1,
         }
-        answer
+        let Some(trick) = kind.group.misbehave else {
+            return answer;
+        };
+        let asked = Asked {
+            question: &question,
+            honest: answer,
+            elapsed,
+        };
+        self.mischief.play(trick, number, asked);
+        None
     }
 
     /// Lets the fleet's time jump ahead: in each group by so much times its speed.
@@ -315,9 +326,10 @@ pub fn list(fleet: &Fleet) -> Result<Vec<Listed>, RackError> {
     Ok(listed)
 }
 
-fn load(folder: &Path, name: &str, frozen: bool) -> Result<Machine, RackError> {
-    let recording = read(&folder.join(format!("{name}.snmprec")))?;
-    Ok(if frozen {
+fn load(folder: &Path, group: &Group) -> Result<Machine, RackError> {
+    let recorded = read(&folder.join(format!("{}.snmprec", group.recording)))?;
+    let recording = rewritten(recorded, group.misbehave);
+    Ok(if group.frozen {
         Machine::frozen(&recording)
     } else {
         Machine::living(&recording)

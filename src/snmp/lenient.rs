@@ -16,6 +16,12 @@ const LENGTH_OCTETS_MAX: usize = 4;
 /// Highest first subidentifier: root 2 and the highest arc (X.690 §8.19.4).
 const FIRST_SUBIDENTIFIER_MAX: u64 = 80 + u32::MAX as u64;
 
+/// Tags from here on are SNMP's own, application or context class (X.690 §8.1.2).
+const CLASS_APPLICATION: u8 = 0x40;
+
+/// The bit of a tag that says that elements are inside.
+const CONSTRUCTED: u8 = 0x20;
+
 /// A position in some octets.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
@@ -148,7 +154,13 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
         tag,
         octets: octets.to_vec(),
     };
-    let value = match tag {
+    // The strict decoder passes over the bit for "constructed" here, so both must.
+    let known = if tag < CLASS_APPLICATION {
+        tag
+    } else {
+        tag & !CONSTRUCTED
+    };
+    let value = match known {
         ber::OCTET_STRING => Value::OctetString(octets.to_vec()),
         ber::OBJECT_ID => Value::ObjectId(oid(octets)?),
         ber::IP_ADDRESS => Value::IpAddress(octets.to_vec()),
@@ -174,28 +186,37 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
 
 /// Reads an object identifier. No octets at all are no arcs: some devices answer so.
 fn oid(octets: &[u8]) -> Result<Oid, DecodeError> {
-    let mut arcs = Vec::with_capacity(octets.len() + 1);
+    // On the stack: only what is in the message takes memory, four octets for one at most.
+    let mut arcs = [0_u32; ARCS_MAX];
+    let mut count = 0;
+    let mut put = |arc: u64| {
+        let place = arcs.get_mut(count).ok_or(DecodeError::Oid)?;
+        *place = u32::try_from(arc).map_err(|_| DecodeError::Oid)?;
+        count += 1;
+        Ok(count)
+    };
+    let mut is_first = true;
     let mut arc: u64 = 0;
     let mut is_complete = true;
     for octet in octets {
         arc = (arc << 7) | u64::from(octet & 0x7f);
-        if arc > FIRST_SUBIDENTIFIER_MAX || arcs.len() == ARCS_MAX {
+        if arc > FIRST_SUBIDENTIFIER_MAX {
             return Err(DecodeError::Oid);
         }
         is_complete = octet & 0x80 == 0;
         if !is_complete {
             continue;
         }
-        if arcs.is_empty() {
+        if std::mem::take(&mut is_first) {
             let root = (arc / 40).min(2);
-            arcs.push(u32::try_from(root).map_err(|_| DecodeError::Oid)?);
+            put(root)?;
             arc -= root * 40;
         }
-        arcs.push(u32::try_from(arc).map_err(|_| DecodeError::Oid)?);
+        put(arc)?;
         arc = 0;
     }
     if is_complete {
-        Ok(Oid::new(&arcs))
+        Ok(Oid::new(&arcs[..count]))
     } else {
         Err(DecodeError::Oid)
     }

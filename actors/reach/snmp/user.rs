@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::super::scope::InScope;
 use super::super::socket::DATAGRAM_BYTES_MAX;
+use super::super::unusable::{NoAnswer, Unusable};
 use super::{
     Answer, AskError, Counters, Snmp, WAIT_GROWTH, WAIT_MAX, pdu, random_number, random_request_id,
 };
@@ -52,6 +53,12 @@ impl Dialogs {
     }
 }
 
+/// A socket that is connected to a device.
+struct Line<'s> {
+    peer: SocketAddr,
+    socket: &'s UdpSocket,
+}
+
 impl Snmp {
     /// Asks one question as a user.
     pub(super) async fn ask_as_user(
@@ -70,7 +77,11 @@ impl Snmp {
         let line = line.map_err(|error| AskError::Unsendable { peer, error })?;
         let mut dialog = self.shared.dialogs.take(peer, user);
         dialog.begin();
-        let answer = self.converse((peer, &line), &mut dialog, &question).await;
+        let line_to = Line {
+            peer,
+            socket: &line,
+        };
+        let answer = self.converse(&line_to, &mut dialog, &question).await;
         self.shared.lines.keep(peer, line);
         // Where there is no answer, the next question begins with whether anybody is there.
         if answer.is_ok() {
@@ -82,11 +93,13 @@ impl Snmp {
     /// Sends what the dialog says until it has its answer or its refusal; it ends every question.
     async fn converse(
         &self,
-        (peer, line): (SocketAddr, &UdpSocket),
+        line: &Line<'_>,
         dialog: &mut Dialog,
         question: &Pdu,
     ) -> Result<Answer, AskError> {
+        let peer = line.peer;
         let started = Instant::now();
+        let mut unusable = Unusable::default();
         let refused = |dialog: &Dialog, refusal| AskError::Refused {
             peer,
             user: dialog.user().name().to_owned(),
@@ -99,7 +112,8 @@ impl Snmp {
             };
             let now = self.shared.opened_at.elapsed();
             let message = dialog.message(question, asked.message_id, now)?;
-            let heard = self.exchange(line, dialog, (&message, asked)).await;
+            let heard = self.exchange(line, dialog, (&message, asked), &mut unusable);
+            let heard = heard.await;
             let heard = heard.map_err(|error| AskError::Unsendable { peer, error })?;
             match heard {
                 Some((Heard::Answer(pdu), size_bytes)) => return Ok(Answer { pdu, size_bytes }),
@@ -125,6 +139,7 @@ impl Snmp {
                         peer,
                         tries: self.shared.settings.retries.saturating_add(1),
                         waited: started.elapsed(),
+                        unusable,
                     });
                 }
             }
@@ -134,15 +149,16 @@ impl Snmp {
     /// Sends one message until something comes of it; none when nothing did.
     async fn exchange(
         &self,
-        line: &UdpSocket,
+        line: &Line<'_>,
         dialog: &mut Dialog,
         (message, asked): (&[u8], Asked),
+        unusable: &mut Unusable,
     ) -> std::io::Result<Option<(Heard, usize)>> {
         let mut wait = self.shared.settings.timeout;
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         for attempt in 0..=self.shared.settings.retries {
-            self.send(line, message, attempt).await?;
-            let heard = self.hear_user(line, dialog, (&mut buffer, asked));
+            self.send(line.socket, message, attempt).await?;
+            let heard = self.hear_user(line, dialog, (&mut buffer, asked), unusable);
             match tokio::time::timeout(wait, heard).await {
                 Ok(heard) => return Ok(Some(heard)),
                 Err(_elapsed) => wait = wait.saturating_mul(WAIT_GROWTH).min(WAIT_MAX.max(wait)),
@@ -154,20 +170,28 @@ impl Snmp {
     /// Waits for what means something. The rest is counted and dropped.
     async fn hear_user(
         &self,
-        line: &UdpSocket,
+        line: &Line<'_>,
         dialog: &mut Dialog,
         (buffer, asked): (&mut [u8], Asked),
+        unusable: &mut Unusable,
     ) -> (Heard, usize) {
         let counters = &self.shared.counters;
         loop {
             // An ICMP error is told once for each datagram: the device may answer all the same.
-            let Ok(size_bytes) = line.recv(buffer).await else {
+            let Ok(size_bytes) = line.socket.recv(buffer).await else {
                 continue;
             };
+            self.shared.flight.note(line.peer, &buffer[..size_bytes]);
             let now = self.shared.opened_at.elapsed();
             match dialog.hear(&buffer[..size_bytes], asked, now) {
-                Heard::Stray => Counters::add(&counters.strays, 1),
-                Heard::Malformed => Counters::add(&counters.malformed, 1),
+                Heard::Stray => {
+                    Counters::add(&counters.strays, 1);
+                    unusable.note(NoAnswer::Unbelieved);
+                }
+                Heard::Malformed => {
+                    Counters::add(&counters.malformed, 1);
+                    unusable.note(NoAnswer::Version);
+                }
                 heard @ (Heard::Answer(_)
                 | Heard::Engine { .. }
                 | Heard::Again

@@ -171,6 +171,9 @@ async fn from_device(written: &str, args: &ReadArgs) -> Result<Verdict, CliError
             survey.unanswered.len()
         );
     }
+    if let Some(trouble) = &survey.trouble {
+        eprintln!("the reading is not whole: {}", table::printable(trouble));
+    }
     if let Some(path) = &args.record {
         record(&snmp, &target, &survey.credential, (path, args.private)).await?;
     }
