@@ -15,6 +15,8 @@
 mod net_snmp;
 #[path = "peers/process.rs"]
 mod process;
+#[path = "peers/simulated.rs"]
+mod simulated;
 #[path = "peers/v3.rs"]
 mod v3;
 

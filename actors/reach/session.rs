@@ -204,7 +204,8 @@ impl Session {
         let Ok(answer) = tokio::time::timeout_at(self.deadline, asked).await else {
             return Err(self.over(Spent::Time(self.budget.time_max)));
         };
-        if let Err(AskError::Silent { unusable, .. }) = &answer {
+        if let Err(AskError::Silent { unusable, .. } | AskError::Refused { unusable, .. }) = &answer
+        {
             self.odd = unusable.why.clone().or(self.odd.take());
         }
         let answer = answer?;

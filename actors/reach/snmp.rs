@@ -78,7 +78,7 @@ pub enum AskError {
         unusable: Unusable,
     },
     /// The device answers, but not to this user of version 3.
-    #[error("{peer} answers, but not to the user '{}': {refusal}", user.escape_debug())]
+    #[error("{peer} answers, but not to the user '{}': {refusal}{unusable}", user.escape_debug())]
     Refused {
         /// Who was asked.
         peer: SocketAddr,
@@ -86,6 +86,8 @@ pub enum AskError {
         user: String,
         /// Why not.
         refusal: Refusal,
+        /// What came meanwhile and was no answer.
+        unusable: Unusable,
     },
     /// The question could not be sent.
     #[error("cannot send to {peer}: {error}")]

@@ -308,9 +308,15 @@ async fn greet(
         match session.get(&greeting).await {
             Ok(answers) => return Ok((session, answers.into_iter().collect())),
             Err(error @ AskError::Silent { .. }) => silence = error.into(),
-            Err(AskError::Refused { user, refusal, .. }) => {
-                refusals.push(format!("user '{}': {refusal}", user.escape_debug()));
-            }
+            Err(AskError::Refused {
+                user,
+                refusal,
+                unusable,
+                ..
+            }) => refusals.push(format!(
+                "user '{}': {refusal}{unusable}",
+                user.escape_debug()
+            )),
             Err(error) => return Err(error.into()),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use snmp::DecodeError;
+use snmp::usm::Doubt;
 
 /// Why a datagram answers nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,9 +20,9 @@ pub enum NoAnswer {
     /// It answers something else: it is late, came twice, or is forged.
     #[error("the answer has the request-id of another question")]
     RequestId,
-    /// It is another message's, not authentic, or out of its time (version 3).
-    #[error("the answer cannot be believed")]
-    Unbelieved,
+    /// It cannot be believed (version 3).
+    #[error(transparent)]
+    Doubtful(#[from] Doubt),
 }
 
 /// The datagrams that came while a question waited, and answered nothing.

@@ -10,6 +10,7 @@ mod addresses;
 pub mod cli;
 mod device;
 mod dice;
+mod engine;
 mod fleet;
 mod identity;
 mod life;

@@ -1,6 +1,7 @@
 //! What a fleet does wrong on purpose: questions get lost, devices fall silent, and some answer as
 //! no device should (`misbehave/`).
 
+mod engine;
 pub(crate) mod list;
 mod play;
 pub(crate) mod raw;
@@ -11,7 +12,10 @@ mod wire;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use snmp::usm::{Frame, Keys};
+
 use crate::dice::Dice;
+use crate::engine::{Engine, Said};
 
 use self::list::Trick;
 use self::play::{Record, play};
@@ -57,6 +61,28 @@ impl Mischief {
     pub(crate) fn play(&mut self, trick: Trick, number: u32, asked: Asked<'_>) {
         let record = self.records.entry(number).or_default();
         self.outgoing = play(trick, record, asked);
+    }
+
+    /// Makes the engine of a device what it pretends to be.
+    pub(crate) fn pretend(&mut self, trick: Trick, number: u32, engine: &mut Engine) {
+        let record = self.records.entry(number).or_default();
+        engine::pretend(trick, record, engine);
+    }
+
+    /// What an engine says in place of this, and under which keys.
+    pub(crate) fn twist(trick: Trick, frame: &Frame<'_>, said: (Said, Keys)) -> (Said, Keys) {
+        engine::twist(trick, frame, said)
+    }
+
+    /// The octets that an engine sends in place of these, which these keys secured.
+    pub(crate) fn spoil(
+        &mut self,
+        trick: Trick,
+        number: u32,
+        (message, keys): (Vec<u8>, &Keys),
+    ) -> Vec<u8> {
+        let record = self.records.entry(number).or_default();
+        engine::spoil(trick, record, message, keys)
     }
 
     /// What a trick sends, once.

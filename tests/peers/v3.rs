@@ -13,18 +13,18 @@ use snmp::usm::{Auth, Privacy};
 use crate::process::{self, Place, Process, peer, platen};
 
 /// What the peers' users have as passwords.
-const AUTH_PASSWORD: &str = "auth-password";
-const PRIV_PASSWORD: &str = "priv-password";
+pub(crate) const AUTH_PASSWORD: &str = "auth-password";
+pub(crate) const PRIV_PASSWORD: &str = "priv-password";
 
 /// The table of what was tried.
 const TABLE: &str = include_str!("../../docs/reference/snmpv3.md");
 
 /// A user by its algorithms, which also name it.
 #[derive(Clone, Copy)]
-struct Kind(Option<Auth>, Option<Privacy>);
+pub(crate) struct Kind(pub(crate) Option<Auth>, pub(crate) Option<Privacy>);
 
 impl Kind {
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let pairs = Auth::ALL.into_iter().flat_map(|auth| {
             let none = std::iter::once(None);
             let privacies = none.chain(Privacy::ALL.into_iter().map(Some));
@@ -33,7 +33,29 @@ impl Kind {
         std::iter::once(Self(None, None)).chain(pairs).collect()
     }
 
-    fn name(self) -> String {
+    /// Its algorithms as net-snmp's tools and daemon call them.
+    pub(crate) fn in_net_snmp(self) -> (&'static str, &'static str) {
+        let auth = self.0.map_or("", |auth| match auth {
+            Auth::Md5 => "MD5",
+            Auth::Sha1 => "SHA",
+            Auth::Sha224 => "SHA-224",
+            Auth::Sha256 => "SHA-256",
+            Auth::Sha384 => "SHA-384",
+            Auth::Sha512 => "SHA-512",
+        });
+        let privacy = self.1.map_or("", |privacy| match privacy.word() {
+            "des" => "DES",
+            "aes128" => "AES",
+            "aes192" => "AES-192",
+            "aes192c" => "AES-192-C",
+            "aes256" => "AES-256",
+            "aes256c" => "AES-256-C",
+            other => panic!("net-snmp's word for {other}?"),
+        });
+        (auth, privacy)
+    }
+
+    pub(crate) fn name(self) -> String {
         let words = [self.0.map(Auth::word), self.1.map(Privacy::word)];
         let words: Vec<&str> = words.into_iter().flatten().collect();
         format!("user-{}", words.join("-"))
@@ -120,23 +142,7 @@ fn snmpd(daemon: &Path, folder: &Path, place: &Place) -> Process {
     let mut config = "rocommunity public default\nsysname test-host\n".to_owned();
     for kind in Kind::all() {
         let name = kind.name();
-        let auth = kind.0.map_or("", |auth| match auth {
-            Auth::Md5 => "MD5",
-            Auth::Sha1 => "SHA",
-            Auth::Sha224 => "SHA-224",
-            Auth::Sha256 => "SHA-256",
-            Auth::Sha384 => "SHA-384",
-            Auth::Sha512 => "SHA-512",
-        });
-        let privacy = kind.1.map_or("", |privacy| match privacy.word() {
-            "des" => "DES",
-            "aes128" => "AES",
-            "aes192" => "AES-192",
-            "aes192c" => "AES-192-C",
-            "aes256" => "AES-256",
-            "aes256c" => "AES-256-C",
-            other => panic!("net-snmp's word for {other}?"),
-        });
+        let (auth, privacy) = kind.in_net_snmp();
         let level = match kind {
             Kind(None, _) => "noauth",
             Kind(Some(_), None) => "auth",

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::super::scope::InScope;
 use super::super::socket::DATAGRAM_BYTES_MAX;
-use super::super::unusable::{NoAnswer, Unusable};
+use super::super::unusable::Unusable;
 use super::{
     Answer, AskError, Counters, Snmp, WAIT_GROWTH, WAIT_MAX, pdu, random_number, random_request_id,
 };
@@ -100,10 +100,11 @@ impl Snmp {
         let peer = line.peer;
         let started = Instant::now();
         let mut unusable = Unusable::default();
-        let refused = |dialog: &Dialog, refusal| AskError::Refused {
+        let refused = |dialog: &Dialog, refusal, unusable| AskError::Refused {
             peer,
             user: dialog.user().name().to_owned(),
             refusal,
+            unusable,
         };
         loop {
             let asked = Asked {
@@ -128,11 +129,13 @@ impl Snmp {
                     let now = self.shared.opened_at.elapsed();
                     dialog.meet(id, keys, (boots, time), now);
                 }
-                Some((Heard::Refused(refusal), _)) => return Err(refused(dialog, refusal)),
-                Some((Heard::Again | Heard::Stray | Heard::Malformed, _)) => {}
+                Some((Heard::Refused(refusal), _)) => {
+                    return Err(refused(dialog, refusal, unusable));
+                }
+                Some((Heard::Again | Heard::Stray(_) | Heard::Malformed(_), _)) => {}
                 None if dialog.has_discovered() => {
                     let level = dialog.user().level();
-                    return Err(refused(dialog, Refusal::Unanswered(level)));
+                    return Err(refused(dialog, Refusal::Unanswered(level), unusable));
                 }
                 None => {
                     return Err(AskError::Silent {
@@ -184,13 +187,13 @@ impl Snmp {
             self.shared.flight.note(line.peer, &buffer[..size_bytes]);
             let now = self.shared.opened_at.elapsed();
             match dialog.hear(&buffer[..size_bytes], asked, now) {
-                Heard::Stray => {
+                Heard::Stray(doubt) => {
                     Counters::add(&counters.strays, 1);
-                    unusable.note(NoAnswer::Unbelieved);
+                    unusable.note(doubt.into());
                 }
-                Heard::Malformed => {
+                Heard::Malformed(error) => {
                     Counters::add(&counters.malformed, 1);
-                    unusable.note(NoAnswer::Version);
+                    unusable.note(error.into());
                 }
                 heard @ (Heard::Answer(_)
                 | Heard::Engine { .. }

@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use snmp::usm::{Auth, Draft, Frame, Keys, Privacy, Scoped, Security, User, plain_scoped};
-use snmp::{Pdu, PduKind};
+use snmp::usm::{
+    Auth, Draft, Frame, Keys, Privacy, Report, Scoped, Security, User, plain_report, plain_scoped,
+};
 use tokio::net::UdpSocket;
 
 use super::fake_device::answer;
@@ -78,8 +79,7 @@ fn says(engine: &mut Engine, datagram: &[u8]) -> Option<Vec<u8>> {
     }
     // It does not speak version 2c.
     let frame = Frame::decode(datagram).ok()?;
-    let nobody = User::new("nobody", "", Security::None).unwrap();
-    let open = nobody.localize(&engine.id);
+    let open = Keys::none();
     if frame.engine_id != engine.id {
         return Some(report(engine, &open, frame.message_id, UNKNOWN_ENGINE));
     }
@@ -90,7 +90,7 @@ fn says(engine: &mut Engine, datagram: &[u8]) -> Option<Vec<u8>> {
     if frame.boots != engine.boots {
         return Some(report(engine, &keys, frame.message_id, NOT_IN_TIME));
     }
-    let Ok(Scoped::Pdu(pdu)) = frame.contents(&keys) else {
+    let Ok(Scoped::Pdu { pdu, .. }) = frame.contents(&keys) else {
         return None;
     };
     let asked = Message {
@@ -106,6 +106,7 @@ fn says(engine: &mut Engine, datagram: &[u8]) -> Option<Vec<u8>> {
 fn written(engine: &Engine, keys: &Keys, message_id: u32, scoped: &[u8]) -> Vec<u8> {
     let draft = Draft {
         message_id,
+        is_reportable: false,
         engine_id: &engine.id,
         boots: engine.boots,
         time: 5,
@@ -115,21 +116,10 @@ fn written(engine: &Engine, keys: &Keys, message_id: u32, scoped: &[u8]) -> Vec<
     draft.encode(keys, 1)
 }
 
-/// A Report has no encoder of ours: it is a Response with another tag.
+/// A Report of a counter of usmStats.
 fn report(engine: &Engine, keys: &Keys, message_id: u32, counter: u32) -> Vec<u8> {
     let oid = Oid::new(&[1, 3, 6, 1, 6, 3, 15, 1, 1, counter, 0]);
-    let pdu = Pdu {
-        kind: PduKind::Response,
-        request_id: 0,
-        error_status: ErrorStatus::NoError,
-        error_index: 0,
-        varbinds: vec![VarBind::new(oid, Value::Counter32(1))],
-    };
-    let mut scoped = plain_scoped(&engine.id, b"", &pdu).unwrap();
-    // Sequence, the engine's id, and the empty context stand before it; all are short.
-    let tag = 2 + 2 + engine.id.len() + 2;
-    assert_eq!(scoped[tag], 0xa2);
-    scoped[tag] = 0xa8;
+    let scoped = plain_report(&engine.id, &Report::from_oid(&oid), 1).unwrap();
     written(engine, keys, message_id, &scoped)
 }
 

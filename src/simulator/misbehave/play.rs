@@ -40,6 +40,8 @@ const QUESTIONS_A_SECOND: u32 = 5;
 pub(crate) struct Record {
     /// Questions so far.
     pub(super) asked: u32,
+    /// The first message to a user.
+    pub(super) first: Option<Vec<u8>>,
     last_id: Option<i64>,
     window: Option<Duration>,
     in_window: u32,

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use snmp::usm::{
-    Asked, Auth, BOOTS_MAX, Dialog, Draft, Frame, Heard, Keys, Level, Privacy, Refusal, Scoped,
-    Security, User, WINDOW_SECS, plain_scoped,
+    Asked, Auth, BOOTS_MAX, Dialog, Draft, Frame, Heard, Keys, Level, Privacy, Refusal, Report,
+    Scoped, Security, User, WINDOW_SECS, plain_report, plain_scoped,
 };
 use snmp::{ErrorStatus, Oid, Pdu, PduKind, Value, VarBind};
 
@@ -51,6 +51,7 @@ impl Device {
         let name = user_of(keys.level()).name().to_owned();
         let draft = Draft {
             message_id: asked.message_id,
+            is_reportable: false,
             engine_id: &self.id,
             boots: self.boots,
             time: self.time,
@@ -69,7 +70,7 @@ impl Device {
     /// A Report of a counter of usmStats.
     fn reports(&self, keys: &Keys, counter: u32) -> Vec<u8> {
         let oid = Oid::new(&[1, 3, 6, 1, 6, 3, 15, 1, 1, counter, 0]);
-        self.says(keys, ASKED, &report_of(&self.id, oid))
+        self.says(keys, ASKED, &report_of(&self.id, &oid))
     }
 
     /// What this device does with a message: it says who it is, refuses what is out of its window,
@@ -90,16 +91,8 @@ impl Device {
     }
 }
 
-/// A Report has no encoder of ours: it is a Response with another tag.
-fn report_of(engine_id: &[u8], oid: Oid) -> Vec<u8> {
-    let varbinds = vec![VarBind::new(oid, Value::Counter32(1))];
-    let pdu = pdu(PduKind::Response, ASKED, varbinds);
-    let mut scoped = plain_scoped(engine_id, b"", &pdu).expect("a scoped PDU");
-    // Sequence, the engine's id, and the empty context stand before it; all are short.
-    let tag = 2 + 2 + engine_id.len() + 2;
-    assert_eq!(scoped[tag], 0xa2);
-    scoped[tag] = 0xa8;
-    scoped
+fn report_of(engine_id: &[u8], oid: &Oid) -> Vec<u8> {
+    plain_report(engine_id, &Report::from_oid(oid), 1).expect("a report")
 }
 
 fn pdu(kind: PduKind, asked: Asked, varbinds: Vec<VarBind>) -> Pdu {
@@ -180,7 +173,7 @@ fn ask(
             }
             Heard::Again => {}
             Heard::Refused(refusal) => return (Err(refusal), messages),
-            other @ (Heard::Stray | Heard::Malformed) => panic!("{other:?}"),
+            other @ (Heard::Stray(_) | Heard::Malformed(_)) => panic!("{other:?}"),
         }
     }
     panic!("the question goes on for ever");
@@ -344,7 +337,7 @@ fn every_report_is_said_in_words() {
         ("1.3.6.1.6.3.12.1.5.0", "the context is not known there"),
         ("1.2.3.4", "it refuses with a report of 1.2.3.4"),
     ] {
-        let scoped = report_of(ENGINE, oid.parse().expect("an object"));
+        let scoped = report_of(ENGINE, &oid.parse().expect("an object"));
         let report = device.says(&no_keys(), ASKED, &scoped);
         let mut dialog = acquainted(&device, at(0));
         match dialog.hear(&report, ASKED, at(0)) {
@@ -385,14 +378,20 @@ fn a_replayed_answer_is_dropped() {
         },
     ] {
         let mut replayed = device.answers(&keys, asked);
-        assert!(matches!(dialog.hear(&replayed, ASKED, at(0)), Heard::Stray));
+        assert!(matches!(
+            dialog.hear(&replayed, ASKED, at(0)),
+            Heard::Stray(_)
+        ));
         // Put under the right msgID, it has a wrong MAC; and still the wrong request-id.
         let id = ASKED.message_id.to_be_bytes();
         let place = replayed
             .windows(4)
             .position(|some| some == asked.message_id.to_be_bytes());
         replayed[place.expect("a msgID")..][..4].copy_from_slice(&id);
-        assert!(matches!(dialog.hear(&replayed, ASKED, at(0)), Heard::Stray));
+        assert!(matches!(
+            dialog.hear(&replayed, ASKED, at(0)),
+            Heard::Stray(_)
+        ));
     }
     let answer = device.answers(&keys, ASKED);
     assert!(matches!(
@@ -412,7 +411,10 @@ fn an_answer_of_another_engine_is_dropped() {
     // With its own keys, and with those of the engine that was asked.
     for keys in [user().localize(OTHER_ENGINE), user().localize(ENGINE)] {
         let answer = other.answers(&keys, ASKED);
-        assert!(matches!(dialog.hear(&answer, ASKED, at(0)), Heard::Stray));
+        assert!(matches!(
+            dialog.hear(&answer, ASKED, at(0)),
+            Heard::Stray(_)
+        ));
     }
 }
 
@@ -452,7 +454,7 @@ fn an_answer_at_a_lower_level_is_dropped() {
             dialog.meet(ENGINE.to_vec(), user.localize(ENGINE), (7, 1_000), at(0));
             let answer = device.answers(&user_of(answered_at).localize(ENGINE), ASKED);
             let heard = dialog.hear(&answer, ASKED, at(0));
-            assert!(matches!(heard, Heard::Stray), "{asked_at} {answered_at}");
+            assert!(matches!(heard, Heard::Stray(_)), "{asked_at} {answered_at}");
         }
     }
 }

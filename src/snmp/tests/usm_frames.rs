@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use snmp::usm::{
-    Asked, Auth, Data, Dialog, Draft, Frame, Heard, Key, Keys, Level, Privacy, Scoped, Security,
-    User, plain_scoped,
+    Asked, Auth, Data, Dialog, Doubt, Draft, Frame, Heard, Key, Keys, Level, Privacy, Scoped,
+    Security, User, plain_scoped,
 };
 use snmp::{ErrorStatus, Oid, Pdu, PduKind, Value, VarBind};
 
@@ -64,7 +64,7 @@ fn octets(hex: &str) -> Vec<u8> {
 
 fn pdu_of(frame: &Frame<'_>, keys: &Keys) -> Pdu {
     match frame.contents(keys) {
-        Ok(Scoped::Pdu(pdu)) => pdu,
+        Ok(Scoped::Pdu { pdu, .. }) => pdu,
         other => panic!("{other:?}"),
     }
 }
@@ -102,6 +102,7 @@ fn what_we_say_is_what_net_snmp_says_octet_by_octet() {
         let salt = asked.salt.try_into().map_or(0, u64::from_be_bytes);
         let draft = Draft {
             message_id: asked.message_id,
+            is_reportable: true,
             engine_id: asked.engine_id,
             boots: asked.boots,
             time: asked.time,
@@ -266,7 +267,10 @@ fn no_mac_of_two_octets_is_taken_for_right() {
             let frame = Frame::decode(&answer).expect("a frame");
             assert!(!frame.is_authentic(&keys), "{auth:?} {guess:#06x}");
             let heard = dialog.hear(&answer, ASKED, Duration::ZERO);
-            assert!(matches!(heard, Heard::Stray), "{auth:?} {guess:#06x}");
+            assert!(
+                matches!(heard, Heard::Stray(Doubt::Mac)),
+                "{auth:?} {guess:#06x}"
+            );
         }
     }
 }
@@ -285,7 +289,7 @@ fn a_message_with_one_bit_changed_is_refused() {
             assert!(!is_taken, "{auth:?} bit {bit}");
             let heard = dialog.hear(&forged, ASKED, Duration::ZERO);
             assert!(
-                matches!(heard, Heard::Stray | Heard::Malformed),
+                matches!(heard, Heard::Stray(_) | Heard::Malformed(_)),
                 "{auth:?} bit {bit}: {heard:?}"
             );
         }

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{EncodeError, ErrorStatus, Pdu, PduKind};
+use crate::{DecodeError, EncodeError, ErrorStatus, Pdu, PduKind};
 
 use super::algorithm::Level;
 use super::clock::{Clock, Timeliness};
@@ -77,9 +77,35 @@ pub enum Heard {
     /// There will be no answer.
     Refused(Refusal),
     /// Nothing that was asked for, or nothing that can be believed: wait on.
-    Stray,
-    /// No message of version 3.
-    Malformed,
+    Stray(Doubt),
+    /// No message of version 3, or one whose contents cannot be read.
+    Malformed(DecodeError),
+}
+
+/// Why a message is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// It has another msgID: it is late, came twice, or is replayed.
+    #[error("the answer belongs to another message")]
+    Message,
+    /// It answers a discovery and names no engine.
+    #[error("the answer names no engine")]
+    NoEngine,
+    /// Its engine is not the one that was asked.
+    #[error("the answer is of another engine")]
+    Engine,
+    /// Its MAC is missing, of another length, or wrong.
+    #[error("the answer's MAC is not one of the user's key")]
+    Mac,
+    /// It is less well secured than the question.
+    #[error("the answer is secured as {0} only")]
+    Level(Level),
+    /// It is to another user.
+    #[error("the answer is to another user")]
+    User,
+    /// It has another request-id, or is no answer at all.
+    #[error("the answer has the request-id of another question")]
+    Question,
 }
 
 impl Dialog {
@@ -130,6 +156,7 @@ impl Dialog {
         let (boots, time) = engine.clock.at(now);
         let draft = Draft {
             message_id,
+            is_reportable: true,
             engine_id: &engine.id,
             boots,
             time,
@@ -147,11 +174,12 @@ impl Dialog {
 
     /// Takes a datagram from the device.
     pub fn hear(&mut self, bytes: &[u8], asked: Asked, now: Duration) -> Heard {
-        let Ok(frame) = Frame::decode(bytes) else {
-            return Heard::Malformed;
+        let frame = match Frame::decode(bytes) {
+            Ok(frame) => frame,
+            Err(error) => return Heard::Malformed(error),
         };
         if frame.message_id != asked.message_id {
-            return Heard::Stray;
+            return Heard::Stray(Doubt::Message);
         }
         let Some(engine) = &mut self.engine else {
             return self.hear_engine(&frame);
@@ -159,12 +187,15 @@ impl Dialog {
         if frame.level == Level::NoAuthNoPriv {
             return match frame.contents(&engine.keys) {
                 Ok(Scoped::Report(report)) => self.hear_report(report),
-                Ok(Scoped::Pdu(pdu)) => self.hear_answer(&frame, pdu, asked),
-                Err(_) => Heard::Malformed,
+                Ok(Scoped::Pdu { pdu, .. }) => self.hear_answer(&frame, pdu, asked),
+                Err(error) => Heard::Malformed(error),
             };
         }
-        if frame.engine_id != engine.id || !frame.is_authentic(&engine.keys) {
-            return Heard::Stray;
+        if frame.engine_id != engine.id {
+            return Heard::Stray(Doubt::Engine);
+        }
+        if !frame.is_authentic(&engine.keys) {
+            return Heard::Stray(Doubt::Mac);
         }
         match engine.clock.judge(frame.boots, frame.time, now) {
             Timeliness::Fresh => {}
@@ -180,15 +211,15 @@ impl Dialog {
                 Heard::Again
             }
             Ok(Scoped::Report(report)) => self.hear_report(report),
-            Ok(Scoped::Pdu(pdu)) => self.hear_answer(&frame, pdu, asked),
-            Err(_) => Heard::Malformed,
+            Ok(Scoped::Pdu { pdu, .. }) => self.hear_answer(&frame, pdu, asked),
+            Err(error) => Heard::Malformed(error),
         }
     }
 
     /// Whatever comes in answer to a discovery names the engine.
     fn hear_engine(&mut self, frame: &Frame<'_>) -> Heard {
         if frame.engine_id.is_empty() || frame.engine_id.len() > ENGINE_ID_BYTES_MAX {
-            return Heard::Stray;
+            return Heard::Stray(Doubt::NoEngine);
         }
         self.discoveries += 1;
         Heard::Engine {
@@ -204,17 +235,18 @@ impl Dialog {
             .engine
             .as_ref()
             .is_some_and(|engine| engine.id == frame.engine_id);
-        let is_it = is_engine
-            && frame.level == self.user.level()
-            && frame.user == self.user.name().as_bytes()
-            && pdu.kind == PduKind::Response
-            && pdu.request_id == asked.request_id;
-        match is_it {
-            false => Heard::Stray,
-            true if pdu.error_status == AUTHORIZATION_ERROR => {
-                Heard::Refused(Refusal::NotAuthorized(self.user.level()))
-            }
-            true => Heard::Answer(pdu),
+        if !is_engine {
+            Heard::Stray(Doubt::Engine)
+        } else if frame.level != self.user.level() {
+            Heard::Stray(Doubt::Level(frame.level))
+        } else if frame.user != self.user.name().as_bytes() {
+            Heard::Stray(Doubt::User)
+        } else if pdu.kind != PduKind::Response || pdu.request_id != asked.request_id {
+            Heard::Stray(Doubt::Question)
+        } else if pdu.error_status == AUTHORIZATION_ERROR {
+            Heard::Refused(Refusal::NotAuthorized(self.user.level()))
+        } else {
+            Heard::Answer(pdu)
         }
     }
 

@@ -8,7 +8,7 @@ use crate::ber;
 use crate::decode::{DecodeError, decode};
 use crate::encode::{EncodeError, encode_pdu, put, put_integer};
 use crate::lenient::{self, Reader};
-use crate::{ErrorStatus, Pdu, PduKind, Version};
+use crate::{ErrorStatus, Pdu, PduKind, Value, VarBind, Version};
 
 use super::algorithm::Level;
 use super::cipher::{self, Moment, SALT_BYTES};
@@ -80,7 +80,12 @@ pub enum Data<'d> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scoped {
     /// An answer, or what else a PDU can be.
-    Pdu(Pdu),
+    Pdu {
+        /// The part of the device that it is about; empty for the usual one.
+        context: Vec<u8>,
+        /// What it says.
+        pdu: Pdu,
+    },
     /// Why the message was not taken.
     Report(Report),
 }
@@ -168,6 +173,8 @@ impl<'d> Frame<'d> {
 pub struct Draft<'d> {
     /// What pairs an answer with its question here.
     pub message_id: u32,
+    /// Whether who cannot take it shall say why: a question is, an answer or a Report is not.
+    pub is_reportable: bool,
     /// Whose clock and keys it goes by.
     pub engine_id: &'d [u8],
     /// How often that engine has started.
@@ -185,7 +192,11 @@ impl Draft<'_> {
     /// of every other message.
     #[must_use]
     pub fn encode(&self, keys: &Keys, salt: u64) -> Vec<u8> {
-        let mut flags = REPORTABLE_FLAG;
+        let mut flags = if self.is_reportable {
+            REPORTABLE_FLAG
+        } else {
+            0
+        };
         let mac = vec![0; keys.mac_bytes()];
         if keys.level() != Level::NoAuthNoPriv {
             flags |= AUTH_FLAG;
@@ -237,14 +248,42 @@ impl Draft<'_> {
 /// # Errors
 /// [`EncodeError`] for a SetRequest and for an impossible object identifier.
 pub fn plain_scoped(engine_id: &[u8], context: &[u8], pdu: &Pdu) -> Result<Vec<u8>, EncodeError> {
+    // Version 3 has the PDUs of version 2.
+    let pdu = encode_pdu(pdu, Version::V2c)?;
+    Ok(in_context(engine_id, context, &pdu))
+}
+
+fn in_context(engine_id: &[u8], context: &[u8], pdu: &[u8]) -> Vec<u8> {
     let mut contents = Vec::new();
     put(&mut contents, ber::OCTET_STRING, engine_id);
     put(&mut contents, ber::OCTET_STRING, context);
-    // Version 3 has the PDUs of version 2.
-    contents.extend(encode_pdu(pdu, Version::V2c)?);
+    contents.extend_from_slice(pdu);
     let mut scoped = Vec::new();
     put(&mut scoped, ber::SEQUENCE, &contents);
-    Ok(scoped)
+    scoped
+}
+
+/// Writes what a Report holds: the object that counts its reason. Its request-id is 0, since the
+/// question may not have been read (RFC 3412 §7.1, step 3).
+///
+/// # Errors
+/// None that a Report could meet; it has the type of every encoder.
+pub fn plain_report(engine_id: &[u8], report: &Report, count: u32) -> Result<Vec<u8>, EncodeError> {
+    let counted = report.oid();
+    let counted = counted.map(|oid| VarBind::new(oid, Value::Counter32(count)));
+    let pdu = Pdu {
+        kind: PduKind::Response,
+        request_id: 0,
+        error_status: ErrorStatus::NoError,
+        error_index: 0,
+        varbinds: counted.into_iter().collect(),
+    };
+    // A Report differs from a Response by its tag alone.
+    let mut octets = encode_pdu(&pdu, Version::V2c)?;
+    if let Some(tag) = octets.first_mut() {
+        *tag = ber::REPORT;
+    }
+    Ok(in_context(engine_id, &[], &octets))
 }
 
 /// Writes the message that asks an engine who it is (RFC 3414 §4). Every engine answers it, with a
@@ -262,13 +301,14 @@ pub fn discovery(message_id: u32) -> Result<Vec<u8>, EncodeError> {
     };
     let draft = Draft {
         message_id,
+        is_reportable: true,
         engine_id: &[],
         boots: 0,
         time: 0,
         user: &[],
         scoped: &plain_scoped(&[], &[], &pdu)?,
     };
-    Ok(draft.encode(&Keys::localize(None, None, &[]), 0))
+    Ok(draft.encode(&Keys::none(), 0))
 }
 
 /// A number of the frame: 0 to 2³¹−1 by the RFCs.
@@ -297,7 +337,7 @@ fn level(flags: &[u8]) -> Result<Level, DecodeError> {
 fn scoped(contents: &[u8]) -> Result<Scoped, DecodeError> {
     let mut reader = Reader(contents);
     let _engine_id = reader.tagged(ber::OCTET_STRING)?;
-    let _context = reader.tagged(ber::OCTET_STRING)?;
+    let context = reader.tagged(ber::OCTET_STRING)?;
     let rest = reader.0;
     let (tag, pdu) = reader.element()?;
     if tag == ber::REPORT {
@@ -310,7 +350,10 @@ fn scoped(contents: &[u8]) -> Result<Scoped, DecodeError> {
     body.extend_from_slice(pdu);
     let mut in_v2c = Vec::with_capacity(body.len() + 8);
     put(&mut in_v2c, ber::SEQUENCE, &body);
-    Ok(Scoped::Pdu(decode(&in_v2c)?.pdu))
+    Ok(Scoped::Pdu {
+        context: context.to_vec(),
+        pdu: decode(&in_v2c)?.pdu,
+    })
 }
 
 /// A Report says by its first object what is wrong (RFC 3412 §7.1, step 3).

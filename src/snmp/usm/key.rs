@@ -139,10 +139,7 @@ impl Keys {
         engine_id: &[u8],
     ) -> Self {
         let Some((auth, key)) = auth else {
-            return Self {
-                auth: None,
-                privacy: None,
-            };
+            return Self::none();
         };
         let fitted = |(privacy, key): &(Privacy, Key)| {
             let key = key.localized(*auth, engine_id);
@@ -151,6 +148,28 @@ impl Keys {
         Self {
             privacy: privacy.map(fitted),
             auth: Some((*auth, key.localized(*auth, engine_id))),
+        }
+    }
+
+    /// No keys: for a message that shows nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            auth: None,
+            privacy: None,
+        }
+    }
+
+    /// The same keys, for a message at this level or as near below it as they can.
+    #[must_use]
+    pub fn at(&self, level: Level) -> Self {
+        match level {
+            Level::NoAuthNoPriv => Self::none(),
+            Level::AuthNoPriv => Self {
+                auth: self.auth.clone(),
+                privacy: None,
+            },
+            Level::AuthPriv => self.clone(),
         }
     }
 

@@ -37,6 +37,24 @@ pub enum Report {
 }
 
 impl Report {
+    /// The object that counts it, as an engine says it; none for a report without one.
+    #[must_use]
+    pub fn oid(&self) -> Option<Oid> {
+        let (root, column) = match self {
+            Self::UnsupportedLevel => (&USM_STATS[..], 1),
+            Self::NotInTimeWindow => (&USM_STATS[..], 2),
+            Self::UnknownUser => (&USM_STATS[..], 3),
+            Self::UnknownEngine => (&USM_STATS[..], 4),
+            Self::WrongDigest => (&USM_STATS[..], 5),
+            Self::Undecipherable => (&USM_STATS[..], 6),
+            Self::UnknownModel => (&MPD_STATS[..], 1),
+            Self::UnknownContext => (&TARGET_OBJECTS[..], 5),
+            Self::Other(oid) => return Some(oid.clone()),
+            Self::Unnamed => return None,
+        };
+        Some(Oid::new(root).with(&[column, 0]))
+    }
+
     /// The report that counts in this object.
     #[must_use]
     pub fn from_oid(oid: &Oid) -> Self {
