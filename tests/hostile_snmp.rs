@@ -10,8 +10,10 @@
 #[path = "hostile_snmp/table.rs"]
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::reach::credential::Credential;
@@ -25,8 +27,9 @@ use printer::profile::Profiles;
 use printer::reading::{Reading, Verdict};
 use printer::supply::Level;
 use serde_json::Value;
-use simulator::BEHAVIORS;
+use simulator::{BEHAVIORS, WITH_V3};
 use snmp::Oid;
+use snmp::usm::{Auth, Privacy, Security, User};
 use stories::{World, until};
 use table::{Says, TABLE};
 
@@ -55,16 +58,24 @@ const READ_MIN: u64 = 50;
 /// Devices that one address brings in a day.
 const GHOSTS_MAX: usize = 8;
 
+/// The users that the fleet knows.
+const USERS: &str = "[[users]]\nname = \"mps\"\nauth = \"sha256\"\nauth_password = \"auth-password\"\n\
+    priv = \"aes128\"\npriv_password = \"priv-password\"\n\
+    [[users]]\nname = \"desk\"\nauth = \"sha\"\nauth_password = \"auth-password\"\n\
+    priv = \"des\"\npriv_password = \"priv-password\"\n";
+
 /// The memory that an agent may take.
 const AGENT_KIB_MAX: u64 = 96 * 1_024;
 
+/// Where the behavior stands that is this one of the list: those of version 3 in a range of theirs.
 fn misbehaving(number: usize) -> Ipv4Addr {
-    Ipv4Addr::new(
-        127,
-        44,
-        0,
-        u8::try_from(10 + 2 * number).expect("few behaviors"),
-    )
+    let range = if is_of_users(number) { 2 } else { 0 };
+    let last = u8::try_from(10 + 2 * number).expect("few behaviors");
+    Ipv4Addr::new(127, 44, range, last)
+}
+
+fn is_of_users(number: usize) -> bool {
+    WITH_V3.contains(&BEHAVIORS[number].number)
 }
 
 fn neighbor(number: u8) -> Ipv4Addr {
@@ -79,25 +90,66 @@ fn fleet() -> String {
              serial = \"HS{{n:5}}\"\n{more}\n"
         )
     };
-    let mut fleet = "seed = 44\nfrozen = true\n".to_owned();
+    let mut fleet = format!("seed = 44\nfrozen = true\n{USERS}");
     for (number, behavior) in BEHAVIORS.iter().enumerate() {
-        let how = format!("misbehave = \"{}\"", behavior.name);
+        let mut how = format!("misbehave = \"{}\"\n", behavior.name);
+        if is_of_users(number) {
+            how += "versions = [\"3\"]\n";
+        }
         fleet += &group(misbehaving(number), &how);
     }
-    // What it says has to be the same on another one.
-    fleet += &group(
-        Ipv4Addr::new(127, 44, 0, 250),
-        "misbehave = \"serial-same\"",
-    );
+    // What they say has to be the same on another one.
+    for (range, name, more) in [
+        (0, "serial-same", ""),
+        (2, "engine-same", "versions = [\"3\"]"),
+    ] {
+        let other = Ipv4Addr::new(127, 44, range, 250);
+        fleet += &group(other, &format!("misbehave = \"{name}\"\n{more}"));
+    }
     for number in 0..NEIGHBORS {
         fleet += &group(neighbor(number), "");
     }
     fleet
 }
 
+/// A community, a user, and a user whose encryption has padding.
+struct Credentials {
+    public: Credential,
+    mps: Credential,
+    desk: Credential,
+}
+
+impl Credentials {
+    fn new() -> Self {
+        let user = |name, auth, privacy| {
+            let security =
+                Security::AuthPriv((auth, b"auth-password"), (privacy, b"priv-password"));
+            Credential::User(Arc::new(User::new(name, "", security).expect("a user")))
+        };
+        Self {
+            public: Credential::v2c("public"),
+            mps: user("mps", Auth::Sha256, Privacy::Aes128),
+            desk: user("desk", Auth::Sha1, Privacy::Des),
+        }
+    }
+
+    /// As whom the printer there is read.
+    fn of(&self, address: Ipv4Addr) -> &Credential {
+        let is_there = |name: &str| address == place_of(name);
+        match address.octets() {
+            _ if is_there("padding-odd") || is_there("padding-short") => &self.desk,
+            [_, _, 2, _] => &self.mps,
+            // Of the neighbors every other one is asked as a user.
+            [_, _, 1, last] if last % 2 == 1 => &self.mps,
+            _ => &self.public,
+        }
+    }
+}
+
 /// Somebody who reads, as `platen read` does.
 struct Reader {
     snmp: Snmp,
+    credentials: Credentials,
     scope: Scope,
     door: Door,
     profiles: Profiles,
@@ -115,6 +167,7 @@ impl Reader {
         };
         Self {
             snmp: Snmp::open(settings).expect("a socket"),
+            credentials: Credentials::new(),
             scope: Scope::new(&[range], &[], &[door]).expect("a scope"),
             door,
             profiles: Profiles::embedded().expect("profiles"),
@@ -129,7 +182,7 @@ impl Reader {
     /// A reading, which ends by itself.
     async fn read(&self, address: Ipv4Addr) -> Result<Survey, ReadError> {
         let target = self.target(address);
-        let credentials = with_v1(&[Credential::v2c("public")]);
+        let credentials = with_v1(std::slice::from_ref(self.credentials.of(address)));
         let reading = read_device(&self.snmp, &target, &credentials, &self.profiles);
         let ended = tokio::time::timeout(READING_MAX, reading).await;
         ended.unwrap_or_else(|_| panic!("the reading of {address} hangs"))
@@ -258,7 +311,7 @@ async fn a_running_agent_reads_everyone_it_can_and_none_of_its_actors_dies() {
     let rack = stories::rack(&fleet());
     let mut world = World::new();
     let ranges = ["127.44.0.0/24", "127.44.1.0/27"];
-    world.agent_is_configured(&ranges, rack.port, "");
+    world.agent_is_configured(&ranges, rack.port, &range_of_users(&world));
     world.agent_is_started();
     // Each is read within ten seconds of its discovery, and the slowest takes thirty.
     until("the agent tells of those it can find", ALL_READ, || async {
@@ -307,6 +360,48 @@ async fn a_running_agent_reads_everyone_it_can_and_none_of_its_actors_dies() {
     let memory = peak_kib(&mut world);
     assert!(memory < AGENT_KIB_MAX, "{memory} KiB");
     assert_eq!(world.agent_ends().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_talks_the_reader_down_from_a_user() {
+    let rack = stories::rack(&fleet());
+    let reader = Reader::new(rack.port);
+    for name in ["downgrade-report", "downgrade-answer"] {
+        let read = reader.read(place_of(name)).await;
+        assert!(read.is_err(), "{name}");
+    }
+    let counts = rack.counts().await;
+    assert!(counts.answered > 4, "they were asked: {counts:?}");
+    // No community, and no user below its level.
+    assert_eq!((counts.unreadable, counts.strangers), (0, 0), "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_devices_with_one_engine_id_are_told_apart() {
+    let many = format!(
+        "seed = 44\nfrozen = true\n{USERS}[[printers]]\nrecording = \"kyocera-taskalfa-4054ci\"\n\
+         addresses = {{ range = \"127.44.2.0/24\", count = 200 }}\nserial = \"HS{{n:5}}\"\n\
+         misbehave = \"engine-same\"\n"
+    );
+    let rack = stories::rack(&many);
+    let reader = Reader::new(rack.port);
+    let places = (1..=254).map(|last| Ipv4Addr::new(127, 44, 2, last));
+    let asked = places.map(|place| {
+        let (reader, target) = (&reader, reader.target(place));
+        async move {
+            let serial = Oid::new(mib::PRT_SERIAL_NUMBER).with(&[1]);
+            let asked = [serial];
+            let got = reader.snmp.get(&target, &reader.credentials.mps, &asked);
+            got.await.ok().map(|varbinds| varbinds[0].value.clone())
+        }
+    });
+    let serials = futures_util::future::join_all(asked).await;
+    let serials: BTreeSet<String> = serials
+        .into_iter()
+        .flatten()
+        .map(|serial| format!("{serial:?}"))
+        .collect();
+    assert_eq!(serials.len(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -362,8 +457,30 @@ fn places(list: &Value) -> BTreeMap<String, String> {
 
 /// Where the printer stands that behaves so.
 fn address_of(name: &str) -> String {
+    place_of(name).to_string()
+}
+
+fn place_of(name: &str) -> Ipv4Addr {
     let number = BEHAVIORS.iter().position(|it| it.name == name);
-    misbehaving(number.expect("a behavior")).to_string()
+    misbehaving(number.expect("a behavior"))
+}
+
+/// A range whose printers are asked as a user only.
+fn range_of_users(world: &World) -> String {
+    let file = |name: &str| {
+        let path = world.path(name);
+        std::fs::write(&path, format!("{name}\n")).expect("a password");
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, private).expect("a mode");
+        path
+    };
+    format!(
+        "[[ranges]]\naddresses = [\"127.44.2.0/24\"]\ncredentials = [\"mps\"]\n\
+         [credentials.mps]\nversion = \"3\"\nuser = \"mps\"\nauth = \"sha256\"\n\
+         auth_password_file = {:?}\npriv = \"aes128\"\npriv_password_file = {:?}\n",
+        file("auth-password"),
+        file("priv-password"),
+    )
 }
 
 /// The most memory that the agent has had in hand, as the kernel counts it.

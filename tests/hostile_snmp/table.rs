@@ -22,6 +22,9 @@ use Says::{MadeUp, NoPrinter, Nothing, Pages, Part, Right};
 const NOT_INCREASING: &str = "its objects do not increase";
 const QUESTIONS: &str = "used up the budget of one reading: 400 questions";
 const TIME: &str = "used up the budget of one reading: 30s";
+const CLOCK: &str = "its clock jumps: it refuses its own time";
+const ENGINE: &str = "its engine id is another one at each answer";
+const MAC: &str = "the answer's MAC is not one of the user's key";
 const SILENT: &str = "did not answer 3 tries over SNMP";
 
 /// Every behavior of the simulator, and what is said of it.
@@ -98,4 +101,29 @@ pub const TABLE: &[(&str, Says)] = &[
     ("one-a-minute", Nothing(SILENT)),
     ("five-a-second", Right),
     ("reboots", Right),
+    ("boots-latched", Nothing("it has used up its boot counter")),
+    ("boots-fall", Nothing(CLOCK)),
+    ("time-ten-years", Right),
+    ("engine-changes", Nothing(ENGINE)),
+    ("engine-same", Right),
+    ("mac-0", Nothing(MAC)),
+    ("mac-1", Nothing(MAC)),
+    ("mac-11", Nothing(MAC)),
+    ("replay", Nothing("the answer belongs to another message")),
+    ("report-loop", Nothing(CLOCK)),
+    ("report-loop-engine", Nothing(ENGINE)),
+    ("salt-reused", Right),
+    ("padding-odd", Right),
+    (
+        "padding-short",
+        Nothing("it tells its engine but does not answer the user"),
+    ),
+    (
+        "downgrade-report",
+        Nothing("the user is not set up for authPriv there"),
+    ),
+    (
+        "downgrade-answer",
+        Nothing("the answer is secured as noAuthNoPriv only"),
+    ),
 ];
