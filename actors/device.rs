@@ -30,7 +30,7 @@ use crate::messages::{
     ReadNow, Relocate, Unmasked, Vitals, Work,
 };
 use crate::parts::Tools;
-use crate::reach::credential::Credential;
+use crate::reach::credential::{Credential, proven_first};
 use crate::reach::scope::InScope;
 use crate::reach::survey::Survey;
 use crate::report::Report;
@@ -126,7 +126,7 @@ impl Device {
         self.work = Some(Work::begin(name, self.tools.settings.read_deadline));
         self.served.append(&mut self.asked);
         let Some(target) = self.seed.target else {
-            self.weigh(Heard::Nothing, ctx);
+            self.weigh(Heard::Nothing(None), ctx);
             return;
         };
         let last = self.last.as_ref().map(|last| last.survey.clone());
@@ -134,7 +134,14 @@ impl Device {
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
             // An answer from an address that the device has left since tells nothing of it.
             let is_current = device.seed.target == Some(target);
-            device.weigh(if is_current { heard } else { Heard::Nothing }, ctx);
+            device.weigh(
+                if is_current {
+                    heard
+                } else {
+                    Heard::Nothing(None)
+                },
+                ctx,
+            );
         }));
     }
 
@@ -162,7 +169,8 @@ impl Device {
                 );
                 self.finish(ctx);
             }
-            Heard::Nothing => {
+            Heard::Nothing(trouble) => {
+                self.vitals.trouble = trouble;
                 self.tell(
                     Missed {
                         device: self.seed.id.clone(),
@@ -197,6 +205,8 @@ impl Device {
                 reading: boxed,
             }),
         };
+        // What it said did no harm, and what may hang from here on is the disk.
+        self.forget_heard();
         let is_kept = report.is_some() && importance == Importance::Keep;
         let append = append(self.tools.clone(), report, importance, reading.at);
         ctx.spawn(
@@ -222,6 +232,7 @@ impl Device {
         self.silence_told_at = None;
         self.vitals.silent_since = None;
         self.vitals.read_at = Some(reading.at);
+        self.vitals.trouble = survey.trouble.clone();
         if depth == Depth::Full {
             self.plan_full();
             let proof = Proved {
@@ -230,6 +241,7 @@ impl Device {
             };
             self.tell(proof, ctx);
         }
+        self.seed.credentials = proven_first(&self.seed.credentials, &survey.credential);
         self.last = Some(Last { survey, reading });
         self.answer(ReadNow::Kept);
     }
@@ -278,6 +290,7 @@ impl Device {
     /// Ends a piece of work, and sets the timer for the next.
     fn finish(&mut self, ctx: &mut Context<Self>) {
         self.work = None;
+        self.forget_heard();
         self.answer(ReadNow::Missed);
         if self.is_draining {
             ctx.stop();
@@ -296,6 +309,13 @@ impl Device {
             (true, false) => turn,
         };
         self.wake_after(delay, ctx);
+    }
+
+    /// Forgets the last words of the device: whoever dies from here on dies of something else.
+    fn forget_heard(&self) {
+        if let Some(target) = &self.seed.target {
+            self.tools.snmp.forget_heard(target);
+        }
     }
 
     /// Sets the timer, in place of any that is set.
@@ -353,7 +373,10 @@ impl Handler<Relocate> for Device {
         let is_new = order.target.is_some() && order.target != self.seed.target;
         self.seed.target = order.target;
         if !order.credentials.is_empty() {
-            self.seed.credentials = order.credentials;
+            self.seed.credentials = match &self.last {
+                Some(last) => proven_first(&order.credentials, &last.survey.credential),
+                None => order.credentials,
+            };
         }
         // Whoever has just been seen answers now; a reading under way ends by itself.
         if is_new && !self.is_draining {

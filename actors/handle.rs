@@ -5,11 +5,14 @@ use std::thread;
 use std::time::Duration;
 
 use actix::{Addr, System};
+use printer::identity::DeviceId;
 use tokio::sync::{oneshot, watch};
 use tracing::error;
 
 use crate::lifeline;
-use crate::messages::{Cause, Decide, EndSessions, Shutdown, TellSessions, TellStatus, Verdict};
+use crate::messages::{
+    Cause, Decide, EndSessions, Release, Shutdown, TellSessions, TellStatus, Verdict,
+};
 use crate::parts::Parts;
 use crate::status::StatusSnapshot;
 use crate::supervisor::{MAILBOX_MAX, Supervisor};
@@ -139,6 +142,15 @@ impl Handle {
     /// [`Gone`] when the Supervisor has ended or does not answer.
     pub async fn end_sessions(&self, session: Option<SessionId>) -> Result<u32, Gone> {
         let told = self.supervisor.send(EndSessions(session));
+        told.timeout(STATUS_TIMEOUT).await.map_err(|_| Gone)
+    }
+
+    /// Has a device read again that was set aside. The inner error says why not.
+    ///
+    /// # Errors
+    /// [`Gone`] when the Supervisor has ended or does not answer.
+    pub async fn release(&self, device: DeviceId) -> Result<Result<(), String>, Gone> {
+        let told = self.supervisor.send(Release(device));
         told.timeout(STATUS_TIMEOUT).await.map_err(|_| Gone)
     }
 

@@ -18,6 +18,7 @@ pub mod parts;
 pub mod private;
 #[cfg(feature = "provoke")]
 mod provoke;
+pub mod quarantine;
 pub mod reach;
 pub mod registry;
 pub mod report;

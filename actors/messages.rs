@@ -229,6 +229,9 @@ pub struct DeviceVitals {
     pub silent_since: Option<Timestamp>,
     /// When the next full reading begins.
     pub next_at: Option<Timestamp>,
+    /// What was wrong with the last attempt to read, in words; none while all is well.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// What the uplink says of itself.
@@ -417,6 +420,11 @@ pub enum Verdict {
 #[derive(Debug, Message)]
 #[rtype(result = "u32")]
 pub struct EndSessions(pub Option<SessionId>);
+
+/// The Handle to the Supervisor: read a device again that was set aside. The error says why not.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Release(pub DeviceId);
 
 /// The Supervisor to a child: finish what is in hand, begin nothing new, stop.
 #[derive(Debug, Message)]

@@ -1,6 +1,7 @@
 //! What the life is made of: everything that `start` is given, already checked and opened.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct Parts {
     pub site: Option<Arc<dyn Site>>,
     /// Whether, when and how a hub may reach printers' web pages.
     pub web_access: WebAccess,
+    /// Where devices that are set aside are written down; none keeps them for this life only.
+    pub quarantine: Option<PathBuf>,
     /// When the agent was started.
     pub started_at: Timestamp,
     /// Where sweeps and polls run: handlers share one thread, which nothing may hold up.

@@ -26,6 +26,8 @@ use crate::messages::{
     Beat, Drain, Found, Pulse, ScannerVitals, Sighted, Sweep, Swept, Vitals, Work,
 };
 use crate::parts::{Subnet, Tools};
+use crate::reach::scope::InScope;
+use crate::reach::survey::{self, ReadError};
 use crate::reach::sweep::{Answered, SweepError, SweepOptions};
 use crate::supervisor::Supervisor;
 
@@ -202,9 +204,10 @@ async fn sweep(
         let answered = sweep.next().await?;
         Some((answered, sweep))
     });
-    let candidates = answers.filter(|it| ready(question::is_candidate(&it.varbinds)));
+    let is_one = |it: &Answered| it.is_engine() || question::is_candidate(&it.varbinds);
+    let candidates = answers.filter(|it| ready(is_one(it)));
     let identified = candidates
-        .map(|answered| identify(&tools, answered))
+        .map(|answered| identify(&tools, &subnet, answered))
         .buffer_unordered(IDENTIFIED_AT_ONCE_MAX);
     let mut identified = pin!(identified.filter_map(ready));
     let mut seen = 0;
@@ -222,7 +225,10 @@ async fn sweep(
 }
 
 /// Asks a candidate who it is; none if it does not say, as a sleeping printer may.
-async fn identify(tools: &Tools, answered: Answered) -> Option<Sighted> {
+async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Option<Sighted> {
+    if answered.is_engine() {
+        return identify_engine(tools, subnet, answered.target).await;
+    }
     let Answered {
         target, credential, ..
     } = answered;
@@ -242,6 +248,25 @@ async fn identify(tools: &Tools, answered: Answered) -> Option<Sighted> {
         }
         Err(error) => {
             debug!(%error, "answered the probe, but not who it is");
+            None
+        }
+    }
+}
+
+/// Asks an engine of version 3 what it is and who; none if it is no printer, or no credential fits.
+async fn identify_engine(tools: &Tools, subnet: &Subnet, target: InScope) -> Option<Sighted> {
+    match survey::fit(&tools.snmp, &target, &subnet.credentials).await {
+        Ok((credential, walk)) => survey::is_candidate(&walk).then(|| Sighted {
+            fingerprint: survey::fingerprint(&walk),
+            target,
+            credential,
+        }),
+        Err(error @ ReadError::NoCredentialFits { .. }) => {
+            warn!(subnet = %subnet.label, %error, "a device is left out");
+            None
+        }
+        Err(error) => {
+            debug!(%error, "told its engine, but not who it is");
             None
         }
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::children::Children;
 use crate::messages::{Cause, ChildId, DeviceVitals, Kind, ScannerVitals, UplinkVitals, Vitals};
 use crate::parts::{HubLink, Subnet};
+use crate::quarantine::{self, Quarantine, SetAside};
 use crate::registry::{Known, Registry};
 use crate::spool::Spool;
 use crate::tunnel::SessionsStatus;
@@ -21,6 +22,8 @@ pub const SCHEMA: u32 = 1;
 
 /// Most silent printers listed one by one; the count is always whole.
 pub const SILENT_LISTED_MAX: usize = 50;
+/// Most troubled printers listed one by one: as many as silent ones.
+pub const TROUBLED_LISTED_MAX: usize = 50;
 /// Most children with restarts listed one by one, those restarted most first.
 pub const RESTARTS_LISTED_MAX: usize = 50;
 
@@ -46,6 +49,26 @@ pub struct StatusSnapshot {
     /// Sessions with printers' web pages.
     #[serde(default)]
     pub sessions: SessionsStatus,
+    /// Devices that nobody reads any more, because they killed their actors.
+    #[serde(default)]
+    pub set_aside: Vec<SetAsideStatus>,
+}
+
+/// A device that is set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAsideStatus {
+    /// Which one.
+    pub device: DeviceId,
+    /// Where it was last.
+    pub address: Option<std::net::IpAddr>,
+    /// Since when.
+    pub since: Timestamp,
+    /// How its last actor died.
+    pub cause: String,
+    /// What it said last, in octets.
+    pub bytes: u64,
+    /// The file that holds them; absent where nothing is kept.
+    pub file: Option<std::path::PathBuf>,
 }
 
 /// How it stands with the hub.
@@ -75,6 +98,20 @@ pub struct PrintersStatus {
     pub next_at: Option<Timestamp>,
     /// Those that do not answer, at most [`SILENT_LISTED_MAX`].
     pub silent_listed: Vec<SilentPrinter>,
+    /// Those that answer as no printer should, at most [`TROUBLED_LISTED_MAX`].
+    #[serde(default)]
+    pub troubled_listed: Vec<TroubledPrinter>,
+}
+
+/// A printer with whose answers something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TroubledPrinter {
+    /// Which one.
+    pub device: DeviceId,
+    /// Where it is; absent if nobody knows.
+    pub address: Option<std::net::IpAddr>,
+    /// What, in words.
+    pub trouble: String,
 }
 
 /// A printer that does not answer.
@@ -183,6 +220,15 @@ pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) ->
             all.read_first_at = all.read_first_at.into_iter().chain([read_at]).min();
             all.read_last_at = all.read_last_at.into_iter().chain([read_at]).max();
         }
+        if let Some(trouble) = vitals.trouble
+            && all.troubled_listed.len() < TROUBLED_LISTED_MAX
+        {
+            all.troubled_listed.push(TroubledPrinter {
+                device: device.clone(),
+                address: known.address,
+                trouble,
+            });
+        }
         all.next_at = all.next_at.into_iter().chain(vitals.next_at).min();
         if let Some(since) = silent_since(device, known, children) {
             all.silent += 1;
@@ -227,6 +273,21 @@ pub(crate) fn subnets<A: Clone>(
         SubnetStatus { label, scanner }
     };
     subnets.iter().map(status).collect()
+}
+
+/// Who is set aside.
+pub(crate) fn set_aside(quarantine: &Quarantine) -> Vec<SetAsideStatus> {
+    let row = |held: &SetAside| SetAsideStatus {
+        device: held.device.clone(),
+        address: held.address,
+        since: held.since,
+        cause: held.deaths.last().cloned().unwrap_or_default(),
+        bytes: held.answers.iter().map(|hex| hex.len() as u64 / 2).sum(),
+        file: quarantine
+            .folder()
+            .map(|folder| quarantine::file_of(&folder, &held.device)),
+    };
+    quarantine.iter().map(row).collect()
 }
 
 /// What waits for the hub.

@@ -6,6 +6,7 @@
 //! and is then as dead as any. The Supervisor itself is not restarted: when it ends, the process
 //! ends, and whoever runs the process starts it again; all that matters is in the spool.
 
+mod aside;
 mod moves;
 mod orders;
 mod sessions;
@@ -33,6 +34,7 @@ use crate::device::{Device, Seed};
 use crate::lifeline;
 use crate::messages::{Beat, ChildId, Drain, Exited, HangReason, Pulse, Shutdown, TellStatus};
 use crate::parts::{Parts, Subnet};
+use crate::quarantine::{self, Quarantine, SetAside};
 use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
 use crate::reach::survey;
@@ -68,6 +70,7 @@ pub struct Supervisor {
     /// One permit: one walk at a time.
     walking: Arc<Semaphore>,
     sessions: Desk,
+    quarantine: Quarantine,
     /// The thread of the tunnels, once there was one.
     workshop: Option<Workshop>,
     is_draining: bool,
@@ -88,6 +91,7 @@ impl Supervisor {
     pub(crate) fn new(parts: Parts, heart: Heart) -> Self {
         Self {
             children: Children::new(parts.settings.backoff),
+            quarantine: Quarantine::new(parts.quarantine.clone()),
             parts: Arc::new(parts),
             registry: Registry::default(),
             totals: watch::Sender::default(),
@@ -101,7 +105,12 @@ impl Supervisor {
     }
 
     /// Starts what was known before the last end, then the sweeps and the uplink.
-    fn begin(&mut self, recalled: Vec<(DeviceId, Known)>, ctx: &mut Context<Self>) {
+    fn begin(
+        &mut self,
+        (recalled, set_aside): (Vec<(DeviceId, Known)>, Vec<SetAside>),
+        ctx: &mut Context<Self>,
+    ) {
+        self.recall_set_aside(set_aside);
         info!(devices = recalled.len(), "starting");
         let ids: Vec<DeviceId> = recalled.iter().map(|(id, _)| id.clone()).collect();
         for (id, known) in recalled {
@@ -143,6 +152,8 @@ impl Supervisor {
                 let scanner = Scanner::new(subnet, self.parts.tools(), boss);
                 self.bear(id, scanner, Address::Scanner, ctx);
             }
+            // One that kills its actors stays set aside until somebody releases it.
+            ChildId::Device(device) if self.quarantine.holds(device) => {}
             ChildId::Device(device) => {
                 let Some(seed) = self.seed(device) else {
                     return;
@@ -285,7 +296,7 @@ impl Actor for Supervisor {
         let beat_every = self.parts.settings.beat_every / BEAT_GROUPS;
         ctx.run_interval(beat_every, |supervisor, ctx| supervisor.beat(ctx));
         ctx.run_interval(HEART_EVERY, |supervisor, _| supervisor.heart.beat());
-        let recall = recall(self.parts.spool.clone()).into_actor(self);
+        let recall = recall(self.parts.clone()).into_actor(self);
         ctx.spawn(recall.map(|recalled, supervisor, ctx| supervisor.begin(recalled, ctx)));
     }
 }
@@ -309,6 +320,12 @@ impl Handler<Exited> for Supervisor {
         let Some(delay) = self.children.died(&exited, now, at, chance()) else {
             return;
         };
+        if let ChildId::Device(device) = child
+            && self.set_aside(device, cause, ctx)
+        {
+            self.children.retire(child);
+            return;
+        }
         warn!(%child, %cause, ?delay, "an actor died; a new one takes its place");
         ctx.run_later(delay, move |supervisor, ctx| {
             if supervisor.children.is_wanted(&exited.child) {
@@ -332,6 +349,7 @@ impl Handler<TellStatus> for Supervisor {
             queue: status::queue(&self.parts.spool),
             restarts: self.children.restarts_status(),
             sessions: self.sessions.count(),
+            set_aside: status::set_aside(&self.quarantine),
         }))
     }
 }
@@ -407,8 +425,20 @@ where
     ctx.spawn(wrap_future(async move { told.await.unwrap_or_default() }));
 }
 
+/// Everything that was written down before the last end.
+async fn recall(parts: Arc<Parts>) -> (Vec<(DeviceId, Known)>, Vec<SetAside>) {
+    let set_aside = match parts.quarantine.clone() {
+        Some(folder) => {
+            let load = move || quarantine::load(&folder);
+            parts.runtime.spawn_blocking(load).await.unwrap_or_default()
+        }
+        None => Vec::new(),
+    };
+    (recall_known(parts.spool.clone()).await, set_aside)
+}
+
 /// The devices that were written down; without them the next sweep finds everyone again.
-async fn recall(spool: Spool) -> Vec<(DeviceId, Known)> {
+async fn recall_known(spool: Spool) -> Vec<(DeviceId, Known)> {
     let records = match spool.recall().await {
         Ok(records) => records,
         Err(error) => {

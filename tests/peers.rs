@@ -15,6 +15,10 @@
 mod net_snmp;
 #[path = "peers/process.rs"]
 mod process;
+#[path = "peers/simulated.rs"]
+mod simulated;
+#[path = "peers/v3.rs"]
+mod v3;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -115,7 +119,7 @@ async fn the_reader_reads_snmpsim_and_our_simulator_alike() {
         let data = tempfile::tempdir().unwrap();
         std::fs::write(data.path().join("public.snmprec"), in_hex(name)).unwrap();
         let place = Place::free();
-        let _peer = Process::snmpsim(&responder, data.path(), &place);
+        let _peer = Process::snmpsim(&responder, data.path(), &place, &[]);
         let theirs = read(place.address, place.port).await;
         let ours = read(format!("127.40.0.{number}").parse().unwrap(), fleet.port).await;
         let printed = |survey: &Survey| net_snmp::as_printed(survey.walk.iter());
@@ -129,7 +133,9 @@ fn discover_leaves_out_what_is_no_printer_and_lists_it_when_asked_to() {
     let Some(daemon) = peer("snmpd") else { return };
     let place = Place::free();
     let folder = tempfile::tempdir().unwrap();
-    let _peer = Process::snmpd(&daemon, folder.path(), &place);
+    // Nothing but the system group and the host's resources.
+    let config = "rocommunity public default\nsysname test-host\n";
+    let _peer = Process::snmpd(&daemon, folder.path(), &place, config);
     let discover = |more: &[&str]| {
         let port = place.port.to_string();
         let range = format!("{}/24", place.address);

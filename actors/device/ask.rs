@@ -32,8 +32,8 @@ pub(super) enum Heard {
     Other(Sighted),
     /// Something that is no printer.
     NoPrinter(String),
-    /// Nobody, or nothing that could be used.
-    Nothing,
+    /// Nobody, or nothing that could be used; in words, where something was wrong beside silence.
+    Nothing(Option<String>),
 }
 
 /// Asks the device, and says who answered what.
@@ -84,19 +84,23 @@ async fn heard_instead(seed: &Seed, target: InScope, tools: &Tools, error: ReadE
     let device = &seed.id;
     match error {
         // Silence is an expected outcome.
-        ReadError::Ask(AskError::Silent { .. }) => {
+        ReadError::Ask(AskError::Silent { ref unusable, .. }) => {
             debug!(%device, %error, "no answer");
-            Heard::Nothing
+            let is_odd = unusable.why.is_some();
+            Heard::Nothing(is_odd.then(|| error.to_string()))
         }
-        ReadError::Ask(_) | ReadError::NoCredential { .. } => {
+        ReadError::Ask(_) | ReadError::NoCredential { .. } | ReadError::NoCredentialFits { .. } => {
             warn!(%device, %error, "reading failed");
-            Heard::Nothing
+            Heard::Nothing(Some(error.to_string()))
         }
         ReadError::SwappedUnderway { .. } | ReadError::AnotherDevice { .. } => {
             warn!(%device, %error, "reading dropped");
+            let words = error.to_string();
             match confirm(seed.clone(), target, tools.clone()).await {
                 Confirmation::Other(seen) => Heard::Other(seen),
-                Confirmation::Here | Confirmation::Gone | Confirmation::Busy => Heard::Nothing,
+                Confirmation::Here | Confirmation::Gone | Confirmation::Busy => {
+                    Heard::Nothing(Some(words))
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use snmp::usm::Frame;
 use snmp::{ErrorStatus, Message, Oid, Pdu, PduKind, VarBind, Version};
 use tokio::time::Instant;
 
@@ -123,11 +124,37 @@ impl FollowUps {
             return Heard::Expected;
         }
         match rounds.asked_with(peer, pdu.request_id) {
-            Some((credential, asked)) if asked == version => {
+            Some((credential, Some(asked))) if asked == version => {
                 self.hear_round(target, (credential, version), pdu, now)
             }
             Some(_) | None => Heard::Stray,
         }
+    }
+
+    /// Takes a message of version 3 from a device in scope: its engine says who it is. Which user
+    /// it answers to is for others to find out, who keep its keys.
+    pub(super) fn hear_engine(
+        &mut self,
+        target: InScope,
+        datagram: &[u8],
+        rounds: &Rounds,
+    ) -> Heard {
+        let peer = target.addr();
+        let asked = Frame::decode(datagram)
+            .ok()
+            .and_then(|frame| rounds.asked_with(peer, frame.message_id.into()));
+        let Some((credential, None)) = asked else {
+            return Heard::Stray;
+        };
+        if !self.known.insert(peer) {
+            return Heard::Again;
+        }
+        self.settled.push_back(Answered {
+            target,
+            credential: self.credentials[credential].clone(),
+            varbinds: Vec::new(),
+        });
+        Heard::New
     }
 
     /// Gives up on follow-ups that have waited long enough, or asks them once more.
@@ -200,7 +227,7 @@ impl FollowUps {
             self.conclude(answered, pdu, now);
             return Heard::Expected;
         }
-        if version == Version::V1 && self.credentials[credential].version == Version::V2c {
+        if version == Version::V1 && self.credentials[credential].pdus() == Version::V2c {
             let (version, in_v1) = (Version::V2c, Some(pdu));
             self.ask(
                 FollowUp {

@@ -5,7 +5,6 @@ use printer::profile::Profiles;
 use printer::question;
 use printer::reading::Verdict;
 use serde_json::{Value, json};
-use snmp::Version;
 
 use super::credential::Credential;
 use super::icmp;
@@ -33,7 +32,7 @@ pub async fn look(
         let asked = snmp.get(&snmp_target, credential, &question::probe()).await;
         tried.push(json!({
             "credential": index + 1,
-            "version": version(credential),
+            "version": credential.version(),
             "answers": asked.is_ok(),
             "why": asked.as_ref().err().map(ToString::to_string),
         }));
@@ -94,12 +93,5 @@ async fn what(
             Verdict::NotAPrinter { reason } => json!({"is_printer": false, "why": reason}),
         },
         Err(error) => json!({"is_printer": null, "why": error.to_string()}),
-    }
-}
-
-fn version(credential: &Credential) -> &'static str {
-    match credential.version {
-        Version::V1 => "1",
-        Version::V2c => "2c",
     }
 }

@@ -55,6 +55,11 @@ impl Lines {
         }
     }
 
+    /// Where the sockets are watched.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     fn idle(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, UdpSocket>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

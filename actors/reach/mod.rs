@@ -4,6 +4,7 @@
 //! address and door. No other room of the agent opens a socket to a device.
 
 pub mod credential;
+mod flight;
 mod follow;
 pub mod icmp;
 pub mod inspect;
@@ -23,3 +24,4 @@ pub mod survey;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod unusable;

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 
+use snmp::usm::discovery;
 use snmp::{EncodeError, Oid, PduKind, Version};
 
 use super::credential::Credential;
@@ -27,7 +28,8 @@ pub(super) struct Rounds {
 #[derive(Debug)]
 struct Round {
     credential: usize,
-    version: Version,
+    /// None where engines of version 3 are asked who they are.
+    version: Option<Version>,
     template: Template,
 }
 
@@ -45,20 +47,26 @@ impl Probe {
 
 impl Rounds {
     /// Plans the rounds: every credential in its own version first, then in version 1, and so on.
+    /// An engine of version 3 says who it is whatever the user, so the first user stands for all.
     pub(super) fn new(
         oids: &[Oid],
         credentials: &[Credential],
         tries: u32,
     ) -> Result<Self, EncodeError> {
         let mut rounds = Vec::new();
+        let first_user = credentials.iter().position(Credential::is_user);
         for attempt in 0..tries.max(1) {
             for (index, credential) in credentials.iter().enumerate() {
-                let version = if attempt % 2 == 0 {
-                    credential.version
+                if credential.is_user() && first_user != Some(index) {
+                    continue;
+                }
+                let spoken = if attempt % 2 == 0 {
+                    credential.clone()
                 } else {
-                    Version::V1
+                    credential.in_version(Version::V1)
                 };
-                let template = Template::new(&credential.in_version(version), oids)?;
+                let version = (!spoken.is_user()).then(|| spoken.pdus());
+                let template = Template::new(&spoken, oids)?;
                 rounds.push(Round {
                     credential: index,
                     version,
@@ -89,8 +97,13 @@ impl Rounds {
             .probe(self.request_id(round, to))
     }
 
-    /// Which credential, in which version, the answer with this request-id was asked with.
-    pub(super) fn asked_with(&self, from: SocketAddr, request_id: i64) -> Option<(usize, Version)> {
+    /// Which credential, in which version, the answer with this request-id was asked with. No
+    /// version is that of a discovery, whose msgID it is.
+    pub(super) fn asked_with(
+        &self,
+        from: SocketAddr,
+        request_id: i64,
+    ) -> Option<(usize, Option<Version>)> {
         (0..self.begun)
             .find(|round| self.request_id(*round, from) == request_id)
             .map(|round| (self.rounds[round].credential, self.rounds[round].version))
@@ -112,7 +125,7 @@ pub(super) fn four_octets(hash: u64) -> i64 {
     }
 }
 
-/// A request whose request-id is filled in for each address.
+/// A request whose request-id is filled in for each address; of a discovery it is the msgID.
 #[derive(Debug)]
 pub(super) struct Template {
     bytes: Vec<u8>,
@@ -121,8 +134,12 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn new(credential: &Credential, oids: &[Oid]) -> Result<Self, EncodeError> {
-        let [bytes, other] =
-            MARKS.map(|mark| question(credential, PduKind::Get, oids, mark).encode());
+        let [bytes, other] = MARKS.map(|mark| match credential {
+            Credential::Community { version, community } => {
+                question((*version, community), PduKind::Get, oids, mark).encode()
+            }
+            Credential::User(_) => discovery(u32::try_from(mark).unwrap_or_default()),
+        });
         let (bytes, other) = (bytes?, other?);
         let id_at = bytes
             .iter()
@@ -158,12 +175,30 @@ mod tests {
             let template = Template::new(&credential, &oids).unwrap();
             for hash in [0, 1, 0x7f_ffff, 0x80_0000, 0x7fff_ffff, u64::MAX] {
                 let id = four_octets(hash);
-                let encoded = question(&credential, PduKind::Get, &oids, id)
+                let community = credential.community().unwrap();
+                let encoded = question((Version::V2c, community), PduKind::Get, &oids, id)
                     .encode()
                     .unwrap();
                 assert_eq!(template.probe(id).bytes(), encoded);
             }
         }
+    }
+
+    #[test]
+    fn one_discovery_stands_for_all_users() {
+        let user = |name| {
+            let user = snmp::usm::User::new(name, "", snmp::usm::Security::None);
+            Credential::User(std::sync::Arc::new(user.unwrap()))
+        };
+        let credentials = [user("a"), Credential::v2c("public"), user("b")];
+        let mut rounds = Rounds::new(&[], &credentials, 1).unwrap();
+        assert_eq!(rounds.count(), 2);
+        rounds.begin(1);
+        let peer: SocketAddr = "10.0.0.1:161".parse().unwrap();
+        let id = rounds.request_id(0, peer);
+        assert_eq!(rounds.asked_with(peer, id), Some((0, None)));
+        let asked = discovery(u32::try_from(id).unwrap()).unwrap();
+        assert_eq!(rounds.probe(0, peer).bytes(), asked);
     }
 
     #[test]
@@ -180,7 +215,7 @@ mod tests {
             "that round has not begun"
         );
         rounds.begin(3);
-        assert_eq!(rounds.asked_with(peer, id), Some((1, Version::V1)));
+        assert_eq!(rounds.asked_with(peer, id), Some((1, Some(Version::V1))));
         assert_eq!(rounds.asked_with(other, id), None);
     }
 }

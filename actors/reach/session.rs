@@ -11,12 +11,17 @@ use tokio::time::Instant;
 use super::credential::Credential;
 use super::scope::InScope;
 use super::snmp::{AskError, Snmp};
+use super::unusable::NoAnswer;
 
 /// Most questions of one reading: the largest device in our recordings needs 61.
 pub const PDUS_MAX: u32 = 400;
 
 /// Most octets of answers in one reading.
 pub const BYTES_MAX: usize = 512 * 1_024;
+
+/// Most questions for one group of columns in a reading: a printer that also routes may have 10,000
+/// interfaces, and its supplies are wanted all the same.
+pub const TABLE_PDUS_MAX: u32 = 150;
 
 /// Longest one reading may take.
 pub const READING_TIME_MAX: Duration = Duration::from_secs(30);
@@ -52,6 +57,14 @@ impl Budget {
     }
 }
 
+/// What the last question of a reading may cost, when the reading has used up its own budget: who
+/// answers is asked once more, or nothing of it could be kept.
+pub const CLOSING: Budget = Budget {
+    pdus_max: 4,
+    bytes_max: 64 * 1_024,
+    time_max: Duration::from_secs(10),
+};
+
 /// Which budget was used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spent {
@@ -67,7 +80,7 @@ impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pdus(pdus) => write!(f, "{pdus} questions"),
-            Self::Bytes(bytes) => write!(f, "{bytes} octets"),
+            Self::Bytes(bytes) => write!(f, "{} KiB of answers", bytes / 1_024),
             Self::Time(time) => write!(f, "{time:?}"),
         }
     }
@@ -85,6 +98,34 @@ pub struct Session {
     bytes: usize,
     has_answered: bool,
     unanswered: Vec<Oid>,
+    /// Columns that ended otherwise than by their end.
+    broken: Vec<Broken>,
+    /// What was wrong with the last datagram that was no answer.
+    odd: Option<NoAnswer>,
+}
+
+/// A column of which not everything could be read, though the device answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Which one.
+    pub column: Oid,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "column {}: ", self.column)?;
+        match self.ending {
+            Ending::NotIncreasing => f.write_str("its objects do not increase"),
+            Ending::TooBig => f.write_str("one object of it is too big for an answer"),
+            Ending::Refused(status) => write!(f, "the device refuses to go on ({status:?})"),
+            Ending::Empty => f.write_str("an answer holds no object"),
+            Ending::Silent => f.write_str("it is not answered"),
+            Ending::Budget => write!(f, "it used up the {TABLE_PDUS_MAX} questions of one table"),
+            Ending::Complete | Ending::EndOfMib => f.write_str("it is whole"),
+        }
+    }
 }
 
 impl Session {
@@ -101,6 +142,8 @@ impl Session {
             bytes: 0,
             has_answered: false,
             unanswered: Vec::new(),
+            broken: Vec::new(),
+            odd: None,
         }
     }
 
@@ -134,6 +177,18 @@ impl Session {
         &self.unanswered
     }
 
+    /// Columns that could not be read to their end, though the device answered.
+    #[must_use]
+    pub fn broken(&self) -> &[Broken] {
+        &self.broken
+    }
+
+    /// What was wrong with the last datagram that came and was no answer; none if none came.
+    #[must_use]
+    pub fn odd(&self) -> Option<&NoAnswer> {
+        self.odd.as_ref()
+    }
+
     /// Asks one question.
     ///
     /// # Errors
@@ -149,6 +204,10 @@ impl Session {
         let Ok(answer) = tokio::time::timeout_at(self.deadline, asked).await else {
             return Err(self.over(Spent::Time(self.budget.time_max)));
         };
+        if let Err(AskError::Silent { unusable, .. } | AskError::Refused { unusable, .. }) = &answer
+        {
+            self.odd = unusable.why.clone().or(self.odd.take());
+        }
         let answer = answer?;
         self.has_answered = true;
         self.bytes += answer.size_bytes;
@@ -163,6 +222,14 @@ impl Session {
     /// # Errors
     /// As [`Session::ask`].
     pub async fn get(&mut self, oids: &[Oid]) -> Result<Vec<VarBind>, AskError> {
+        match self.gain(oids).await {
+            (varbinds, None) => Ok(varbinds),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// As [`Session::get`], but gives what it has when it has to stop, and why it had to.
+    pub async fn gain(&mut self, oids: &[Oid]) -> (Vec<VarBind>, Option<AskError>) {
         let mut questions: VecDeque<Vec<Oid>> =
             oids.chunks(GET_OIDS_MAX).map(<[Oid]>::to_vec).collect();
         let mut got = Vec::with_capacity(oids.len());
@@ -173,17 +240,19 @@ impl Session {
                         questions.push_front(smaller);
                     }
                 }
-                Err(AskError::Silent { .. })
-                    if self.has_answered && question.len() > SILENT_SPLIT_ABOVE =>
+                Err(error)
+                    if error.is_silence()
+                        && self.has_answered
+                        && question.len() > SILENT_SPLIT_ABOVE =>
                 {
                     let (left, right) = question.split_at(question.len() / 2);
                     questions.push_front(right.to_vec());
                     questions.push_front(left.to_vec());
                 }
-                Err(error) => return Err(error),
+                Err(error) => return (got, Some(error)),
             }
         }
-        Ok(got)
+        (got, None)
     }
 
     /// Reads columns of a table, or subtrees, side by side. A column that stays silent while the
@@ -200,12 +269,27 @@ impl Session {
 
     /// As [`Session::columns`], but gives what it has when it has to stop, and why it had to.
     pub async fn gather(&mut self, roots: &[Oid]) -> (Vec<VarBind>, Option<AskError>) {
+        self.gather_within(roots, u32::MAX).await
+    }
+
+    /// As [`Session::gather`], for one of many tables: with [`TABLE_PDUS_MAX`] questions it ends,
+    /// which is kept in [`Session::broken`], and there is room for the others.
+    pub async fn table(&mut self, roots: &[Oid]) -> (Vec<VarBind>, Option<AskError>) {
+        self.gather_within(roots, TABLE_PDUS_MAX).await
+    }
+
+    async fn gather_within(
+        &mut self,
+        roots: &[Oid],
+        pdus_max: u32,
+    ) -> (Vec<VarBind>, Option<AskError>) {
+        let left = self.budget.pdus_max.saturating_sub(self.pdus);
         let limits = Limits {
-            pdus_max: self.budget.pdus_max.saturating_sub(self.pdus),
+            pdus_max: left.min(pdus_max),
             bytes_max: self.budget.bytes_max.saturating_sub(self.bytes),
             ..Limits::default()
         };
-        let mut columns = Columns::new(roots, limits, self.credential.version);
+        let mut columns = Columns::new(roots, limits, self.credential.pdus());
         let mut silence = None;
         while let Some(question) = columns.next() {
             match self.ask(question.kind, &question.oids).await {
@@ -214,20 +298,27 @@ impl Session {
                     // What cannot be used ends its columns inside; their endings tell below.
                     let _ = columns.absorb(&pdu);
                 }
-                Err(error @ AskError::Silent { .. }) => {
+                Err(error)
+                    if matches!(error, AskError::Silent { .. })
+                        || (self.has_answered && error.is_silence()) =>
+                {
                     silence = Some(error);
                     columns.failed();
                 }
                 Err(error) => return (columns.finish(), Some(error)),
             }
         }
-        if columns
-            .endings()
-            .any(|(_, ending)| ending == Some(Ending::Budget))
-        {
-            let spent = Spent::Bytes(self.budget.bytes_max);
+        let is_spent = |ending| ending == Some(Ending::Budget);
+        let is_table_only = columns.pdus() >= pdus_max && self.pdus < self.budget.pdus_max;
+        if columns.endings().any(|(_, ending)| is_spent(ending)) && !is_table_only {
+            let spent = if self.pdus >= self.budget.pdus_max {
+                Spent::Pdus(self.budget.pdus_max)
+            } else {
+                Spent::Bytes(self.budget.bytes_max)
+            };
             return (columns.finish(), Some(self.over(spent)));
         }
+        self.broken.extend(columns.endings().filter_map(broken));
         let is_silent = |ending| ending == Some(Ending::Silent);
         let silent = columns.endings().filter(|(_, ending)| is_silent(*ending));
         self.unanswered.extend(silent.map(|(root, _)| root.clone()));
@@ -240,6 +331,22 @@ impl Session {
             spent,
         }
     }
+}
+
+/// A column that ended wrongly, though the device answered.
+fn broken((column, ending): (&Oid, Option<Ending>)) -> Option<Broken> {
+    let is_wrong = |ending: &Ending| match ending {
+        Ending::NotIncreasing
+        | Ending::TooBig
+        | Ending::Refused(_)
+        | Ending::Empty
+        | Ending::Budget => true,
+        Ending::Complete | Ending::EndOfMib | Ending::Silent => false,
+    };
+    ending.filter(is_wrong).map(|ending| Broken {
+        column: column.clone(),
+        ending,
+    })
 }
 
 /// Takes what an answer to a Get holds, and gives the smaller questions that are left to ask.

@@ -4,24 +4,30 @@
 //! same request-id, so that a late answer to the first try is an answer. Who asks one device asks
 //! one question at a time: [`super::session`] does.
 
+mod user;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use snmp::usm::Refusal;
 use snmp::{EncodeError, Message, Oid, Pdu, PduKind, VarBind, Version};
 use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::credential::Credential;
+use super::credential::{Credential, Secret};
+use super::flight::Flight;
 use super::lines::{self, Lines};
 use super::pace::Pace;
 use super::scope::{Door, InScope, Scope};
 use super::session::{Budget, Session};
 use super::socket::DATAGRAM_BYTES_MAX;
 use super::sweep::{self, Sweep, SweepOptions};
+use super::unusable::{NoAnswer, Unusable};
+use user::Dialogs;
 
 /// How much longer each further try waits than the one before.
 const WAIT_GROWTH: u32 = 2;
@@ -57,7 +63,10 @@ impl Default for SnmpSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// The device did not answer any try.
-    #[error("{peer} did not answer {tries} tries over SNMP in {:.1} s", waited.as_secs_f64())]
+    #[error(
+        "{peer} did not answer {tries} tries over SNMP in {:.1} s{unusable}",
+        waited.as_secs_f64()
+    )]
     Silent {
         /// Who was asked.
         peer: SocketAddr,
@@ -65,6 +74,20 @@ pub enum AskError {
         tries: u32,
         /// How long all tries waited together.
         waited: Duration,
+        /// What came meanwhile and was no answer.
+        unusable: Unusable,
+    },
+    /// The device answers, but not to this user of version 3.
+    #[error("{peer} answers, but not to the user '{}': {refusal}{unusable}", user.escape_debug())]
+    Refused {
+        /// Who was asked.
+        peer: SocketAddr,
+        /// As whom.
+        user: String,
+        /// Why not.
+        refusal: Refusal,
+        /// What came meanwhile and was no answer.
+        unusable: Unusable,
     },
     /// The question could not be sent.
     #[error("cannot send to {peer}: {error}")]
@@ -88,6 +111,21 @@ pub enum AskError {
     /// The runtime is shutting down.
     #[error("the SNMP socket is closed")]
     Closed,
+}
+
+impl AskError {
+    /// Whether the question itself stayed without an answer. A user may have heard the engine.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::Refused { refusal, .. } => matches!(refusal, Refusal::Unanswered(_)),
+            Self::Unsendable { .. }
+            | Self::Unencodable(_)
+            | Self::OverBudget { .. }
+            | Self::Closed => false,
+        }
+    }
 }
 
 /// What came and went since the sockets were opened.
@@ -117,8 +155,12 @@ pub struct Snmp {
 struct Shared {
     settings: SnmpSettings,
     lines: Lines,
+    dialogs: Dialogs,
+    /// Since when engines' clocks are followed.
+    opened_at: Instant,
     permits: Semaphore,
     pace: Arc<Pace>,
+    flight: Flight,
     counters: Counters,
 }
 
@@ -157,8 +199,11 @@ impl Snmp {
         let shared = Shared {
             settings,
             lines: Lines::new(),
+            dialogs: Dialogs::default(),
+            opened_at: Instant::now(),
             permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
             pace: Arc::new(Pace::new(settings.packets_per_second_max)),
+            flight: Flight::default(),
             counters: Counters::default(),
         };
         Ok(Self {
@@ -267,6 +312,17 @@ impl Snmp {
         }
     }
 
+    /// What a device said since [`Snmp::forget_heard`], oldest first: the last few answers.
+    #[must_use]
+    pub fn last_heard(&self, target: &InScope) -> Vec<Vec<u8>> {
+        self.shared.flight.last(target.addr())
+    }
+
+    /// Forgets what a device said: it did no harm.
+    pub fn forget_heard(&self, target: &InScope) {
+        self.shared.flight.forget(target.addr());
+    }
+
     pub(super) async fn ask_weighed(
         &self,
         target: &InScope,
@@ -274,9 +330,13 @@ impl Snmp {
         kind: PduKind,
         oids: &[Oid],
     ) -> Result<Answer, AskError> {
+        let (version, community) = match credential {
+            Credential::Community { version, community } => (*version, community),
+            Credential::User(user) => return self.ask_as_user(target, user, kind, oids).await,
+        };
         let peer = target.addr();
         let request_id = random_request_id();
-        let bytes = question(credential, kind, oids, request_id).encode()?;
+        let bytes = question((version, community), kind, oids, request_id).encode()?;
         let Ok(_permit) = self.shared.permits.acquire().await else {
             return Err(AskError::Closed);
         };
@@ -286,11 +346,13 @@ impl Snmp {
         let mut wait = self.shared.settings.timeout;
         let tries = self.shared.settings.retries.saturating_add(1);
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        let mut unusable = Unusable::default();
         for attempt in 0..tries {
             self.send(&line, &bytes, attempt)
                 .await
                 .map_err(unsendable)?;
-            let heard = self.hear(&line, &mut buffer, (credential.version, request_id));
+            let wanted = (version, request_id);
+            let heard = self.hear((&line, peer), &mut buffer, wanted, &mut unusable);
             match tokio::time::timeout(wait, heard).await {
                 Ok(answer) => {
                     self.shared.lines.keep(peer, line);
@@ -304,6 +366,7 @@ impl Snmp {
             peer,
             tries,
             waited: started.elapsed(),
+            unusable,
         })
     }
 
@@ -322,9 +385,10 @@ impl Snmp {
     /// over (late, twice) is counted and dropped; what others send, the system drops.
     async fn hear(
         &self,
-        line: &UdpSocket,
+        (line, peer): (&UdpSocket, SocketAddr),
         buffer: &mut [u8],
         (version, request_id): (Version, i64),
+        unusable: &mut Unusable,
     ) -> Answer {
         let counters = &self.shared.counters;
         loop {
@@ -332,48 +396,64 @@ impl Snmp {
             let Ok(size_bytes) = line.recv(buffer).await else {
                 continue;
             };
-            let Ok(message) = snmp::decode(&buffer[..size_bytes]) else {
-                Counters::add(&counters.malformed, 1);
-                continue;
+            self.shared.flight.note(peer, &buffer[..size_bytes]);
+            let message = match snmp::decode(&buffer[..size_bytes]) {
+                Ok(message) => message,
+                Err(error) => {
+                    Counters::add(&counters.malformed, 1);
+                    unusable.note(NoAnswer::NoMessage(error));
+                    continue;
+                }
             };
-            let is_it = message.version == version
-                && message.pdu.kind == PduKind::Response
-                && message.pdu.request_id == request_id;
-            if is_it {
+            let why = if message.version != version {
+                NoAnswer::Version
+            } else if message.pdu.kind != PduKind::Response {
+                NoAnswer::Kind
+            } else if message.pdu.request_id != request_id {
+                NoAnswer::RequestId
+            } else {
                 Counters::add(&counters.answers, 1);
                 let pdu = message.pdu;
                 return Answer { pdu, size_bytes };
-            }
+            };
             Counters::add(&counters.strays, 1);
+            unusable.note(why);
         }
     }
 }
 
 /// Builds a question as a message.
 pub(super) fn question(
-    credential: &Credential,
+    (version, community): (Version, &Secret),
     kind: PduKind,
     oids: &[Oid],
     request_id: i64,
 ) -> Message {
-    let varbinds = oids.iter().cloned().map(VarBind::asking).collect();
     Message {
-        version: credential.version,
-        community: credential.community.expose().to_vec(),
-        pdu: Pdu {
-            kind,
-            request_id,
-            error_status: snmp::ErrorStatus::NoError,
-            error_index: 0,
-            varbinds,
-        },
+        version,
+        community: community.expose().to_vec(),
+        pdu: pdu(kind, oids, request_id),
+    }
+}
+
+/// Builds a question.
+fn pdu(kind: PduKind, oids: &[Oid], request_id: i64) -> Pdu {
+    Pdu {
+        kind,
+        request_id,
+        error_status: snmp::ErrorStatus::NoError,
+        error_index: 0,
+        varbinds: oids.iter().cloned().map(VarBind::asking).collect(),
     }
 }
 
 /// Draws a request-id that a stranger cannot guess: 1 to 2³¹−1.
 fn random_request_id() -> i64 {
-    let drawn = getrandom::u32().unwrap_or_else(|_| fallback_random());
-    i64::from(drawn & 0x7fff_ffff).max(1)
+    i64::from(random_number() & 0x7fff_ffff).max(1)
+}
+
+fn random_number() -> u32 {
+    getrandom::u32().unwrap_or_else(|_| fallback_random())
 }
 
 /// Where the system gives no random numbers, the standard library's hash seed is the next best.

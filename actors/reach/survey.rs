@@ -14,9 +14,9 @@ use printer::walk::Walk;
 use printer::{mib, question};
 use snmp::{Oid, Value, VarBind};
 
-use super::credential::Credential;
+use super::credential::{Credential, users_first};
 use super::scope::InScope;
-use super::session::Session;
+use super::session::{CLOSING, Session};
 use super::snmp::{AskError, Snmp};
 
 /// What one device said, and what it means.
@@ -36,6 +36,9 @@ pub struct Survey {
     pub unanswered: Vec<Oid>,
     /// Whether everything was asked, or only what moves.
     pub is_whole: bool,
+    /// Why something is missing that the device may have: it used up a budget, or walked in a
+    /// circle. In words.
+    pub trouble: Option<String>,
 }
 
 /// Why there is no reading.
@@ -56,6 +59,14 @@ pub enum ReadError {
         /// The address.
         peer: SocketAddr,
     },
+    /// The device answers, but to none of the credentials.
+    #[error("{peer} answers, but no credential fits: {why}")]
+    NoCredentialFits {
+        /// The address.
+        peer: SocketAddr,
+        /// What it says to each.
+        why: String,
+    },
     /// There is no credential to ask with.
     #[error("there is no credential to ask {peer} with")]
     NoCredential {
@@ -65,7 +76,8 @@ pub enum ReadError {
 }
 
 /// Reads everything a device tells, with the first of the credentials that it answers to. They
-/// are tried as they are: see [`with_v1`] for devices that may speak version 1 only.
+/// are tried as they are: see [`with_v1`] for devices that may speak version 1 only. A device that
+/// uses up the budget of a reading has its reading end there; what was read is kept.
 ///
 /// # Errors
 /// [`ReadError`]; `Ask(Silent)` is an expected outcome.
@@ -78,23 +90,71 @@ pub async fn read_device(
     let peer = target.addr();
     let (mut session, mut walk) = greet(snmp, target, credentials).await?;
     let before = fingerprint(&walk);
-    let is_candidate = question::is_candidate(&varbinds(&walk, &question::probe()));
-    if is_candidate {
-        let plan = question::full(&walk, profiles);
-        walk.overlay(session.get(&plan.scalars).await?);
-        for columns in &plan.tables {
-            walk.overlay(session.columns(columns).await?);
-        }
-        let closing: Walk = session
-            .get(&question::identity())
-            .await?
-            .into_iter()
-            .collect();
-        if before.contradicts(&fingerprint(&closing)) {
+    let mut stopped = None;
+    if is_candidate(&walk) {
+        stopped = read_plan(&mut session, &mut walk, profiles).await?;
+        let closing = closing(&mut session, (snmp, target), stopped.is_some()).await?;
+        if before.contradicts(&closing) {
             return Err(ReadError::SwappedUnderway { peer });
         }
     }
-    Ok(conclude(session, target, walk, before, profiles))
+    let survey = conclude(session, target, walk, before, profiles);
+    Ok(survey.stopped_by(stopped))
+}
+
+/// Asks everything; what has to end it early comes back beside an error.
+async fn read_plan(
+    session: &mut Session,
+    walk: &mut Walk,
+    profiles: &Profiles,
+) -> Result<Option<AskError>, AskError> {
+    let plan = question::full(walk, profiles);
+    let (scalars, stopped) = session.gain(&plan.scalars).await;
+    walk.overlay(scalars);
+    if stopped.is_some() {
+        return only_budget(stopped);
+    }
+    for columns in &plan.tables {
+        let (rows, stopped) = session.table(columns).await;
+        walk.overlay(rows);
+        if stopped.is_some() {
+            return only_budget(stopped);
+        }
+    }
+    Ok(None)
+}
+
+/// A budget that is used up ends a reading and leaves what was read; anything else leaves nothing.
+fn only_budget(stopped: Option<AskError>) -> Result<Option<AskError>, AskError> {
+    match stopped {
+        Some(error @ AskError::OverBudget { .. }) => Ok(Some(error)),
+        Some(error) => Err(error),
+        None => Ok(None),
+    }
+}
+
+/// Asks at the end who answers, under a budget of its own where the reading has used up its.
+async fn closing(
+    session: &mut Session,
+    (snmp, target): (&Snmp, &InScope),
+    is_spent: bool,
+) -> Result<Fingerprint, AskError> {
+    let asked = if is_spent {
+        let credential = session.credential().clone();
+        let mut last = Session::new(snmp.clone(), *target, credential, CLOSING);
+        last.get(&question::identity()).await
+    } else {
+        session.get(&question::identity()).await
+    };
+    Ok(fingerprint(&asked?.into_iter().collect()))
+}
+
+impl Survey {
+    /// Notes what ended the reading early, if anything did.
+    fn stopped_by(mut self, stopped: Option<AskError>) -> Self {
+        self.trouble = stopped.map(|error| error.to_string()).or(self.trouble);
+        self
+    }
 }
 
 /// Reads only what moves, building on the last survey of the device: one question on most. Where
@@ -129,30 +189,32 @@ pub async fn read_status(
             .map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
             .collect(),
     );
+    let mut stopped = None;
     if alerts_moved {
         let columns = question::alerts();
-        let rows = session.columns(&columns).await?;
+        let (rows, ended) = session.gather(&columns).await;
+        stopped = only_budget(ended)?;
         for column in columns {
             walk.remove_under(&column);
         }
         walk.overlay(rows);
     }
     if session.pdus() > 1 {
-        let closing: Walk = session
-            .get(&question::identity())
-            .await?
-            .into_iter()
-            .collect();
-        if last.fingerprint.contradicts(&fingerprint(&closing)) {
+        let closing = closing(&mut session, (snmp, target), stopped.is_some()).await?;
+        if last.fingerprint.contradicts(&closing) {
             return Err(ReadError::SwappedUnderway { peer });
         }
     }
     let fingerprint = last.fingerprint.clone();
     let survey = conclude(session, target, walk, fingerprint, profiles);
-    Ok(Survey {
+    // What was missing from the last whole reading is missing still.
+    let trouble = survey.trouble.or_else(|| last.trouble.clone());
+    let survey = Survey {
         is_whole: false,
+        trouble,
         ..survey
-    })
+    };
+    Ok(survey.stopped_by(stopped))
 }
 
 /// Who answered, and to what.
@@ -200,35 +262,69 @@ pub async fn who(
     Ok(Fingerprint::of_answer(&answers.into_iter().collect()))
 }
 
+/// Finds the credential that a device answers to whose engine of version 3 was found, users first.
+/// Gives what it says to [`question::probe`] and [`question::identity`].
+///
+/// # Errors
+/// [`ReadError`]; `NoCredentialFits` is an expected outcome.
+pub async fn fit(
+    snmp: &Snmp,
+    target: &InScope,
+    credentials: &[Credential],
+) -> Result<(Credential, Walk), ReadError> {
+    let credentials = with_v1(&users_first(credentials));
+    let (session, walk) = greet(snmp, target, &credentials).await?;
+    Ok((session.credential().clone(), walk))
+}
+
+/// Whether what [`fit`] gave may be a printer's.
+#[must_use]
+pub fn is_candidate(walk: &Walk) -> bool {
+    question::is_candidate(&varbinds(walk, &question::probe()))
+}
+
 /// The same credentials, and behind them those of version 2c again in version 1.
 #[must_use]
 pub fn with_v1(credentials: &[Credential]) -> Vec<Credential> {
     let newer = credentials
         .iter()
-        .filter(|credential| credential.version == snmp::Version::V2c);
+        .filter(|it| !it.is_user() && it.pdus() == snmp::Version::V2c);
     let older = newer.map(|credential| credential.in_version(snmp::Version::V1));
     credentials.iter().cloned().chain(older).collect()
 }
 
-/// Asks who is there, with one credential after the other.
+/// Asks who is there, with one credential after the other. Who refuses all of them is not silent.
 async fn greet(
     snmp: &Snmp,
     target: &InScope,
     credentials: &[Credential],
 ) -> Result<(Session, Walk), ReadError> {
-    let mut silence = ReadError::NoCredential {
-        peer: target.addr(),
-    };
+    let peer = target.addr();
+    let mut silence = ReadError::NoCredential { peer };
+    let mut refusals: Vec<String> = Vec::new();
     let greeting = joined(&question::probe(), &question::identity());
     for credential in credentials {
         let mut session = snmp.session(target, credential);
         match session.get(&greeting).await {
             Ok(answers) => return Ok((session, answers.into_iter().collect())),
             Err(error @ AskError::Silent { .. }) => silence = error.into(),
+            Err(AskError::Refused {
+                user,
+                refusal,
+                unusable,
+                ..
+            }) => refusals.push(format!(
+                "user '{}': {refusal}{unusable}",
+                user.escape_debug()
+            )),
             Err(error) => return Err(error.into()),
         }
     }
-    Err(silence)
+    if refusals.is_empty() {
+        return Err(silence);
+    }
+    let why = refusals.join("; ");
+    Err(ReadError::NoCredentialFits { peer, why })
 }
 
 fn conclude(
@@ -249,11 +345,26 @@ fn conclude(
         pdus: session.pdus(),
         unanswered: session.unanswered().to_vec(),
         is_whole: true,
+        trouble: trouble(&session),
     }
 }
 
+/// What was wrong with a conversation, in words: the first of it.
+fn trouble(session: &Session) -> Option<String> {
+    let unanswered = session.unanswered().len();
+    let Some(broken) = session.broken().first() else {
+        let odd = session.odd().filter(|_| unanswered > 0)?;
+        return Some(format!("{unanswered} columns could not be read: {odd}"));
+    };
+    Some(match session.broken().len() - 1 {
+        0 => broken.to_string(),
+        more => format!("{broken}, and {more} more like it"),
+    })
+}
+
 /// Who answered, by the objects of [`question::identity`] alone: a whole walk holds more of them.
-fn fingerprint(walk: &Walk) -> Fingerprint {
+#[must_use]
+pub fn fingerprint(walk: &Walk) -> Fingerprint {
     Fingerprint::of_answer(&varbinds(walk, &question::identity()).into_iter().collect())
 }
 

@@ -4,7 +4,8 @@
 //! hash of address and round, so an answer proves by itself that it was asked for, and only devices
 //! that answered take memory. Round one speaks each credential's version; the next asks those still
 //! silent again, in version 1, which also finds devices that speak nothing else. Who answers
-//! version 1 only is asked in version 2c once more, in case a packet was lost.
+//! version 1 only is asked in version 2c once more, in case a packet was lost. For users of version
+//! 3 each address is asked for its engine, which every device of version 3 tells.
 //!
 //! On a directly attached network the kernel's neighbor table is the limit (1,024 entries, failed
 //! ones stay 3 s): above some 300 packets a second it drops what it cannot resolve and tells
@@ -14,7 +15,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use snmp::{EncodeError, Oid};
+use snmp::{DecodeError, EncodeError, Oid};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -30,6 +31,9 @@ const ANSWERS_WAITING_MAX: usize = 1_024;
 
 /// Datagrams taken in a row before packets are sent again.
 const DATAGRAMS_IN_A_ROW: usize = 256;
+
+/// The number of version 3 on the wire.
+const VERSION_3: i64 = 3;
 
 /// How often the progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
@@ -52,10 +56,20 @@ pub struct SweepOptions {
 pub struct Answered {
     /// Where it is.
     pub target: InScope,
-    /// What it answers to, in the version that it speaks.
+    /// What it answers to, in the version that it speaks. Of version 3 only the engine has
+    /// answered: see [`Answered::is_engine`].
     pub credential: Credential,
     /// What it said; empty when it answered but had none of the objects asked for.
     pub varbinds: Vec<snmp::VarBind>,
+}
+
+impl Answered {
+    /// Whether an engine of version 3 said that it is there, and no more: who it is, and which
+    /// credential fits, is to be asked.
+    #[must_use]
+    pub fn is_engine(&self) -> bool {
+        self.credential.is_user()
+    }
 }
 
 /// How far a sweep is.
@@ -282,6 +296,10 @@ impl Task {
             let heard = match (snmp::decode(&self.buffer[..size]), self.admit(from)) {
                 (Ok(message), Some(target)) => {
                     self.follow_ups.hear(target, message, &self.rounds, now)
+                }
+                (Err(DecodeError::Version(VERSION_3)), Some(target)) => {
+                    let datagram = &self.buffer[..size];
+                    self.follow_ups.hear_engine(target, datagram, &self.rounds)
                 }
                 (Ok(_) | Err(_), _) => Heard::Stray,
             };

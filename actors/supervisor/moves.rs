@@ -200,6 +200,7 @@ impl Handler<Proved> for Supervisor {
 
     fn handle(&mut self, fact: Proved, ctx: &mut Self::Context) -> Self::Result {
         self.registry.prove(&fact.device, &fact.fingerprint);
+        self.quarantine.forgive(&fact.device);
         self.resolve(&fact.device, Confirmation::Here, ctx);
     }
 }
@@ -210,6 +211,7 @@ impl Handler<Unmasked> for Supervisor {
     fn handle(&mut self, fact: Unmasked, ctx: &mut Self::Context) -> Self::Result {
         info!(device = %fact.device, reason = %fact.reason, "no printer; left alone for a day");
         self.registry.unmask(&fact.device, Timestamp::now());
+        self.quarantine.forgive(&fact.device);
         self.children.retire(&ChildId::Device(fact.device.clone()));
         let spool = self.parts.spool.clone();
         let forget = async move { spool.forget(fact.device).await }.into_actor(self);

@@ -48,7 +48,7 @@ impl Supervisor {
             Order::Ping { address, count } => self.order_ping(self.meant(address), count),
             Order::Check(address) => self.order_check(self.meant(address)),
             Order::Walk(address) => self.order_walk(address, progress),
-            Order::Release(device) => refuse(format!("no such device is set aside: {device}")),
+            Order::Release(device) => self.order_release(&device, ctx),
             Order::Configure(_) | Order::RotateIdentity | Order::SendDiagnostics => {
                 self.order_site(order)
             }

@@ -32,7 +32,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use actors::messages::{Cause, ChildId, Fault, HangReason, Kind};
+    use actors::order::{Order, Progress};
     use actors::report::Report;
+    use actors::status::ChildRestarts;
 
     use crate::hub::Hub;
     use crate::rack::Rack;
@@ -91,6 +93,15 @@ mod tests {
                 "only it was restarted"
             );
             assert_eq!(restarted.child, child);
+            // A device whose actors only die is set aside; one that is read between is not.
+            if let ChildId::Device(device) = &child {
+                let is_its = |report: &Report| report.device() == Some(device);
+                world
+                    .until_reports("it is read again", |reports| {
+                        reports.iter().filter(|report| is_its(report)).count() > count as usize
+                    })
+                    .await;
+            }
         }
         assert!(
             world.reports().await.len() >= kept,
@@ -107,6 +118,61 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_device_that_panics_or_hangs_returns() {
         survives(Kind::Device).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_device_that_kills_its_actor_three_times_is_set_aside_until_it_is_released() {
+        let rack = Rack::of(2).await;
+        let world = World::new(&rack, None).await;
+        world
+            .until("both are read", |status| status.printers.read == 2)
+            .await;
+        let device = world.device_of(rack.serial(0)).await;
+        let child = ChildId::Device(device.clone());
+        rack.silence(0);
+        for death in 1..=3 {
+            let lives = world.handle.provoke(child.clone(), Fault::Panic).await;
+            assert!(lives.expect("a life"), "death {death}");
+            world
+                .until("it died, and returned or was set aside", |status| {
+                    let children = &status.restarts.children;
+                    let is_back = |it: &ChildRestarts| it.restarts == death && it.is_alive;
+                    children.iter().any(is_back) || !status.set_aside.is_empty()
+                })
+                .await;
+        }
+        let world = world.restarted(&rack).await;
+        rack.answer_again(0);
+        let status = world
+            .until("the other is read after a new start", |status| {
+                status.printers.read == 1 && status.subnets[0].scanner.swept_at.is_some()
+            })
+            .await;
+        let held = &status.set_aside[0];
+        assert_eq!((&held.device, status.set_aside.len()), (&device, 1));
+        assert_eq!(held.cause, "panicked: provoked");
+        assert!(held.file.as_ref().is_some_and(|file| file.is_file()));
+
+        let release = |device| async {
+            let order = Order::Release(device);
+            let ended = world.handle.execute(order, Progress::default()).await;
+            ended.expect("a life").map(String::from_utf8)
+        };
+        let released = release(device.clone()).await.expect("released");
+        assert!(released.is_ok_and(|words| words.contains(&device.to_string())));
+        let file = held.file.clone().expect("a file");
+        world
+            .until("it is read again", |status| {
+                status.printers.read == 2 && status.set_aside.is_empty()
+            })
+            .await;
+        world
+            .until_true("its file is gone", || !file.exists())
+            .await;
+        assert!(
+            release(device).await.is_err(),
+            "it is not set aside any more"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]

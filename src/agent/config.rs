@@ -5,6 +5,7 @@
 //! `config/agent.toml`. What the hub configures comes on top, in `remote.rs`. Secrets are never
 //! shown.
 
+mod credential;
 mod files;
 mod layers;
 pub mod mqtt;
@@ -22,11 +23,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actors::parts::Settings;
-use actors::reach::credential::{Credential, Secret};
+use actors::reach::credential::Credential;
 use actors::reach::range::AddressRange;
 use actors::reach::snmp::SnmpSettings;
 use serde::Deserialize;
-use snmp::Version;
 use toml::Spanned;
 
 use self::range::parse_ranges;
@@ -234,7 +234,7 @@ pub(crate) struct Raw {
     state: RawState,
     hub: RawHub,
     ranges: Vec<range::RawRange>,
-    credentials: BTreeMap<String, RawCredential>,
+    credentials: BTreeMap<String, credential::RawCredential>,
     schedule: RawSchedule,
     snmp: RawSnmp,
     mqtt: mqtt::RawMqtt,
@@ -262,14 +262,6 @@ struct RawHub {
     proxy_password_file: Option<Spanned<PathBuf>>,
     no_proxy: Vec<String>,
     intercept_ca_file: Option<Spanned<PathBuf>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCredential {
-    version: Option<Spanned<String>>,
-    community: Option<Spanned<String>>,
-    community_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -302,7 +294,7 @@ pub(crate) use layers::Places;
 
 /// Makes what is written valid, or says where it is not.
 fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
-    let credentials = check_credentials(raw.credentials, places)?;
+    let credentials = credential::check(raw.credentials, places)?;
     let web_access = web_access::check(raw.web_access, raw.tunnel, places)?;
     let mut ranges: Vec<RangeConfig> = Vec::with_capacity(raw.ranges.len());
     for (position, range) in (1..).zip(raw.ranges) {
@@ -365,43 +357,6 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
             format: raw.log.format,
         },
     })
-}
-
-/// The configured credentials by name, and the built-in one.
-fn check_credentials(
-    raw: BTreeMap<String, RawCredential>,
-    places: &Places,
-) -> Result<BTreeMap<String, Credential>, ConfigError> {
-    let mut all = BTreeMap::new();
-    all.insert(
-        BUILT_IN_CREDENTIAL.to_owned(),
-        Credential::v2c(BUILT_IN_CREDENTIAL),
-    );
-    for (name, raw) in raw {
-        let version = match &raw.version {
-            None => Version::V2c,
-            Some(version) if version.as_ref() == "2c" => Version::V2c,
-            Some(version) if version.as_ref() == "1" => Version::V1,
-            Some(version) => {
-                let what = format!("'{}' is no SNMP version that is spoken", version.as_ref());
-                return Err(places.error(version, what, "write \"1\" or \"2c\""));
-            }
-        };
-        let community = match (raw.community, raw.community_file) {
-            (Some(community), None) => Secret::new(community.into_inner()),
-            (None, Some(file)) => secret::secret_from(&file, places)?,
-            (Some(_), Some(file)) => {
-                let what = format!("credential '{name}' has a community and a file for one");
-                return Err(places.error(&file, what, "keep one of them"));
-            }
-            (None, None) => {
-                let what = format!("credential '{name}' has no community");
-                return Err(places.missing(what, "write community or community_file"));
-            }
-        };
-        all.insert(name, Credential { version, community });
-    }
-    Ok(all)
 }
 
 /// A number within its bounds, or its default.

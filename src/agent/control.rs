@@ -14,6 +14,7 @@ use actors::site::Site;
 use actors::status::StatusSnapshot;
 use actors::tunnel::SessionStatus;
 use actors::tunnel::ticket::SessionId;
+use printer::identity::DeviceId;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -82,6 +83,11 @@ pub enum Question {
     EndSessions {
         /// Which; all if absent.
         session: Option<String>,
+    },
+    /// Read a device again that was set aside.
+    Release {
+        /// Which.
+        device: String,
     },
     /// Make an actor fail: in builds for tests only.
     #[cfg(feature = "provoke")]
@@ -249,6 +255,7 @@ async fn answer(question: Question, about: About, (life, program): (&Handle, &Pr
             verdict,
         } => decide(life, &session, (by, verdict)).await,
         Question::EndSessions { session } => end(life, session.as_deref()).await,
+        Question::Release { device } => release(life, &device).await,
         #[cfg(feature = "provoke")]
         Question::Provoke { child, fault } => match life.provoke(child.clone(), fault).await {
             Ok(true) => Answer::Done {},
@@ -279,6 +286,17 @@ async fn end(life: &Handle, session: Option<&str>) -> Answer {
     };
     match life.end_sessions(session).await {
         Ok(ended) => Answer::Ended(ended),
+        Err(error) => Answer::Error(error.to_string()),
+    }
+}
+
+async fn release(life: &Handle, device: &str) -> Answer {
+    let Some(device) = DeviceId::parse(device) else {
+        return Answer::Error(format!("'{device}' is no device: its id has 32 hex digits"));
+    };
+    match life.release(device).await {
+        Ok(Ok(())) => Answer::Done {},
+        Ok(Err(why)) => Answer::Error(why),
         Err(error) => Answer::Error(error.to_string()),
     }
 }

@@ -241,6 +241,7 @@ pub(crate) async fn parts(
         site: None,
         web_access: config.web_access.policy(hub_url.as_deref()),
         word,
+        quarantine: Some(config.state_dir.join(actors::quarantine::FOLDER)),
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     })

@@ -18,12 +18,20 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 const ANY: &str = "*";
 
 /// Keys with a closed list of words.
-const WORDS: [(&str, &[&str]); 7] = [
+const WORDS: [(&str, &[&str]); 9] = [
     ("lock.*", &LOCKABLE),
     ("mqtt.dialect", &["plain", "azure"]),
     ("mqtt.transport", &["wss", "tls"]),
     ("mqtt.version", &["5", "3.1.1"]),
-    ("credentials.*.version", &["1", "2c"]),
+    ("credentials.*.version", &["1", "2c", "3"]),
+    (
+        "credentials.*.auth",
+        &["md5", "sha", "sha224", "sha256", "sha384", "sha512"],
+    ),
+    (
+        "credentials.*.priv",
+        &["des", "aes128", "aes192", "aes192c", "aes256", "aes256c"],
+    ),
     ("log.level", &["error", "warn", "info", "debug", "trace"]),
     ("log.format", &["auto", "text", "json"]),
 ];

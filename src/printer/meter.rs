@@ -174,6 +174,9 @@ impl Unit {
     }
 }
 
+/// -3 to -1 as a count of 32 bits: devices that do not know say so in a type that has no sign.
+const UNKNOWN_AS_COUNT: std::ops::RangeInclusive<u64> = 4_294_967_293..=4_294_967_295;
+
 /// Reads the meters of the standard: the life count of every marker, and what the first has made
 /// since power-on.
 ///
@@ -210,6 +213,9 @@ pub(crate) fn read(walk: &Walk) -> Vec<Meter> {
 
 fn marker_meter(walk: &Walk, column: &[u32], row: &[u32], rule: &str) -> Option<Meter> {
     let value = u64::try_from(walk.number(column, row)?).ok()?;
+    if UNKNOWN_AS_COUNT.contains(&value) {
+        return None;
+    }
     let object = Oid::new(column).with(row);
     Some(Meter {
         name: MeterName::TOTAL,

@@ -3,15 +3,26 @@
 //! TOML in, a [`Fleet`] that is valid in every field out, or an error that names the line. Nothing
 //! here opens a recording: [`crate::rack`] does.
 
+mod life;
+mod users;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
+use snmp::usm::User;
 
 use crate::addresses::{self, AddressError};
 use crate::identity::Pattern;
-use crate::life::{LifeSettings, Sleep};
+use crate::life::LifeSettings;
+use crate::misbehave::list::{RawBehavior, Trick};
 use crate::web::{self, Door, RawWeb};
+
+pub(crate) use self::users::Versions;
+
+use self::life::RawLife;
+use self::users::RawUser;
 
 /// Fastest a fleet may live: a simulated month in half a minute.
 const SPEED_MAX: f64 = 100_000.0;
@@ -54,6 +65,9 @@ pub(crate) struct Group {
     pub(crate) life: LifeSettings,
     pub(crate) doors: Vec<Door>,
     pub(crate) tls_generation: u32,
+    pub(crate) misbehave: Option<Trick>,
+    pub(crate) users: Arc<[User]>,
+    pub(crate) versions: Versions,
 }
 
 /// Why a fleet file is refused.
@@ -91,14 +105,17 @@ pub enum FleetError {
         /// What is wrong with them.
         error: AddressError,
     },
-    /// Pages that cannot be.
+    /// Pages, misbehavior, users or versions that cannot be.
     #[error("fleet, printers of {recording}: {problem}")]
-    Web {
+    Unknown {
         /// The recording of the group.
         recording: String,
-        /// What is wrong with them, and the nearest page for an unknown one.
+        /// What is wrong with them, and the nearest name for an unknown one.
         problem: String,
     },
+    /// A user that cannot be.
+    #[error("fleet: {0}")]
+    User(String),
     /// Two printers at one address.
     #[error("fleet: two printers at {0}")]
     Twice(IpAddr),
@@ -125,6 +142,7 @@ struct RawFleet {
     frozen: bool,
     loss_percent: u32,
     answer_size_max: usize,
+    users: Vec<RawUser>,
     life: RawLife,
     printers: Vec<RawGroup>,
 }
@@ -140,6 +158,7 @@ impl Default for RawFleet {
             frozen: false,
             loss_percent: 0,
             answer_size_max: ANSWER_DEFAULT,
+            users: Vec::new(),
             life: RawLife::default(),
             printers: Vec::new(),
         }
@@ -162,6 +181,9 @@ struct RawGroup {
     raw: Option<u16>,
     #[serde(default)]
     tls_generation: u32,
+    misbehave: Option<RawBehavior>,
+    users: Option<Vec<String>>,
+    versions: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -180,22 +202,6 @@ enum RawAddresses {
 struct RawSpread {
     range: String,
     count: u32,
-}
-
-#[derive(Deserialize, Default, Clone)]
-#[serde(deny_unknown_fields, default)]
-struct RawLife {
-    pages_per_hour: Option<u32>,
-    pages_per_job: Option<u32>,
-    color_percent: Option<u32>,
-    duplex_percent: Option<u32>,
-    coverage_percent: Option<u32>,
-    low_percent: Option<u32>,
-    jams_per_10000_pages: Option<u32>,
-    repair_secs: Option<u32>,
-    sleep_after_secs: Option<u32>,
-    sleep: Option<Sleep>,
-    reboot_hours: Option<u32>,
 }
 
 impl Fleet {
@@ -225,8 +231,9 @@ impl Fleet {
         let raw: RawFleet = toml::from_str(text).map_err(|error| explain(text, &error))?;
         let mut taken = std::collections::HashSet::new();
         let mut groups = Vec::new();
+        let users: Arc<[User]> = users::check(&raw.users).map_err(FleetError::User)?.into();
         for group in &raw.printers {
-            let group = check_group(group, &raw)?;
+            let group = check_group(group, &raw, &users)?;
             if let Some(twice) = group
                 .addresses
                 .iter()
@@ -260,7 +267,7 @@ impl Fleet {
     }
 }
 
-fn check_group(raw: &RawGroup, fleet: &RawFleet) -> Result<Group, FleetError> {
+fn check_group(raw: &RawGroup, fleet: &RawFleet, users: &Arc<[User]>) -> Result<Group, FleetError> {
     let addresses = match &raw.addresses {
         RawAddresses::One(text) => addresses::all(std::slice::from_ref(text)),
         RawAddresses::Many(texts) => addresses::all(texts),
@@ -291,6 +298,13 @@ fn check_group(raw: &RawGroup, fleet: &RawFleet) -> Result<Group, FleetError> {
         "a name below the folder of recordings",
         is_plain,
     )?;
+    let unknown = |problem| FleetError::Unknown {
+        recording: raw.recording.clone(),
+        problem,
+    };
+    let misbehave = raw.misbehave.as_ref().map(RawBehavior::check);
+    let users = users::chosen(raw.users.as_deref(), users).map_err(unknown)?;
+    let versions = users::versions(raw.versions.as_deref(), &users).map_err(unknown)?;
     Ok(Group {
         recording: raw.recording.clone(),
         addresses,
@@ -299,81 +313,13 @@ fn check_group(raw: &RawGroup, fleet: &RawFleet) -> Result<Group, FleetError> {
         speed,
         frozen: raw.frozen.unwrap_or(fleet.frozen),
         answer_size_max: size,
-        life: check_life(&raw.life, &fleet.life)?,
-        doors: web::doors(raw.web.as_ref(), raw.raw).map_err(|problem| FleetError::Web {
-            recording: raw.recording.clone(),
-            problem,
-        })?,
+        life: life::check(&raw.life, &fleet.life)?,
+        doors: web::doors(raw.web.as_ref(), raw.raw).map_err(unknown)?,
         tls_generation: raw.tls_generation,
+        misbehave: misbehave.transpose().map_err(unknown)?,
+        users,
+        versions,
     })
-}
-
-/// The group's keys before the fleet's, before the defaults.
-fn check_life(own: &RawLife, fleet: &RawLife) -> Result<LifeSettings, FleetError> {
-    let usual = LifeSettings::default();
-    let pick = |own: Option<u32>, fleet: Option<u32>, usual: u32| own.or(fleet).unwrap_or(usual);
-    let life = LifeSettings {
-        pages_per_hour: pick(
-            own.pages_per_hour,
-            fleet.pages_per_hour,
-            usual.pages_per_hour,
-        ),
-        pages_per_job: pick(own.pages_per_job, fleet.pages_per_job, usual.pages_per_job),
-        color_percent: pick(own.color_percent, fleet.color_percent, usual.color_percent),
-        duplex_percent: pick(
-            own.duplex_percent,
-            fleet.duplex_percent,
-            usual.duplex_percent,
-        ),
-        coverage_percent: pick(
-            own.coverage_percent,
-            fleet.coverage_percent,
-            usual.coverage_percent,
-        ),
-        low_percent: pick(own.low_percent, fleet.low_percent, usual.low_percent),
-        jams_per_10000_pages: pick(
-            own.jams_per_10000_pages,
-            fleet.jams_per_10000_pages,
-            usual.jams_per_10000_pages,
-        ),
-        repair_secs: pick(own.repair_secs, fleet.repair_secs, usual.repair_secs),
-        sleep_after_secs: pick(
-            own.sleep_after_secs,
-            fleet.sleep_after_secs,
-            usual.sleep_after_secs,
-        ),
-        sleep: own.sleep.or(fleet.sleep).unwrap_or(usual.sleep),
-        reboot_hours: pick(own.reboot_hours, fleet.reboot_hours, usual.reboot_hours),
-    };
-    within(
-        "pages_per_hour",
-        "0 to 100000",
-        life.pages_per_hour <= 100_000,
-    )?;
-    within(
-        "pages_per_job",
-        "1 to 10000",
-        (1..=10_000).contains(&life.pages_per_job),
-    )?;
-    within("color_percent", "0 to 100", life.color_percent <= 100)?;
-    within("duplex_percent", "0 to 100", life.duplex_percent <= 100)?;
-    within(
-        "coverage_percent",
-        "1 to 100",
-        (1..=100).contains(&life.coverage_percent),
-    )?;
-    within("low_percent", "0 to 100", life.low_percent <= 100)?;
-    within(
-        "jams_per_10000_pages",
-        "0 to 9999",
-        life.jams_per_10000_pages < 10_000,
-    )?;
-    within(
-        "repair_secs",
-        "1 to 864000",
-        (1..=864_000).contains(&life.repair_secs),
-    )?;
-    Ok(life)
 }
 
 fn within(key: &'static str, bounds: &'static str, is_within: bool) -> Result<(), FleetError> {
@@ -452,7 +398,7 @@ mod tests {
             Some(ANSWER_DEFAULT as i64)
         );
         assert_eq!(fleet.groups[0].life, LifeSettings::default());
-        assert_eq!(table.len(), 9, "every key of the fleet but the printers");
+        assert_eq!(table.len(), 10, "every key of the fleet but the printers");
         assert_eq!(
             table["life"].as_table().unwrap().len(),
             11,
@@ -460,7 +406,7 @@ mod tests {
         );
         assert_eq!(
             printers[1].as_table().unwrap().len(),
-            11,
+            14,
             "every key of a group"
         );
     }
@@ -470,6 +416,31 @@ mod tests {
         let fleet = parse(include_str!("../../tests/fleets/demo.toml")).unwrap();
         assert!(fleet.addresses().count() >= 25);
         assert!(fleet.groups.len() >= 9);
+    }
+
+    #[test]
+    fn users_and_versions_that_cannot_be_are_refused() {
+        let user = |rest: &str| format!("[[users]]\nname = \"mps\"\n{rest}\n");
+        let group = |rest: &str| {
+            format!("[[printers]]\nrecording = \"a\"\naddresses = \"127.0.0.9\"\n{rest}\n")
+        };
+        let said = |text: &str| parse(text).unwrap_err().to_string();
+        let lone = said(&user("auth = \"sha256\""));
+        assert_eq!(
+            lone,
+            "fleet: user 'mps': auth and auth_password go together"
+        );
+        let unknown = said(&user("auth = \"sha3\"\nauth_password = \"x\""));
+        assert_eq!(unknown, "fleet: user 'mps': 'sha3' is no algorithm");
+        let bare = said(&user("priv = \"aes128\"\npriv_password = \"x\""));
+        assert_eq!(bare, "fleet: user 'mps': priv takes auth");
+        let nobody = said(&format!("{}{}", user(""), group("users = [\"other\"]")));
+        assert_eq!(nobody, "fleet, printers of a: there is no user 'other'");
+        let alone = said(&group("versions = [\"3\"]"));
+        assert_eq!(alone, "fleet, printers of a: version 3 takes users");
+        let fleet = parse(&format!("{}{}", user(""), group("versions = [\"3\"]"))).unwrap();
+        let versions = fleet.groups[0].versions;
+        assert!(versions.has_users() && !versions.has(snmp::Version::V2c));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod addresses;
 pub mod cli;
 mod device;
 mod dice;
+mod engine;
 mod fleet;
 mod identity;
 mod life;
@@ -38,6 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use crate::addresses::AddressError;
 pub use crate::fleet::{Fleet, FleetError};
 pub use crate::life::{LifeSettings, Sleep};
+pub use crate::misbehave::list::{BEHAVIORS, Behavior, WITH_V3};
 pub use crate::rack::{Counts, Listed, NoPrinter, RackError, list};
 
 use crate::rack::Rack;

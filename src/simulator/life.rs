@@ -125,6 +125,8 @@ pub(crate) struct Life {
     job_at: u64,
     reboot_at: u64,
     started_at: Option<u64>,
+    /// How often it was started since the beginning.
+    pub(crate) starts: u32,
     job: Job,
     /// Pages by kind: see [`mib::kind_of_page`].
     pages: [u64; 8],
@@ -176,6 +178,7 @@ impl Life {
             job_at: 0,
             reboot_at: u64::MAX,
             started_at: None,
+            starts: 0,
             job: Job::default(),
             pages: [0; 8],
             pages_at_start: 0,
@@ -453,6 +456,7 @@ impl Life {
     /// prtGeneralCriticalEvents, prtGeneralAllEvents), and what is still wrong is found again.
     fn start(&mut self, settings: &LifeSettings) {
         self.started_at = Some(self.now);
+        self.starts = self.starts.saturating_add(1);
         self.pages_at_start = self.counted(mib::EVERY_PAGE);
         self.alerts.clear();
         (self.last_alert, self.critical_events, self.all_events) = (0, 0, 0);

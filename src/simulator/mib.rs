@@ -8,6 +8,12 @@ use snmp::{Oid, Value};
 pub(crate) const UP_TIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3, 0];
 /// sysName.0 (RFC 3418).
 pub(crate) const NAME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 5, 0];
+/// sysObjectID.0 (RFC 3418).
+pub(crate) const OBJECT_ID: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
+/// The entries of ifTable (RFC 2863): column, ifIndex.
+pub(crate) const INTERFACE: &[u32] = &[1, 3, 6, 1, 2, 1, 2, 2, 1];
+/// ipForwarding.0 (RFC 4293).
+pub(crate) const IP_FORWARDING: &[u32] = &[1, 3, 6, 1, 2, 1, 4, 1, 0];
 /// ifPhysAddress (RFC 2863), by ifIndex.
 pub(crate) const PHYS_ADDRESS: &[u32] = &[1, 3, 6, 1, 2, 1, 2, 2, 1, 6];
 /// hrSystemUptime.0 (RFC 2790).

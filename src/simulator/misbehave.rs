@@ -1,9 +1,27 @@
-//! What a fleet does wrong on purpose: questions get lost, devices fall silent.
+//! What a fleet does wrong on purpose: questions get lost, devices fall silent, and some answer as
+//! no device should (`misbehave/`).
 
-use std::collections::HashSet;
+mod engine;
+pub(crate) mod list;
+mod play;
+pub(crate) mod raw;
+mod table;
+mod values;
+mod wire;
+
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use snmp::usm::{Frame, Keys};
+
 use crate::dice::Dice;
+use crate::engine::{Engine, Said};
+
+use self::list::Trick;
+use self::play::{Record, play};
+
+pub(crate) use self::play::{Asked, Outgoing, Source};
+pub(crate) use self::values::rewritten;
 
 /// The faults in force.
 #[derive(Debug)]
@@ -11,6 +29,10 @@ pub(crate) struct Mischief {
     dice: Dice,
     loss_percent: u32,
     silenced: HashSet<IpAddr>,
+    /// Of the devices that misbehave, by their number.
+    records: HashMap<u32, Record>,
+    /// What is to be sent in place of an answer.
+    outgoing: Option<Outgoing>,
 }
 
 impl Mischief {
@@ -20,6 +42,8 @@ impl Mischief {
             dice: Dice::new(seed),
             loss_percent,
             silenced: HashSet::new(),
+            records: HashMap::new(),
+            outgoing: None,
         }
     }
 
@@ -31,6 +55,39 @@ impl Mischief {
     /// Loses this many questions of a hundred from here on.
     pub(crate) fn lose(&mut self, percent: u32) {
         self.loss_percent = percent.min(100);
+    }
+
+    /// Lets a device play its trick; [`Mischief::take`] has what is to be sent.
+    pub(crate) fn play(&mut self, trick: Trick, number: u32, asked: Asked<'_>) {
+        let record = self.records.entry(number).or_default();
+        self.outgoing = play(trick, record, asked);
+    }
+
+    /// Makes the engine of a device what it pretends to be.
+    pub(crate) fn pretend(&mut self, trick: Trick, number: u32, engine: &mut Engine) {
+        let record = self.records.entry(number).or_default();
+        engine::pretend(trick, record, engine);
+    }
+
+    /// What an engine says in place of this, and under which keys.
+    pub(crate) fn twist(trick: Trick, frame: &Frame<'_>, said: (Said, Keys)) -> (Said, Keys) {
+        engine::twist(trick, frame, said)
+    }
+
+    /// The octets that an engine sends in place of these, which these keys secured.
+    pub(crate) fn spoil(
+        &mut self,
+        trick: Trick,
+        number: u32,
+        (message, keys): (Vec<u8>, &Keys),
+    ) -> Vec<u8> {
+        let record = self.records.entry(number).or_default();
+        engine::spoil(trick, record, message, keys)
+    }
+
+    /// What a trick sends, once.
+    pub(crate) fn take(&mut self) -> Option<Outgoing> {
+        self.outgoing.take()
     }
 
     /// Whether nothing is heard from this address.

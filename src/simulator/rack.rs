@@ -2,6 +2,8 @@
 //!
 //! Pure but for reading the recordings once: bytes, addresses and the time come in, bytes go out.
 
+mod answering;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -13,11 +15,13 @@ use snmp::recording::{Recording, RecordingError};
 
 use crate::device::Device;
 use crate::dice;
+use crate::engine::Ledger;
 use crate::fleet::{Fleet, Group};
 use crate::identity::Identity;
 use crate::machine::Machine;
 use crate::mib;
-use crate::misbehave::Mischief;
+use crate::misbehave::list::Trick;
+use crate::misbehave::{Mischief, rewritten};
 use crate::web::{Portrait, Station, Tenant};
 
 /// Largest recording that is read: the largest known walk of a printer has 400 KB.
@@ -34,9 +38,9 @@ pub struct Counts {
     pub foreign: u64,
     /// To an address where nothing stands.
     pub empty: u64,
-    /// With a community that the device does not have.
+    /// With a community, or as a user, that the device does not have.
     pub strangers: u64,
-    /// No question in SNMP of version 1 or 2c.
+    /// No question in a version of SNMP that the device speaks.
     pub unreadable: u64,
     /// Lost on purpose.
     pub lost: u64,
@@ -95,6 +99,8 @@ pub(crate) struct Rack {
     community: Vec<u8>,
     groups: Vec<Kind>,
     devices: Vec<Standing>,
+    /// What the engines of version 3 keep, by the number of their device.
+    ledgers: HashMap<u32, Ledger>,
     places: HashMap<IpAddr, u32>,
     /// How much further the fleet's time is than the clock's.
     ahead: Duration,
@@ -124,18 +130,19 @@ impl Rack {
             community: fleet.community.clone(),
             groups: Vec::new(),
             devices: Vec::new(),
+            ledgers: HashMap::new(),
             places: HashMap::new(),
             ahead: Duration::ZERO,
             mischief: Mischief::new(fleet.seed, fleet.loss_percent),
             counts: Counts::default(),
         };
-        let mut machines: BTreeMap<(String, bool), Arc<Machine>> = BTreeMap::new();
+        let mut machines: BTreeMap<(String, bool, Option<Trick>), Arc<Machine>> = BTreeMap::new();
         let mut played = std::collections::BTreeSet::new();
         for group in &fleet.groups {
-            let key = (group.recording.clone(), group.frozen);
+            let key = (group.recording.clone(), group.frozen, group.misbehave);
             let machine = match machines.get(&key) {
                 Some(machine) => Arc::clone(machine),
-                None => Arc::new(load(&fleet.recordings, &group.recording, group.frozen)?),
+                None => Arc::new(load(&fleet.recordings, group)?),
             };
             machines.insert(key, Arc::clone(&machine));
             for address in &group.addresses {
@@ -187,66 +194,6 @@ impl Rack {
     /// Which device stands at an address.
     pub(crate) fn number(&self, address: IpAddr) -> Option<u32> {
         self.places.get(&address).copied()
-    }
-
-    /// Answers what came for an address, `elapsed` after the start of the fleet.
-    pub(crate) fn answer(
-        &mut self,
-        to: IpAddr,
-        bytes: &[u8],
-        elapsed: Duration,
-    ) -> Option<Vec<u8>> {
-        self.counts.heard += 1;
-        let Some(number) = self.places.get(&to).copied() else {
-            self.counts.empty += 1;
-            return None;
-        };
-        if self.mischief.loses() {
-            self.counts.lost += 1;
-            return None;
-        }
-        let Ok(question) = snmp::decode(bytes) else {
-            self.counts.unreadable += 1;
-            return None;
-        };
-        let standing = self.devices.get_mut(number as usize)?;
-        let kind = self.groups.get(standing.kind as usize)?;
-        let context = match question.community.strip_prefix(self.community.as_slice()) {
-            Some([]) => None,
-            Some([b'@', context @ ..]) if kind.contexts.contains_key(context) => {
-                kind.contexts.get(context)
-            }
-            _ => {
-                self.counts.strangers += 1;
-                return None;
-            }
-        };
-        let now_ms = simulated_ms(elapsed + self.ahead, kind.group.speed);
-        if !kind.group.frozen {
-            let seed = own_seed(self.seed, number);
-            standing.device.live(&kind.group.life, seed, now_ms);
-        }
-        if standing.device.is_silent(&kind.group.life) || self.mischief.is_silenced(to) {
-            self.counts.silent += 1;
-            return None;
-        }
-        let size_max = kind.group.answer_size_max;
-        let answer = match context {
-            None => crate::snmp::answer(&standing.device, &question, now_ms, size_max),
-            Some(machine) => {
-                let device = Device {
-                    machine: Arc::clone(machine),
-                    identity: standing.device.identity.clone(),
-                    life: None,
-                };
-                crate::snmp::answer(&device, &question, now_ms, size_max)
-            }
-        };
-        match &answer {
-            Some(_) => self.counts.answered += 1,
-            None => self.counts.unreadable += 1,
-        }
-        answer
     }
 
     /// Lets the fleet's time jump ahead: in each group by so much times its speed.
@@ -315,9 +262,10 @@ pub fn list(fleet: &Fleet) -> Result<Vec<Listed>, RackError> {
     Ok(listed)
 }
 
-fn load(folder: &Path, name: &str, frozen: bool) -> Result<Machine, RackError> {
-    let recording = read(&folder.join(format!("{name}.snmprec")))?;
-    Ok(if frozen {
+fn load(folder: &Path, group: &Group) -> Result<Machine, RackError> {
+    let recorded = read(&folder.join(format!("{}.snmprec", group.recording)))?;
+    let recording = rewritten(recorded, group.misbehave);
+    Ok(if group.frozen {
         Machine::frozen(&recording)
     } else {
         Machine::living(&recording)

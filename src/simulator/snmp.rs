@@ -1,4 +1,4 @@
-//! The SNMP door of a device: a question's bytes in, an answer's bytes out. No socket.
+//! The SNMP door of a device: a question in, an answer out. No socket.
 //!
 //! Follows RFC 1157 for version 1 and RFC 3416 for version 2c. Nothing can be set: a SetRequest is
 //! refused, and so is every other PDU that is not a question.
@@ -23,7 +23,7 @@ pub(crate) fn answer(
     question: &Message,
     now_ms: u64,
     size_max: usize,
-) -> Option<Vec<u8>> {
+) -> Option<Message> {
     let door = Door {
         device,
         version: question.version,
@@ -54,13 +54,10 @@ pub(crate) fn answer(
             Ok(varbinds)
         }
     });
-    encode(question, answered)
+    Some(respond(question, answered))
 }
 
-fn encode(
-    question: &Message,
-    answered: Result<Vec<VarBind>, (ErrorStatus, u32)>,
-) -> Option<Vec<u8>> {
+fn respond(question: &Message, answered: Result<Vec<VarBind>, (ErrorStatus, u32)>) -> Message {
     let (error_status, error_index, varbinds) = match answered {
         Ok(varbinds) => (ErrorStatus::NoError, 0, varbinds),
         // Version 2c sends nothing back with tooBig (RFC 3416 §4.2.1); else the question's own.
@@ -69,7 +66,7 @@ fn encode(
         }
         Err((status, index)) => (status, index, question.pdu.varbinds.clone()),
     };
-    let message = Message {
+    Message {
         version: question.version,
         community: question.community.clone(),
         pdu: Pdu {
@@ -79,8 +76,7 @@ fn encode(
             error_index,
             varbinds,
         },
-    };
-    message.encode().ok()
+    }
 }
 
 struct Door<'a> {

@@ -17,6 +17,8 @@ use nix::sys::socket::{
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
+use crate::misbehave::raw::{self, Ends};
+use crate::misbehave::{Outgoing, Source};
 use crate::rack::Rack;
 
 /// Datagrams taken with one system call.
@@ -25,6 +27,8 @@ const BATCH: usize = 64;
 const BATCHES_MAX: usize = 16;
 /// Largest question: nothing a collector asks comes near it.
 const QUESTION_MAX: usize = 4096;
+/// Late answers that are held back at once; more are never sent.
+const LATER_MAX: usize = 1_024;
 /// Room for what the kernel holds while the fleet is busy: 1,000 questions at once need some.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
@@ -35,7 +39,11 @@ pub(crate) struct Sockets {
     port: u16,
     buffer: Vec<u8>,
     buffer_v6: Vec<u8>,
+    later: Later,
 }
+
+/// What misbehaving devices send at a later time, with whom it goes to.
+type Later = Vec<(Instant, Ends, Outgoing)>;
 
 impl Sockets {
     /// Opens the socket for 127.0.0.0/8, and one for ::1 if wanted. Needs a tokio runtime.
@@ -57,6 +65,7 @@ impl Sockets {
             port,
             buffer: vec![0; BATCH * QUESTION_MAX],
             buffer_v6: vec![0; QUESTION_MAX],
+            later: Later::new(),
         })
     }
 
@@ -72,8 +81,16 @@ impl Sockets {
             v6,
             buffer,
             buffer_v6,
+            later,
             ..
         } = self;
+        let due = later.iter().map(|(at, ..)| *at).min();
+        let waited = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
         let other = async {
             match v6.as_ref() {
                 Some(socket) => {
@@ -87,12 +104,18 @@ impl Sockets {
             ready = v4.readable() => {
                 ready?;
                 for _ in 0..BATCHES_MAX {
-                    let batch = || answer_batch(v4.as_raw_fd(), buffer, rack, start);
+                    let batch = || answer_batch(v4.as_raw_fd(), buffer, rack, (start, &mut *later));
                     match v4.try_io(Interest::READABLE, batch) {
                         // Nothing left: the kernel will tell of more.
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                         batch => batch?,
                     }
+                }
+            }
+            () = waited => {
+                let now = Instant::now();
+                for (_, ends, outgoing) in later.extract_if(.., |(at, ..)| *at <= now) {
+                    misbehave(v4.as_raw_fd(), ends, &outgoing, rack);
                 }
             }
             heard = other => {
@@ -127,7 +150,12 @@ fn open_v4(port: u16) -> io::Result<OwnedFd> {
 }
 
 /// Takes as many questions as are there, up to [`BATCH`], and answers each from where it was asked.
-fn answer_batch(raw: RawFd, buffer: &mut [u8], rack: &mut Rack, start: Instant) -> io::Result<()> {
+fn answer_batch(
+    raw: RawFd,
+    buffer: &mut [u8],
+    rack: &mut Rack,
+    (start, later): (Instant, &mut Later),
+) -> io::Result<()> {
     let room = nix::cmsg_space!(libc::in_pktinfo);
     let mut headers = MultiHeaders::<SockaddrIn>::preallocate(BATCH, Some(room));
     let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffer
@@ -162,8 +190,47 @@ fn answer_batch(raw: RawFd, buffer: &mut [u8], rack: &mut Rack, start: Instant) 
         {
             rack.counts.unsent += 1;
         }
+        if let Some(outgoing) = rack.mischief.take() {
+            let ends = Ends {
+                asker: (from.ip(), from.port()),
+                asked: (to, port_of(raw)?),
+            };
+            if outgoing.after.is_zero() {
+                misbehave(raw, ends, &outgoing, rack);
+            } else if later.len() < LATER_MAX {
+                later.push((Instant::now() + outgoing.after, ends, outgoing));
+            }
+        }
     }
     Ok(())
+}
+
+/// Sends what a device sends that misbehaves.
+fn misbehave(fd: RawFd, ends: Ends, outgoing: &Outgoing, rack: &mut Rack) {
+    let (asked, asker) = (ends.asked.0, SocketAddrV4::new(ends.asker.0, ends.asker.1));
+    let octets = outgoing.octets.as_slice();
+    let mut is_sent = (0..outgoing.icmp_errors).all(|_| raw::unreachable(ends).is_ok());
+    for _ in 0..outgoing.copies {
+        is_sent &= match outgoing.from {
+            Source::Asked => send(fd, asked, asker.into(), octets).is_ok(),
+            Source::OtherAddress => send(fd, neighbor(asked), asker.into(), octets).is_ok(),
+            Source::OtherPort => std::net::UdpSocket::bind((asked, 0))
+                .and_then(|other| other.send_to(octets, asker))
+                .is_ok(),
+            Source::Fragment => raw::fragment(ends, octets).is_ok(),
+        };
+    }
+    rack.counts.unsent += u64::from(!is_sent);
+}
+
+/// Another loopback address: the one with the last bit turned.
+fn neighbor(address: Ipv4Addr) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(address) ^ 1)
+}
+
+fn port_of(fd: RawFd) -> io::Result<u16> {
+    let bound: SockaddrIn = socket::getsockname(fd)?;
+    Ok(bound.port())
 }
 
 fn send(fd: RawFd, from: Ipv4Addr, to: SockaddrIn, answer: &[u8]) -> nix::Result<usize> {

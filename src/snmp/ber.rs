@@ -38,3 +38,5 @@ pub(crate) const RESPONSE: u8 = 0xa2;
 pub(crate) const SET: u8 = 0xa3;
 /// GetBulkRequest.
 pub(crate) const GET_BULK: u8 = 0xa5;
+/// Report (RFC 3412 §7.1), version 3 only.
+pub(crate) const REPORT: u8 = 0xa8;

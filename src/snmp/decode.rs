@@ -17,6 +17,14 @@ pub const VARBINDS_MAX: usize = 2_048;
 /// Most octets of one value. The longest seen in a recording of a printer has under 1,000.
 pub const VALUE_SIZE_MAX: usize = 8 * 1_024;
 
+/// Longest message that the strict decoder is given. Answers to our own questions have under 2 KiB;
+/// of the smallest objects it makes 20 times the memory of their octets, and it knows no bound.
+const STRICT_SIZE_MAX: usize = 8 * 1_024;
+
+/// From here on the first octet of an object identifier is not 40 times the first arc and the
+/// second (X.690 §8.19.4).
+const FIRST_OCTET_DOUBTFUL: u8 = 120;
+
 /// Why some bytes are no SNMP message for us.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -50,6 +58,9 @@ pub enum DecodeError {
 /// # Errors
 /// [`DecodeError`] when neither decoder can read it, or it is beyond the limits here.
 pub fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
+    if bytes.len() > STRICT_SIZE_MAX {
+        return lenient::decode(bytes);
+    }
     match strict(bytes) {
         Some(message) if !is_doubtful(&message) => Ok(message),
         Some(_) | None => lenient::decode(bytes),
@@ -144,6 +155,11 @@ fn varbinds(variables: Vec<SnmpVariable<'_>>) -> Option<Vec<VarBind>> {
 }
 
 fn oid(oid: &asn1_rs::Oid<'_>) -> Option<Oid> {
+    // asn1-rs 0.7 takes the first octet for the first two arcs, also where they take more octets
+    // or are 2.40 and up.
+    if oid.as_bytes().first()? >= &FIRST_OCTET_DOUBTFUL {
+        return None;
+    }
     let arcs = oid
         .iter()?
         .map(|arc| u32::try_from(arc).ok())

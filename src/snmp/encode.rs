@@ -45,7 +45,7 @@ impl Message {
     }
 }
 
-fn encode_pdu(pdu: &Pdu, version: Version) -> Result<Vec<u8>, EncodeError> {
+pub(crate) fn encode_pdu(pdu: &Pdu, version: Version) -> Result<Vec<u8>, EncodeError> {
     let status = i64::from(pdu.error_status.number());
     let index = i64::from(pdu.error_index);
     let (tag, second, third) = match pdu.kind {
@@ -107,7 +107,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) -> Result<(), EncodeError> {
     Ok(())
 }
 
-fn put_integer(out: &mut Vec<u8>, tag: u8, number: i64) {
+pub(crate) fn put_integer(out: &mut Vec<u8>, tag: u8, number: i64) {
     put_number(out, tag, i128::from(number));
 }
 
@@ -125,7 +125,7 @@ fn put_number(out: &mut Vec<u8>, tag: u8, number: i128) {
 }
 
 /// Writes tag, length and contents (X.690 §8.1).
-fn put(out: &mut Vec<u8>, tag: u8, contents: &[u8]) {
+pub(crate) fn put(out: &mut Vec<u8>, tag: u8, contents: &[u8]) {
     out.push(tag);
     let length = contents.len().to_be_bytes();
     match u8::try_from(contents.len()) {

@@ -1,6 +1,6 @@
 //! The lenient decoder: what real printers send and a strict one rejects.
 //!
-//! Used by `decode` only, after the strict decoder gave up. It accepts counters with the high bit
+//! Used by `decode` after the strict decoder gave up, and by `usm` for what stands around a PDU. It accepts counters with the high bit
 //! set, wide integers, IpAddress of any length, negative request-ids, any community, values
 //! without octets, unknown tags, and octets behind the message. It never guesses a number: what
 //! cannot be one is kept raw, and what has no octets is NULL.
@@ -16,12 +16,18 @@ const LENGTH_OCTETS_MAX: usize = 4;
 /// Highest first subidentifier: root 2 and the highest arc (X.690 §8.19.4).
 const FIRST_SUBIDENTIFIER_MAX: u64 = 80 + u32::MAX as u64;
 
+/// Tags from here on are SNMP's own, application or context class (X.690 §8.1.2).
+const CLASS_APPLICATION: u8 = 0x40;
+
+/// The bit of a tag that says that elements are inside.
+const CONSTRUCTED: u8 = 0x20;
+
 /// A position in some octets.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Takes one element: tag and contents.
-    fn element(&mut self) -> Result<(u8, &'a [u8]), DecodeError> {
+    pub(crate) fn element(&mut self) -> Result<(u8, &'a [u8]), DecodeError> {
         let [tag, length, rest @ ..] = self.0 else {
             return Err(DecodeError::Truncated);
         };
@@ -50,7 +56,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one element that must have this tag.
-    fn tagged(&mut self, wanted: u8) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn tagged(&mut self, wanted: u8) -> Result<&'a [u8], DecodeError> {
         let (tag, contents) = self.element()?;
         if tag == wanted {
             Ok(contents)
@@ -60,7 +66,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes an INTEGER of the message's frame.
-    fn integer(&mut self) -> Result<i64, DecodeError> {
+    pub(crate) fn integer(&mut self) -> Result<i64, DecodeError> {
         signed(self.tagged(ber::INTEGER)?).ok_or(DecodeError::NotAMessage)
     }
 }
@@ -121,7 +127,8 @@ fn pdu(tag: u8, contents: &[u8]) -> Result<Pdu, DecodeError> {
     })
 }
 
-fn varbinds(contents: &[u8]) -> Result<Vec<VarBind>, DecodeError> {
+/// Decodes the contents of a list of varbinds.
+pub(crate) fn varbinds(contents: &[u8]) -> Result<Vec<VarBind>, DecodeError> {
     let mut list = Reader(contents);
     let mut varbinds = Vec::new();
     while !list.0.is_empty() {
@@ -147,7 +154,13 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
         tag,
         octets: octets.to_vec(),
     };
-    let value = match tag {
+    // The strict decoder passes over the bit for "constructed" here, so both must.
+    let known = if tag < CLASS_APPLICATION {
+        tag
+    } else {
+        tag & !CONSTRUCTED
+    };
+    let value = match known {
         ber::OCTET_STRING => Value::OctetString(octets.to_vec()),
         ber::OBJECT_ID => Value::ObjectId(oid(octets)?),
         ber::IP_ADDRESS => Value::IpAddress(octets.to_vec()),
@@ -173,28 +186,37 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
 
 /// Reads an object identifier. No octets at all are no arcs: some devices answer so.
 fn oid(octets: &[u8]) -> Result<Oid, DecodeError> {
-    let mut arcs = Vec::with_capacity(octets.len() + 1);
+    // On the stack: only what is in the message takes memory, four octets for one at most.
+    let mut arcs = [0_u32; ARCS_MAX];
+    let mut count = 0;
+    let mut put = |arc: u64| {
+        let place = arcs.get_mut(count).ok_or(DecodeError::Oid)?;
+        *place = u32::try_from(arc).map_err(|_| DecodeError::Oid)?;
+        count += 1;
+        Ok(count)
+    };
+    let mut is_first = true;
     let mut arc: u64 = 0;
     let mut is_complete = true;
     for octet in octets {
         arc = (arc << 7) | u64::from(octet & 0x7f);
-        if arc > FIRST_SUBIDENTIFIER_MAX || arcs.len() == ARCS_MAX {
+        if arc > FIRST_SUBIDENTIFIER_MAX {
             return Err(DecodeError::Oid);
         }
         is_complete = octet & 0x80 == 0;
         if !is_complete {
             continue;
         }
-        if arcs.is_empty() {
+        if std::mem::take(&mut is_first) {
             let root = (arc / 40).min(2);
-            arcs.push(u32::try_from(root).map_err(|_| DecodeError::Oid)?);
+            put(root)?;
             arc -= root * 40;
         }
-        arcs.push(u32::try_from(arc).map_err(|_| DecodeError::Oid)?);
+        put(arc)?;
         arc = 0;
     }
     if is_complete {
-        Ok(Oid::new(&arcs))
+        Ok(Oid::new(&arcs[..count]))
     } else {
         Err(DecodeError::Oid)
     }

@@ -1,4 +1,4 @@
-//! SNMP messages, versions 1 and 2c: bytes and values.
+//! SNMP messages, versions 1, 2c and 3: bytes and values.
 //!
 //! Used by the agent (asks), the simulator (answers) and `printer` (reads the answers).
 //! Pure: no socket, no clock, no disk. There is no encoder for SetRequest anywhere, on purpose:
@@ -12,6 +12,7 @@ mod message;
 mod oid;
 pub mod recording;
 pub mod traverse;
+pub mod usm;
 
 pub use decode::{DecodeError, VALUE_SIZE_MAX, VARBINDS_MAX, decode};
 pub use encode::EncodeError;

@@ -289,6 +289,7 @@ fn parts(
         hub: Some(hub),
         word: Word::default(),
         commands: Some(commands),
+        quarantine: None,
         site: None,
         // A site that lets sessions be, at a gateway where nobody is.
         web_access: WebAccess {

@@ -34,10 +34,10 @@ impl Place {
 pub(crate) struct Process(Child);
 
 impl Process {
-    /// net-snmp's daemon with nothing but the system group and the host's resources.
-    pub(crate) fn snmpd(daemon: &Path, folder: &Path, place: &Place) -> Self {
+    /// net-snmp's daemon with this configuration, in which `public` is a community.
+    pub(crate) fn snmpd(daemon: &Path, folder: &Path, place: &Place, text: &str) -> Self {
         let config = folder.join("snmpd.conf");
-        std::fs::write(&config, "rocommunity public default\nsysname test-host\n").unwrap();
+        std::fs::write(&config, text).unwrap();
         let mut command = Command::new(daemon);
         command
             .args(["-f", "-Lf", "/dev/null", "-C", "-c"])
@@ -48,12 +48,14 @@ impl Process {
         Self::started(command, place)
     }
 
-    /// snmpsim with the recordings of a folder, each under its name as community.
-    pub(crate) fn snmpsim(responder: &Path, data: &Path, place: &Place) -> Self {
+    /// snmpsim with the recordings of a folder, each under its name as community; with these users
+    /// of version 3.
+    pub(crate) fn snmpsim(responder: &Path, data: &Path, place: &Place, users: &[String]) -> Self {
         let cache = data.join("cache");
         std::fs::create_dir_all(&cache).unwrap();
         let mut command = Command::new(responder);
         command
+            .args(users)
             .arg("--data-dir")
             .arg(data)
             .arg("--cache-dir")

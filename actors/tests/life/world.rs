@@ -91,6 +91,7 @@ impl World {
             commands: None,
             site: None,
             web_access,
+            quarantine: Some(folder.path().join(actors::quarantine::FOLDER)),
             started_at: Timestamp::now(),
             runtime: tokio::runtime::Handle::current(),
         };

@@ -8,11 +8,14 @@ use std::time::Duration;
 use actors::reach::credential::Credential;
 use actors::reach::range::{AddressRange, RangeError};
 use actors::reach::resolve::Resolver;
-use actors::reach::scope::Door;
-use actors::reach::snmp::{Snmp, SnmpSettings};
+use actors::reach::scope::{Door, InScope};
+use actors::reach::snmp::{AskError, Snmp, SnmpSettings};
 use clap::Args;
 use printer::profile::Profiles;
+use printer::question;
+use snmp::usm::{Security, User};
 
+use super::user::{UserArgs, first_line};
 use super::{CliError, Exit};
 
 /// Longest community that a file may hold: the SNMP-COMMUNITY-MIB allows no more (RFC 3584).
@@ -26,6 +29,9 @@ const RETRIES_MAX: u32 = 10;
 
 /// Questions that wait for answers at once.
 const IN_FLIGHT_MAX: usize = 256;
+
+/// Packets per second to one device that is asked for its engine.
+const ENGINE_RATE: u32 = 100;
 
 /// How devices are asked.
 #[derive(Debug, Clone, Args)]
@@ -42,6 +48,8 @@ pub struct AskingArgs {
     /// File whose first line is the community, so that no process list shows it
     #[arg(long, value_name = "FILE", conflicts_with = "community")]
     community_file: Option<PathBuf>,
+    #[command(flatten)]
+    user: UserArgs,
     /// UDP port of the devices' SNMP agents
     #[arg(long, value_name = "P", default_value_t = 161, value_parser = port)]
     port: u16,
@@ -72,37 +80,44 @@ impl AskingArgs {
         self.retries + 1
     }
 
+    /// What to look at where nobody answers.
+    #[must_use]
+    pub fn credential_hint(&self) -> &'static str {
+        if self.user.is_there() {
+            "that SNMPv3 is enabled on it"
+        } else {
+            "that the community is right (--community), or --v3-user where it has SNMPv3 alone"
+        }
+    }
+
     /// The credential to ask with.
     ///
     /// # Errors
-    /// [`CliError`] when the file cannot be read or holds no community.
+    /// [`CliError`] when a file cannot be read or holds no secret, or there can be no such user.
     pub fn credential(&self) -> Result<Credential, CliError> {
+        if let Some(user) = self.user.credential()? {
+            return Ok(user);
+        }
         let Some(path) = &self.community_file else {
             return Ok(Credential::v2c(self.community.as_bytes()));
         };
-        let shown = path.display();
-        let text = std::fs::read(path).map_err(|error| {
-            CliError::new(
-                Exit::USAGE,
-                format!("cannot read the community file {shown}"),
-            )
-            .because(error.to_string())
-            .try_next("name a file that holds the community in its first line")
-        })?;
-        let line = text
-            .split(|octet| *octet == b'\n')
-            .next()
-            .unwrap_or_default();
-        let community = line.strip_suffix(b"\r").unwrap_or(line);
-        if community.is_empty() || community.len() > COMMUNITY_BYTES_MAX {
-            let why = "its first line is empty, or longer than 255 octets";
-            return Err(
-                CliError::new(Exit::USAGE, format!("no community in {shown}"))
-                    .because(why)
-                    .try_next("write the community into the first line"),
-            );
-        }
+        let community = first_line(path, "community", COMMUNITY_BYTES_MAX)?;
         Ok(Credential::v2c(community))
+    }
+
+    /// Whether a device that does not answer a community has an engine of version 3, which tells
+    /// itself to anybody. Not asked again after a user has been.
+    pub async fn has_engine(&self, target: &InScope) -> bool {
+        if self.user.is_there() {
+            return false;
+        }
+        // The user of RFC 3414 A.1; whether it is known there does not matter.
+        let user = User::new("initial", "", Security::None).map(|it| Credential::User(it.into()));
+        let (Ok(user), Ok(snmp)) = (user, self.open(ENGINE_RATE)) else {
+            return false;
+        };
+        let asked = snmp.get(target, &user, &question::probe()).await;
+        matches!(asked, Ok(_) | Err(AskError::Refused { .. }))
     }
 
     /// Opens the sockets.

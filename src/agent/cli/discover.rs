@@ -119,11 +119,17 @@ pub async fn run(args: DiscoverArgs) -> Result<Exit, CliError> {
     if found.iter().any(is_printer) {
         return Ok(Exit::OK);
     }
+    let is_refused = |(_, found): &(IpAddr, Found)| matches!(found, Found::Refused(_));
     let why = if found.is_empty() {
-        "nothing answered: check that SNMP is enabled on the printers, that the community is right \
-         (--community C), and that UDP is let through on the way"
+        format!(
+            "nothing answered: check that SNMP is enabled on the printers, {}, and that UDP is let \
+             through on the way",
+            args.asking.credential_hint()
+        )
+    } else if found.iter().any(is_refused) {
+        "compare user, algorithms and passwords with what is set on the printers".to_owned()
     } else {
-        "what answered is no printer; list it: platen discover --all"
+        "what answered is no printer; list it: platen discover --all".to_owned()
     };
     eprintln!("{why}");
     Ok(Exit::NOTHING)
@@ -275,6 +281,7 @@ fn summary(found: &[(IpAddr, Found)], progress: SweepProgress, took: Duration) -
     let printers = count(|found| matches!(found, Found::Printer(_)));
     let others = count(|found| matches!(found, Found::Other(_)));
     let unread = count(|found| matches!(found, Found::Unread(_)));
+    let refused = count(|found| matches!(found, Found::Refused(_)));
     let silent = progress.addresses.saturating_sub(progress.answered);
     let mut text = format!("{printers} {}", plural(printers, "printer", "printers"));
     if others > 0 {
@@ -282,6 +289,10 @@ fn summary(found: &[(IpAddr, Found)], progress: SweepProgress, took: Duration) -
             ", {others} other {}",
             plural(others, "device", "devices")
         ));
+    }
+    if refused > 0 {
+        let answer = plural(refused, "answers", "answer");
+        text.push_str(&format!(", {refused} {answer} but no credential fits"));
     }
     if unread > 0 {
         text.push_str(&format!(", {unread} unread"));

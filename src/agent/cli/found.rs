@@ -42,6 +42,8 @@ pub enum Found {
     Other(String),
     /// It answered the sweep but could not be read.
     Unread(String),
+    /// It answers, but no credential fits.
+    Refused(String),
 }
 
 /// A device that is no printer, as JSON.
@@ -93,6 +95,9 @@ impl Found {
         match outcome.map(|survey| survey.verdict) {
             Ok(Verdict::Printer(reading)) => Self::Printer(reading),
             Ok(Verdict::NotAPrinter { reason }) => Self::Other(reason),
+            Err(ReadError::NoCredentialFits { why, .. }) => {
+                Self::Refused(format!("answers, but no credential fits: {why}"))
+            }
             Err(error) => Self::Unread(error.to_string()),
         }
     }
@@ -103,7 +108,9 @@ impl Found {
 pub fn table(found: &[(IpAddr, Found)], with_others: bool, is_colored: bool) -> String {
     let row = |(address, found): &(IpAddr, Found)| match found {
         Found::Printer(reading) => Some((printer_row(*address, reading), reading.status.severity)),
-        Found::Unread(reason) => Some((other_row(*address, reason), Severity::Warning)),
+        Found::Unread(reason) | Found::Refused(reason) => {
+            Some((other_row(*address, reason), Severity::Warning))
+        }
         Found::Other(reason) if with_others => Some((
             other_row(*address, &format!("no printer: {reason}")),
             Severity::Unknown,
@@ -134,7 +141,7 @@ pub fn json(found: &[(IpAddr, Found)], with_others: bool) -> Result<String, Writ
         .iter()
         .filter_map(|(address, found)| match found {
             Found::Printer(reading) => Some(Item::Printer(reading)),
-            Found::Other(reason) | Found::Unread(reason) => {
+            Found::Other(reason) | Found::Unread(reason) | Found::Refused(reason) => {
                 with_others.then(|| Item::Other(NoPrinter::new(Some(*address), reason)))
             }
         })
@@ -154,13 +161,15 @@ pub fn csv(found: &[(IpAddr, Found)], with_others: bool) -> Result<String, Write
     for (address, found) in found {
         match found {
             Found::Printer(reading) => writer.write_record(csv_row(*address, reading))?,
-            Found::Other(reason) | Found::Unread(reason) if with_others => {
+            Found::Other(reason) | Found::Unread(reason) | Found::Refused(reason)
+                if with_others =>
+            {
                 let mut row = vec![String::new(); CSV_HEADINGS.len()];
                 row[0] = address.to_string();
                 row[CSV_HEADINGS.len() - 1] = cell(reason);
                 writer.write_record(row)?;
             }
-            Found::Other(_) | Found::Unread(_) => {}
+            Found::Other(_) | Found::Unread(_) | Found::Refused(_) => {}
         }
     }
     let octets = writer

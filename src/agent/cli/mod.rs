@@ -11,12 +11,14 @@ mod found;
 pub mod outbox;
 pub mod read;
 mod recording;
+pub mod releasing;
 pub mod running;
 mod sent;
 pub mod sessions;
 mod show;
 pub mod status;
 pub mod table;
+mod user;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -58,6 +60,8 @@ enum Verb {
     Status(status::StatusArgs),
     /// Show, approve, refuse and end sessions with printers' web pages
     Sessions(sessions::SessionsArgs),
+    /// Read a printer again that was set aside
+    Release(releasing::ReleaseArgs),
     /// Print what left this network: every message to the hub, after the masks
     Outbox(outbox::OutboxArgs),
     /// Write one file for those who help: versions, status, log, a check; no secrets
@@ -178,6 +182,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Enroll(args) => enrolling::run(args).await,
         Verb::Status(args) => status::run(args).await,
         Verb::Sessions(args) => sessions::run(args).await,
+        Verb::Release(args) => releasing::run(args).await,
         Verb::Outbox(args) => outbox::run(&args),
         Verb::Diag(args) => diag::run(args).await,
         Verb::Check(args) => check::run(args).await,

@@ -152,12 +152,27 @@ async fn from_device(written: &str, args: &ReadArgs) -> Result<Verdict, CliError
     let snmp = args.asking.open(RATE)?;
     let profiles = asking::profiles()?;
     let survey = survey::read_device(&snmp, &target, &credentials, &profiles).await;
-    let survey = survey.map_err(|error| unread(written, &target, error))?;
+    let survey = match survey {
+        Ok(survey) => survey,
+        Err(ReadError::Ask(AskError::Silent { .. })) if args.asking.has_engine(&target).await => {
+            let why = format!("{} answers, but no credential fits", target.addr());
+            let next = format!("it speaks SNMPv3: platen read {written} --v3-user NAME");
+            let refused = CliError::new(Exit::FAILED, format!("cannot read {written}"));
+            return Err(refused.because(why).try_next(next));
+        }
+        Err(error) => {
+            let hint = args.asking.credential_hint();
+            return Err(unread(written, &target, error, hint));
+        }
+    };
     if !survey.unanswered.is_empty() {
         eprintln!(
             "{} columns stayed without an answer",
             survey.unanswered.len()
         );
+    }
+    if let Some(trouble) = &survey.trouble {
+        eprintln!("the reading is not whole: {}", table::printable(trouble));
     }
     if let Some(path) = &args.record {
         record(&snmp, &target, &survey.credential, (path, args.private)).await?;
@@ -184,14 +199,14 @@ async fn record(
 }
 
 /// Says why a device was not read, and what to do about it.
-fn unread(written: &str, target: &InScope, error: ReadError) -> CliError {
+fn unread(written: &str, target: &InScope, error: ReadError, hint: &str) -> CliError {
     let peer = target.addr();
     let what = format!("cannot read {written}");
     let why = error.to_string();
     let next = match error {
         ReadError::Ask(AskError::Silent { .. }) => format!(
-            "check that it is on, that SNMP is enabled on it, that the community is right \
-             (--community), and that UDP port {} is open on the way",
+            "check that it is on, that SNMP is enabled on it, {hint}, and that UDP port {} is open \
+             on the way",
             peer.port()
         ),
         ReadError::Ask(AskError::Unsendable { .. }) => {
@@ -199,6 +214,9 @@ fn unread(written: &str, target: &InScope, error: ReadError) -> CliError {
         }
         ReadError::Ask(_) | ReadError::SwappedUnderway { .. } | ReadError::AnotherDevice { .. } => {
             format!("try again: platen read {written}")
+        }
+        ReadError::NoCredentialFits { .. } => {
+            "compare user, algorithms and passwords with what is set on the printer".to_owned()
         }
         ReadError::NoCredential { .. } => "name a community: --community C".to_owned(),
     };

@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::Path;
 
 use actors::messages::{ScannerVitals, UplinkVitals};
 use actors::mqtt::LineState;
-use actors::status::{HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SubnetStatus};
+use actors::status::{
+    HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SetAsideStatus, SubnetStatus,
+};
 use clap::Args;
 use jiff::Timestamp;
 
@@ -19,6 +22,8 @@ use crate::identity::refusals::Tally;
 
 /// Most silent printers that are named in the text; the JSON has more.
 const SILENT_NAMED_MAX: usize = 5;
+/// Most printers with something wrong that are named in the text; the JSON has more.
+const TROUBLED_NAMED_MAX: usize = 5;
 /// Most restarted actors that are named in the text; the JSON has more.
 const RESTARTED_NAMED_MAX: usize = 5;
 
@@ -145,6 +150,12 @@ fn text(status: &Status) -> String {
     );
     let _ = writeln!(text, "Channels  {}", channels(snapshot.hub.as_ref(), now));
     let _ = writeln!(text, "Printers  {}", printers(&snapshot.printers, now));
+    for line in troubles(&snapshot.printers) {
+        let _ = writeln!(text, "          {line}");
+    }
+    for held in &snapshot.set_aside {
+        let _ = writeln!(text, "Set aside {}", set_aside(held, now));
+    }
     for subnet in &snapshot.subnets {
         let _ = writeln!(text, "Subnet    {}", subnet_line(subnet, now));
     }
@@ -243,6 +254,43 @@ fn printers(printers: &PrintersStatus, now: Timestamp) -> String {
             ""
         };
         let _ = write!(text, " ({}{more})", named.join(", "));
+    }
+    text
+}
+
+/// Printers that answer as none should, a line each.
+fn troubles(printers: &PrintersStatus) -> Vec<String> {
+    let all = &printers.troubled_listed;
+    let named = all.iter().take(TROUBLED_NAMED_MAX);
+    let place =
+        |address: Option<IpAddr>| address.map_or("address unknown".to_owned(), |it| it.to_string());
+    let mut lines: Vec<String> = named
+        .map(|it| format!("{}: {}", place(it.address), printable(&it.trouble)))
+        .collect();
+    if all.len() > lines.len() {
+        lines.push(format!("and {} more", all.len() - lines.len()));
+    }
+    lines
+}
+
+/// One that nobody reads any more, and how it comes back.
+fn set_aside(held: &SetAsideStatus, now: Timestamp) -> String {
+    let place = held
+        .address
+        .map_or("address unknown".to_owned(), |it| it.to_string());
+    let mut text = format!(
+        "{place} {} ago: {} · platen release {}",
+        ago(held.since, now),
+        printable(&held.cause),
+        held.device
+    );
+    if let Some(file) = &held.file {
+        let _ = write!(
+            text,
+            "\n          its last {} octets: {}",
+            held.bytes,
+            file.display()
+        );
     }
     text
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use snmp::Version;
+use actors::reach::credential::Credential;
 use toml::{Table, Value};
 
 use super::{AgentConfig, BUILT_IN_CREDENTIAL, Level, LogFormat, RangeConfig};
@@ -216,15 +216,31 @@ fn credentials(config: &AgentConfig) -> Table {
         // The built-in one is shown where it is used.
         .filter(|(name, _)| *name != BUILT_IN_CREDENTIAL || named(name));
     shown
-        .map(|(name, credential)| {
-            let version = match credential.version {
-                Version::V1 => "1",
-                Version::V2c => "2c",
-            };
-            let shown = [("version", version.into()), ("community", "***".into())];
-            (name.clone(), section(shown))
-        })
+        .map(|(name, credential)| (name.clone(), shown_credential(credential)))
         .collect()
+}
+
+/// A credential without its secrets.
+fn shown_credential(credential: &Credential) -> Value {
+    let mut table = Table::new();
+    table.insert("version".to_owned(), credential.version().into());
+    let Credential::User(user) = credential else {
+        table.insert("community".to_owned(), "***".into());
+        return table.into();
+    };
+    table.insert("user".to_owned(), user.name().into());
+    if let Some(auth) = user.auth() {
+        table.insert("auth".to_owned(), auth.word().into());
+        table.insert("auth_password".to_owned(), "***".into());
+    }
+    if let Some(privacy) = user.privacy() {
+        table.insert("priv".to_owned(), privacy.word().into());
+        table.insert("priv_password".to_owned(), "***".into());
+    }
+    if !user.context().is_empty() {
+        table.insert("context".to_owned(), user.context().into());
+    }
+    table.into()
 }
 
 fn section<const N: usize>(entries: [(&str, Value); N]) -> Value {

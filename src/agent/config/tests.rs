@@ -42,6 +42,8 @@ fn the_sample_names_every_key_with_its_default() {
             Some(_) | None => line,
         })
         .map(|line| line.replace("/run/secrets/snmp_community", &path) + "\n")
+        .map(|line| line.replace("/run/secrets/snmp_auth", &path))
+        .map(|line| line.replace("/run/secrets/snmp_priv", &path))
         .map(|line| line.replace("/run/secrets/proxy_password", &path))
         .map(|line| line.replace("/etc/platen/intercept-ca.pem", &roots))
         .collect();
@@ -101,7 +103,7 @@ fn a_value_that_cannot_be_is_refused_with_its_place() {
         "{}",
         refusal(text)
     );
-    let text = "[credentials.site]\nversion = \"3\"\ncommunity = \"x\"\n";
+    let text = "[credentials.site]\nversion = \"4\"\ncommunity = \"x\"\n";
     assert!(
         refusal(text).starts_with("agent.toml:2:11: "),
         "{}",
@@ -184,7 +186,11 @@ fn a_secret_that_others_can_read_is_refused() {
     );
     let config = parse(&text).expect("mode 0600 is private");
     assert_eq!(
-        config.ranges[0].credentials[0].1.community.expose(),
+        config.ranges[0].credentials[0]
+            .1
+            .community()
+            .expect("a community")
+            .expose(),
         b"hush"
     );
     assert!(!config.show().contains("hush"), "shown: {}", config.show());
@@ -192,6 +198,59 @@ fn a_secret_that_others_can_read_is_refused() {
     let open = fs::Permissions::from_mode(0o644);
     fs::set_permissions(file.path(), open).expect("chmod");
     assert!(refusal(&text).contains("can be read by others (mode 0644); chmod 600"));
+}
+
+#[test]
+fn a_user_of_version_3_is_read_and_its_secrets_are_not_shown() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), "hush-hush\n").expect("written");
+    let written = |keys: &str| {
+        let text = format!("[credentials.fleet]\nversion = \"3\"\n{keys}");
+        text.replace("FILE", &file.path().display().to_string())
+    };
+    let user = "user = \"mps\"\n";
+    let auth = "auth = \"sha256\"\nauth_password_file = \"FILE\"\n";
+    let privacy = "priv = \"aes256c\"\npriv_password_file = \"FILE\"\ncontext = \"Jetdirect\"\n";
+    let config = parse(&written(&[user, auth, privacy].concat())).expect("a user");
+    let shown = config.show();
+    for line in [
+        "version = \"3\"",
+        "user = \"mps\"",
+        "auth = \"sha256\"",
+        "auth_password = \"***\"",
+        "priv = \"aes256c\"",
+        "priv_password = \"***\"",
+        "context = \"Jetdirect\"",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(!shown.contains("hush") && !format!("{config:?}").contains("hush"));
+    for (keys, why) in [
+        (auth, "has version 3 and no user; write user"),
+        (
+            "user = \"mps\"\nauth = \"sha256\"\n",
+            "has auth and no password for it; write auth_password_file",
+        ),
+        (
+            "user = \"mps\"\npriv_password_file = \"FILE\"\n",
+            "has priv_password_file and no priv; write priv",
+        ),
+        (&[user, privacy].concat(), "has priv and no auth"),
+        (
+            "user = \"mps\"\ncommunity = \"public\"\n",
+            "has version 3 and a community",
+        ),
+        (
+            "user = \"mps\"\nauth = \"sha3\"\n",
+            "'sha3' is no algorithm of SNMPv3; write one of md5, sha, sha224",
+        ),
+        ("user = \"\"\n", "a user name has 1 to 32 bytes"),
+    ] {
+        let said = refusal(&written(keys));
+        assert!(said.contains(why), "{keys}: {said}");
+    }
+    let said = refusal("[credentials.a]\ncommunity = \"x\"\nuser = \"mps\"\n");
+    assert!(said.contains("which only version 3 has"), "{said}");
 }
 
 /// A file and what lies beside it, in a folder of their own.

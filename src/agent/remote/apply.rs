@@ -141,7 +141,13 @@ impl<'w> Applying<'w> {
             };
             let community =
                 open(credential).map_err(|why| format!("credential '{name}': {why}"))?;
-            let credential = Credential { version, community };
+            let known = self.effect.config.credentials.get(name);
+            if known.is_some_and(Credential::is_user) {
+                return Err(format!(
+                    "credential '{name}' is a user of SNMPv3 at the site; no community takes its place"
+                ));
+            }
+            let credential = Credential::Community { version, community };
             if opened.insert(name.clone(), credential).is_some() {
                 return Err(format!("credential '{name}' is there twice"));
             }

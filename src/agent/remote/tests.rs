@@ -172,11 +172,17 @@ fn a_sealed_credential_counts_where_its_name_stands() {
     assert_eq!(effect.refusals, [] as [String; 0]);
     let used = &effect.config.ranges[0].credentials[0];
     assert_eq!(
-        (used.0.as_str(), used.1.community.expose()),
+        (
+            used.0.as_str(),
+            used.1.community().expect("a community").expose()
+        ),
         ("site", &b"new"[..])
     );
     assert_eq!(
-        effect.config.credentials["more"].community.expose(),
+        effect.config.credentials["more"]
+            .community()
+            .expect("a community")
+            .expose(),
         b"hush"
     );
     assert!(!format!("{effect:?}").contains("hush"));
@@ -186,7 +192,11 @@ fn a_sealed_credential_counts_where_its_name_stands() {
     let said = apply(&site(SITE), &others, Some(&key));
     assert!(said.refusals[0].starts_with("credential 'stolen': it is not sealed to this agent"));
     assert_eq!(
-        said.config.ranges[0].credentials[0].1.community.expose(),
+        said.config.ranges[0].credentials[0]
+            .1
+            .community()
+            .expect("a community")
+            .expose(),
         b"old"
     );
     assert!(refusal(&site(SITE), &wanted).contains("has no key to open it with"));

@@ -167,9 +167,22 @@ fn odd_values_of_real_devices_are_read() {
             &[0x06, 6, 0x2b, 0x8f, 0xff, 0xff, 0xff, 0x7f],
             Value::ObjectId([1, 3, u32::MAX].into()),
         ),
+        // Root 2 with a second arc of 40 and up, and padding before the first octet.
+        (&[0x06, 2, 0x81, 0x34], Value::ObjectId([2, 100].into())),
+        (
+            &[0x06, 3, 0x79, 0x01, 0x02],
+            Value::ObjectId([2, 41, 1, 2].into()),
+        ),
+        (
+            &[0x06, 4, 0x80, 0x2b, 0x06, 0x01],
+            Value::ObjectId([1, 3, 6, 1].into()),
+        ),
         (&[0x04, 2, 0xe4, 0xff], Value::OctetString(vec![0xe4, 0xff])),
         (&[0x45, 1, 7], raw(0x45, &[7])),
         (&[0x80, 0], Value::NoSuchObject),
+        // With the bit for "constructed" set: one decoder must not differ from the other.
+        (&[0xa0, 0], Value::NoSuchObject),
+        (&[0x64, 0], Value::Opaque(Vec::new())),
         (&[0x81, 0], Value::NoSuchInstance),
         (&[0x82, 0], Value::EndOfMibView),
     ];

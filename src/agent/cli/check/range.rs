@@ -6,7 +6,8 @@ use actors::parts::Subnet;
 use actors::reach::range::AddressRange;
 use actors::reach::scope::Scope;
 use actors::reach::snmp::Snmp;
-use actors::reach::sweep::SweepOptions;
+use actors::reach::survey::{self, ReadError};
+use actors::reach::sweep::{Answered, Sweep, SweepOptions};
 use printer::question;
 
 use super::finding::{Area, Cause, Finding, Trouble};
@@ -62,18 +63,18 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
             return Finding::failed(Area::Range, subject, trouble);
         }
     };
-    let (mut printers, mut others) = (0_u32, 0_u32);
-    while let Some(answered) = sweep.next().await {
-        if question::is_candidate(&answered.varbinds) {
-            printers += 1;
-        } else {
-            others += 1;
-        }
-    }
+    let counted = count(&mut sweep, snmp, &subnet).await;
     let progress = sweep.progress();
     let asked = scope.count();
     let of = if is_whole { "" } else { " of a sample" };
-    let what = format!("{printers} printers, {others} others of {asked} addresses{of}");
+    let refused = match counted.refusing {
+        0 => String::new(),
+        some => format!(", {some} answer but no credential fits"),
+    };
+    let Counted {
+        printers, others, ..
+    } = counted;
+    let what = format!("{printers} printers, {others} others{refused} of {asked} addresses{of}");
     match (printers, progress.unsendable) {
         (1.., _) => Finding::fine(Area::Range, subject, what),
         (0, 1..) if progress.unsendable >= progress.packets_sent => {
@@ -85,6 +86,7 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
             );
             Finding::failed(Area::Range, subject, trouble)
         }
+        (0, _) if counted.refusing > 0 => Finding::warning(Area::Range, subject, refusing(what)),
         (0, _) => {
             let trouble = Trouble::new(
                 Cause::NobodyAnswers,
@@ -96,6 +98,47 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
             Finding::warning(Area::Range, subject, trouble)
         }
     }
+}
+
+/// What answered in a range.
+#[derive(Default)]
+struct Counted {
+    printers: u32,
+    others: u32,
+    /// They answer, but no credential fits.
+    refusing: u32,
+}
+
+/// Counts what answers a sweep.
+async fn count(sweep: &mut Sweep, snmp: &Snmp, subnet: &Subnet) -> Counted {
+    let mut counted = Counted::default();
+    while let Some(answered) = sweep.next().await {
+        match is_printer(snmp, subnet, &answered).await {
+            Ok(true) => counted.printers += 1,
+            Err(ReadError::NoCredentialFits { .. }) => counted.refusing += 1,
+            // Who told its engine and then fell silent is there all the same.
+            Ok(false) | Err(_) => counted.others += 1,
+        }
+    }
+    counted
+}
+
+fn refusing(what: String) -> Trouble {
+    Trouble::new(
+        Cause::NobodyAnswers,
+        what,
+        "users, algorithms or passwords are others than those set on the printers",
+        "ask one printer why: platen read ADDRESS --v3-user NAME",
+    )
+}
+
+/// Whether what answered may be a printer; an engine of version 3 is asked.
+async fn is_printer(snmp: &Snmp, subnet: &Subnet, answered: &Answered) -> Result<bool, ReadError> {
+    if !answered.is_engine() {
+        return Ok(question::is_candidate(&answered.varbinds));
+    }
+    let (_, walk) = survey::fit(snmp, &answered.target, &subnet.credentials).await?;
+    Ok(survey::is_candidate(&walk))
 }
 
 /// The range by its addresses, and its label.

@@ -1,7 +1,7 @@
 //! What the status looks like.
 
 use actors::messages::{Cause, ChildId, Kind, UplinkVitals};
-use actors::status::{ChildRestarts, SilentPrinter, StatusSnapshot};
+use actors::status::{ChildRestarts, SilentPrinter, StatusSnapshot, TroubledPrinter};
 use actors::tunnel::SessionsStatus;
 use printer::identity::DeviceId;
 
@@ -46,6 +46,11 @@ fn the_status_says_what_a_person_asks_for() {
                 address: Some([192, 168, 1, 52].into()),
                 since: at("2026-11-20T08:00:00Z"),
             }],
+            troubled_listed: vec![TroubledPrinter {
+                device: device.clone(),
+                address: Some([192, 168, 1, 53].into()),
+                trouble: "used up \u{1b}[31mthe budget".to_owned(),
+            }],
         },
         subnets: vec![SubnetStatus {
             label: "office".to_owned(),
@@ -60,7 +65,7 @@ fn the_status_says_what_a_person_asks_for() {
             total: 2,
             by_kind: [(Kind::Device, 2)].into(),
             children: vec![ChildRestarts {
-                child: ChildId::Device(device),
+                child: ChildId::Device(device.clone()),
                 restarts: 2,
                 cause: Cause::Panicked("bad \u{1b}[31mwalk".to_owned()),
                 died_at: at("2026-11-23T08:05:00Z"),
@@ -71,6 +76,14 @@ fn the_status_says_what_a_person_asks_for() {
             open: 1,
             waiting: 2,
         },
+        set_aside: vec![SetAsideStatus {
+            device: device.clone(),
+            address: Some([192, 168, 1, 66].into()),
+            since: at("2026-11-23T07:10:00Z"),
+            cause: "panicked: ouch".to_owned(),
+            bytes: 1_472,
+            file: Some("/var/lib/platen/quarantine/x.json".into()),
+        }],
     };
     let about = About {
         name: "lyon-1".to_owned(),
@@ -91,6 +104,19 @@ fn the_status_says_what_a_person_asks_for() {
         lines[2],
         "Printers  14 known · 13 read 08:00Z–08:03Z · 1 silent (192.168.1.52 3 d)"
     );
+    assert_eq!(
+        lines[3].trim_start(),
+        "192.168.1.53: used up [31mthe budget"
+    );
+    assert_eq!(
+        lines[4],
+        format!("Set aside 192.168.1.66 1 h ago: panicked: ouch · platen release {device}")
+    );
+    assert_eq!(
+        lines[5].trim_start(),
+        "its last 1472 octets: /var/lib/platen/quarantine/x.json"
+    );
+    let lines = &lines[3..];
     assert_eq!(
         lines[3],
         "Subnet    office · swept 2 h ago, 14 seen · next discovery 12:00Z"

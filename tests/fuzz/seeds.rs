@@ -1,0 +1,103 @@
+//! What the cases grow from: answers out of our recordings, and packets that others caught.
+
+use std::path::{Path, PathBuf};
+
+use snmp::recording::Recording;
+use snmp::{ErrorStatus, Message, Pdu, PduKind, VarBind, Version};
+
+/// Objects in one answer, as the agent asks for them.
+const OBJECTS: usize = 40;
+
+/// Octets of a recording in one seed: some dozen lines.
+const LINES_OCTETS: usize = 1_500;
+
+/// Everything that cases grow from.
+#[derive(Debug)]
+pub struct Seeds {
+    /// Messages.
+    pub messages: Vec<Vec<u8>>,
+    /// Parts of recordings, as text.
+    pub texts: Vec<Vec<u8>>,
+    /// Whole recordings.
+    pub recordings: Vec<Recording>,
+}
+
+impl Seeds {
+    /// Reads what there is. The corpora may be missing; the recordings may not.
+    pub fn gather() -> Self {
+        let mut seeds = Self {
+            messages: Vec::new(),
+            texts: Vec::new(),
+            recordings: Vec::new(),
+        };
+        for path in files(&stories::recordings()) {
+            if path.extension().is_some_and(|it| it == "snmprec") {
+                let text = std::fs::read(&path).expect("a recording");
+                let recording = Recording::parse(&text).expect("a recording");
+                seeds.messages.extend(answers(&recording));
+                seeds
+                    .texts
+                    .extend(text.chunks(LINES_OCTETS).map(<[u8]>::to_vec));
+                seeds.recordings.push(recording);
+            }
+        }
+        assert!(seeds.messages.len() > 20, "our own recordings are here");
+        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora/snmp");
+        for path in files(&corpora) {
+            let octets = std::fs::read(path).unwrap_or_default();
+            seeds.messages.extend(messages_in(&octets));
+        }
+        seeds
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// A recording as answers in both versions.
+fn answers(recording: &Recording) -> Vec<Vec<u8>> {
+    let varbinds: Vec<VarBind> = recording
+        .iter()
+        .map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
+        .collect();
+    let versions = [Version::V2c, Version::V2c, Version::V1];
+    let chunks = varbinds.chunks(OBJECTS).zip(versions.into_iter().cycle());
+    chunks
+        .filter_map(|(chunk, version)| {
+            let message = Message {
+                version,
+                community: b"public".to_vec(),
+                pdu: Pdu {
+                    kind: PduKind::Response,
+                    request_id: 1_234_567,
+                    error_status: ErrorStatus::NoError,
+                    error_index: 0,
+                    varbinds: chunk.to_vec(),
+                },
+            };
+            message.encode().ok()
+        })
+        .collect()
+}
+
+/// What looks like a message anywhere in a file: a sequence that begins with a version.
+fn messages_in(octets: &[u8]) -> Vec<Vec<u8>> {
+    const LONGEST: usize = 2_048;
+    let begins = |at: &usize| {
+        let rest = &octets[*at..];
+        let heads = [2, 3, 4].map(|head| rest.get(head..head + 3));
+        rest[0] == 0x30
+            && heads
+                .iter()
+                .flatten()
+                .any(|version| version[..2] == [2, 1] && version[2] <= 3)
+    };
+    let starts = (0..octets.len()).filter(begins);
+    starts
+        .map(|at| octets[at..octets.len().min(at + LONGEST)].to_vec())
+        .collect()
+}

@@ -1,0 +1,161 @@
+//! What is fed with the cases, and what must hold of whatever comes out.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use printer::profile::Profiles;
+use printer::reading::{Reading, Verdict};
+use printer::walk::Walk;
+use printer::{change, question, summary};
+use snmp::recording::Recording;
+use snmp::traverse::{BYTES_MAX, Columns, Limits, PDUS_MAX, VALUE_BYTES_MAX};
+use snmp::{ARCS_MAX, Message, Oid, VALUE_SIZE_MAX, VARBINDS_MAX, Value, Version};
+
+use crate::seeds::Seeds;
+
+/// Longest reading as JSON: what a device of 512 KiB of answers may become.
+const READING_OCTETS_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Who is fed.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// The decoders of messages.
+    Message,
+    /// The parsers of recordings and of object identifiers.
+    Recording,
+    /// The walker of columns.
+    Traverse,
+    /// Everything from answers to a reading.
+    Reading,
+}
+
+impl Target {
+    /// What its cases grow from.
+    pub fn seeds(self, seeds: &Seeds) -> &[Vec<u8>] {
+        match self {
+            Self::Message | Self::Traverse | Self::Reading => &seeds.messages,
+            Self::Recording => &seeds.texts,
+        }
+    }
+
+    /// Feeds one case; true if it was accepted.
+    pub fn holds(self, octets: &[u8], seeds: &Seeds) -> bool {
+        match self {
+            Self::Message => message(octets),
+            Self::Recording => recording(octets),
+            Self::Traverse => traverse(octets),
+            Self::Reading => reading(octets, seeds),
+        }
+    }
+}
+
+fn is_bounded(oid: &Oid) -> bool {
+    oid.arcs().len() <= ARCS_MAX
+}
+
+fn message(octets: &[u8]) -> bool {
+    let Ok(message) = snmp::decode(octets) else {
+        return false;
+    };
+    assert!(message.pdu.varbinds.len() <= VARBINDS_MAX);
+    for varbind in &message.pdu.varbinds {
+        assert!(is_bounded(&varbind.oid), "{}", varbind.oid);
+        match &varbind.value {
+            Value::ObjectId(oid) => assert!(is_bounded(oid), "{oid}"),
+            value => assert!(value.size_bytes() <= VALUE_SIZE_MAX),
+        }
+    }
+    // What can be written is read back the same; a decoder that takes one thing for two does not.
+    if let Ok(written) = message.encode() {
+        assert_eq!(snmp::decode(&written), Ok(message));
+    }
+    true
+}
+
+fn recording(octets: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(octets);
+    let words = text.split(['|', '\n']);
+    let oids = words.filter(|word| word.parse::<Oid>().is_ok_and(|oid| is_bounded(&oid)));
+    let oids = oids.count();
+    let Ok(recording) = Recording::parse(octets) else {
+        return oids > 0;
+    };
+    let again = Recording::parse(&recording.to_text());
+    assert_eq!(again, Ok(recording), "what is written is read back");
+    true
+}
+
+/// Walks a device that answers the same whatever is asked: it must end.
+fn traverse(octets: &[u8]) -> bool {
+    let Ok(message) = snmp::decode(octets) else {
+        return false;
+    };
+    let roots = [
+        Oid::new(&[1, 3, 6, 1, 2, 1]),
+        Oid::new(&[1, 3, 6, 1, 4, 1]),
+        Oid::new(&[1]),
+        message.pdu.varbinds.first().map_or(Oid::default(), |it| {
+            let arcs = it.oid.arcs();
+            Oid::new(&arcs[..arcs.len().saturating_sub(2)])
+        }),
+    ];
+    let mut columns = Columns::new(&roots, Limits::default(), message.version);
+    let mut asked = 0;
+    while columns.next().is_some() {
+        asked += 1;
+        assert!(asked <= PDUS_MAX, "a walk without end");
+        // What cannot be used ends its columns.
+        if columns.absorb(&message.pdu).is_err() {
+            columns.failed();
+        }
+    }
+    let gathered = columns.finish();
+    let sizes = gathered.iter().map(|it| it.value.size_bytes());
+    assert!(sizes.clone().all(|size| size <= VALUE_BYTES_MAX));
+    assert!(sizes.sum::<usize>() <= BYTES_MAX + VALUE_BYTES_MAX);
+    true
+}
+
+fn profiles() -> &'static Profiles {
+    static PROFILES: LazyLock<Profiles> = LazyLock::new(|| Profiles::embedded().expect("profiles"));
+    &PROFILES
+}
+
+fn judged(walk: &Walk) -> Option<Box<Reading>> {
+    match printer::judge::judge(walk, profiles(), None, Timestamp::UNIX_EPOCH) {
+        Verdict::Printer(reading) => Some(reading),
+        Verdict::NotAPrinter { .. } => None,
+    }
+}
+
+/// A whole printer, and answers to further questions laid over what it said.
+fn reading(octets: &[u8], seeds: &Seeds) -> bool {
+    let Ok(Message { version, pdu, .. }) = snmp::decode(octets) else {
+        return false;
+    };
+    let at = octets.len() % seeds.recordings.len();
+    let mut walk = if version == Version::V1 {
+        Walk::new()
+    } else {
+        Walk::from(&seeds.recordings[at])
+    };
+    let before = judged(&walk);
+    let _ = question::is_candidate(&pdu.varbinds);
+    walk.overlay(pdu.varbinds);
+    let _ = question::full(&walk, profiles());
+    let _ = question::status(&walk, profiles());
+    let Some(after) = judged(&walk) else {
+        return true;
+    };
+    let _ = summary::supplies(&after.supplies);
+    let _ = summary::status_line(&after);
+    if let Some(before) = before {
+        let _ = change::between(&before, &after);
+        let _ = change::between(&after, &before);
+    }
+    let written = serde_json::to_vec(&after).expect("a reading can be written");
+    assert!(written.len() <= READING_OCTETS_MAX);
+    let again: Reading = serde_json::from_slice(&written).expect("and read again");
+    assert_eq!(again, *after);
+    true
+}
