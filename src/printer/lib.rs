@@ -5,6 +5,7 @@
 
 pub mod alert;
 mod brand;
+mod brands;
 pub mod change;
 mod decoder;
 mod identify;
