@@ -118,7 +118,7 @@ fn a_profile_knows_more_of_a_supply_than_the_standard() {
         known,
         (
             Level::Percent { percent: 26.0 },
-            "brother/record 6f".to_owned()
+            "brother@1/record 6f".to_owned()
         )
     );
 
@@ -132,7 +132,7 @@ fn a_profile_knows_more_of_a_supply_than_the_standard() {
     };
     assert_eq!(
         level_in(&lines(367)),
-        (Level::Empty, "ricoh/level-code".to_owned())
+        (Level::Empty, "ricoh@1/level-code".to_owned())
     );
     assert_eq!(level_in(&lines(641)).0, Level::Implausible);
 }
