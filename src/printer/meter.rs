@@ -28,6 +28,10 @@ pub struct Meter {
     /// True while no recording of a real device proves this meter. Never billed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beta: bool,
+    /// The first value that it cannot show, where its maker gives it fewer digits than its type
+    /// has: it begins again there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolls_over_at: Option<u64>,
     /// Where the value comes from.
     pub evidence: Evidence,
 }
@@ -217,6 +221,7 @@ fn marker_meter(walk: &Walk, column: &[u32], row: &[u32], rule: &str) -> Option<
         value,
         unit: Unit::from_mib(walk.number(mib::PRT_MARKER_UNIT, row)),
         beta: false,
+        rolls_over_at: None,
         evidence: Evidence::snmp(&object, walk.get(&object), rule),
     })
 }

@@ -121,6 +121,8 @@ pub(crate) struct MeterRule {
     pub(crate) object: Oid,
     pub(crate) decoder: Decoder,
     pub(crate) divisor: u32,
+    /// The first value that the counter cannot show.
+    pub(crate) rolls_over_at: Option<u64>,
     pub(crate) source: String,
     /// The recording of a real device that proves it; `None` for beta.
     pub(crate) proven: Option<String>,
@@ -300,6 +302,7 @@ impl Profile {
                 value: u64::try_from(number).ok()? / u64::from(rule.divisor),
                 unit: rule.unit,
                 beta: rule.proven.is_none(),
+                rolls_over_at: rule.rolls_over_at,
                 evidence: self.evidence((&rule.object, &rule.decoder), &object, walk),
             })
         };

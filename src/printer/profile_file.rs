@@ -74,6 +74,7 @@ struct MeterLine {
     decoder: DecoderLine,
     #[serde(default = "one", deserialize_with = "divisor")]
     divisor: u32,
+    rolls_over_at: Option<u64>,
     #[serde(deserialize_with = "said")]
     source: String,
     proven: Option<String>,
@@ -221,6 +222,7 @@ impl From<MeterLine> for MeterRule {
             object: line.object,
             decoder: line.decoder.into(),
             divisor: line.divisor,
+            rolls_over_at: line.rolls_over_at.filter(|limit| *limit > 0),
             source: line.source,
             proven: line.proven.filter(|proof| !proof.trim().is_empty()),
         }

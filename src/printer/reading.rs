@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use snmp::{Oid, Value};
 
 use crate::alert::Alert;
+use crate::facts::Fact;
 use crate::identity::Identity;
 use crate::meter::Meter;
 use crate::status::Status;
@@ -35,6 +36,9 @@ pub struct Reading {
     pub address: Option<IpAddr>,
     /// When the last answer came, UTC, whole seconds.
     pub at: Timestamp,
+    /// Seconds since its SNMP agent started (sysUpTime); it begins again after 497 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_secs: Option<u64>,
     /// Who it is.
     pub identity: Identity,
     /// How it is.
@@ -47,6 +51,9 @@ pub struct Reading {
     pub trays: Vec<Tray>,
     /// What it complains about.
     pub alerts: Vec<Alert>,
+    /// Where its counts do not add up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
 }
 
 /// What a device turned out to be.

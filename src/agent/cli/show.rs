@@ -4,7 +4,7 @@ use printer::meter::Unit;
 use printer::reading::{Evidence, Reading};
 use printer::status::Severity;
 use printer::summary;
-use printer::supply::{Level, Supply, SupplyClass};
+use printer::supply::{Direction, Level, Supply, SupplyClass};
 
 use super::found::{full_model, word};
 use super::table::{NOTHING, grouped, painted, printable};
@@ -87,6 +87,9 @@ impl Page {
             self.row(name, &format!("{value:>12} {unit}{beta}"));
             self.evidence(&meter.evidence);
         }
+        for fact in &reading.facts {
+            self.row("differs", &printable(&fact.text));
+        }
     }
 
     fn supplies(&mut self, reading: &Reading) {
@@ -99,10 +102,11 @@ impl Page {
             };
             let severity = severity_of(supply);
             let state = level_text(&supply.level, supply.remaining, supply.unit);
-            let share = if supply.class == SupplyClass::Receptacle {
-                " free"
-            } else {
-                ""
+            let share = match supply.direction {
+                Some(Direction::Free) => " free",
+                Some(Direction::Filled) => " full",
+                Some(Direction::NotProven) => ", of what is not proven",
+                None => "",
             };
             let level = match supply.level {
                 Level::Percent { .. } => format!("{state}{share}"),

@@ -92,6 +92,7 @@ struct DevicePage {
     supplies: Vec<SupplyRow>,
     total: Option<MeterRow>,
     meters: Vec<MeterRow>,
+    differences: Vec<String>,
     trays: Vec<TrayRow>,
     alerts: Vec<AlertRow>,
     conditions: Vec<String>,
@@ -184,6 +185,7 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .map(MeterRow::of)
             .collect(),
         trays: reading.trays.iter().map(TrayRow::of).collect(),
+        differences: reading.facts.iter().map(|it| it.text.clone()).collect(),
         alerts: reading.alerts.iter().map(AlertRow::of).collect(),
         conditions: reading
             .status
@@ -447,6 +449,13 @@ mod tests {
             schema: SCHEMA,
             is_printer: true,
             address: None,
+            up_secs: None,
+            facts: vec![printer::facts::Fact {
+                whole: MeterName::TOTAL,
+                parts: Vec::new(),
+                difference: 1,
+                text: text(),
+            }],
             at: Timestamp::UNIX_EPOCH,
             identity: Identity {
                 model: Some(text()),
@@ -468,6 +477,7 @@ mod tests {
                 value: 1,
                 unit: printer::meter::Unit::Impressions,
                 beta: false,
+                rolls_over_at: None,
                 evidence: evidence.clone(),
             }],
             supplies: vec![Supply {
@@ -477,6 +487,7 @@ mod tests {
                 kind: text(),
                 color: Some(text()),
                 level: Level::Some,
+                direction: None,
                 capacity: None,
                 remaining: None,
                 unit: printer::meter::Unit::Unknown,

@@ -4,6 +4,8 @@
 //! which of it is news. That a counter moved or a tray emptied is not.
 
 use printer::change::{Change, between};
+use printer::decrease::Decrease;
+use printer::identity::shown_address;
 use printer::reading::Reading;
 use printer::summary::status_line;
 use printer::supply::Level;
@@ -53,17 +55,26 @@ fn between_two(older: &Reading, newer: &Reading) -> Vec<Event> {
 /// Tells a change, or nothing where it is no news.
 fn told(change: &Change, older: &Reading, newer: &Reading) -> Option<(String, String)> {
     match change {
-        Change::Meter {
+        Change::CounterDecreased {
             name,
             label,
-            from: Some(from),
+            from,
             to,
-        } if to < from => {
+            cause,
+        } => {
             let name = meter_name_of(name, label.as_deref());
-            Some((
-                format!("{name}: the meter was set anew"),
-                arrow(&count(*from), &count(*to)),
-            ))
+            let why = fell(*cause);
+            let values = arrow(&count(*from), &count(*to));
+            Some((format!("{name}: {why}"), values))
+        }
+        Change::Rebooted { .. } => Some(("Started again".to_owned(), String::new())),
+        Change::Firmware { from, to } => {
+            let words = arrow(&from.join(", "), &to.join(", "));
+            Some(("Firmware".to_owned(), words))
+        }
+        Change::Address { from, to } => {
+            let words = arrow(&shown_address(*from), &shown_address(*to));
+            Some(("Address".to_owned(), words))
         }
         Change::SupplyReplaced { index, .. } => Some(replaced(index, older, newer)),
         Change::Status { from, to } if (from.state, from.severity) != (to.state, to.severity) => {
@@ -80,6 +91,19 @@ fn told(change: &Change, older: &Reading, newer: &Reading) -> Option<(String, St
         | Change::SupplyLevel { .. }
         | Change::Status { .. }
         | Change::Tray { .. } => None,
+    }
+}
+
+/// Why a counter fell.
+fn fell(cause: Decrease) -> String {
+    match cause {
+        Decrease::Rollover { limit, counted } => {
+            let (limit, counted) = (count(limit), count(counted));
+            format!("the meter began again at {limit}; {counted} counted")
+        }
+        Decrease::Reset => "the meter was set anew".to_owned(),
+        Decrease::BoardChanged => "a new board counts from here".to_owned(),
+        Decrease::AnotherDevice => "another device counts here".to_owned(),
     }
 }
 
