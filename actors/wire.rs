@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use printer::identity::DeviceId;
 use printer::reading::{Evidence, Reading, SCHEMA};
 use printer::supply::Level;
-use printer::{alert, facts, identity, meter, status, supply, tray};
+use printer::{alert, direction, facts, identity, meter, status, supply, tray};
 use proto::v1;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -143,7 +143,7 @@ fn reading_from_proto(reading: v1::Reading) -> Result<Reading, WireError> {
     let meters = all(reading.meters, meter_from_proto)?;
     let mut supplies = all(reading.supplies, supply_from_proto)?;
     for supply in &mut supplies {
-        supply.direction = supply::Direction::of(supply, &alerts);
+        supply.direction = direction::Direction::of(supply, &alerts);
     }
     Ok(Reading {
         schema: SCHEMA,
@@ -396,6 +396,7 @@ mod tests {
     /// A reading with every kind of value, as docs/reading.md shows it.
     const READING: &str = r#"{
         "schema": 1, "is_printer": true, "address": "10.20.4.17", "at": "2026-11-23T08:00:03Z",
+        "up_secs": 612844,
         "identity": {"vendor": "Kyocera", "model": "TASKalfa 6052ci", "serial": "W2D8303202",
             "firmware": ["2V8_S000.002.801"], "mac": "00:17:c8:65:e2:b9", "profile": "kyocera"},
         "status": {"state": "idle", "severity": "warning", "conditions": ["lowToner"],
@@ -404,7 +405,7 @@ mod tests {
             {"name": "total", "value": 432951, "unit": "impressions", "evidence":
                 {"door": "snmp", "object": "o", "raw": "Counter32: 432951", "rule": "r"}},
             {"name": "other", "label": "Banner", "value": 18446744073709551615, "unit": "feet",
-             "beta": true, "evidence": {"door": "snmp", "object": "o", "raw": "", "rule": "r"}}],
+             "beta": true, "rolls_over_at": 1000000, "evidence": {"door": "snmp", "object": "o", "raw": "", "rule": "r"}}],
         "supplies": [
             {"index": "1.2", "description": "TK-8337C", "class": "consumed", "type": "toner",
              "color": "cyan", "level": {"state": "percent", "percent": 8.25}, "capacity": 15000,

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use crate::direction::Direction;
 use crate::meter::{Meter, MeterName};
 use crate::profile::{Profile, Profiles};
 use crate::reading::{Reading, SCHEMA, Verdict};
-use crate::supply::Direction;
 use crate::walk::Walk;
 use crate::{alert, facts, identify, meter, mib, recognize, status, supply, tray};
 

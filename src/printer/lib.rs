@@ -10,6 +10,7 @@ pub mod change;
 pub mod coverage;
 mod decoder;
 pub mod decrease;
+pub mod direction;
 pub mod facts;
 mod identify;
 pub mod identity;

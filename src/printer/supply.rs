@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use snmp::Oid;
 
-use crate::alert::Alert;
+use crate::direction::Direction;
 use crate::meter::Unit;
 use crate::reading::Evidence;
 use crate::walk::Walk;
@@ -11,17 +11,6 @@ use crate::{level, mib, supply_words};
 
 /// Most supplies of one device; a color press with every finisher has some 40.
 const SUPPLIES_MAX: usize = 128;
-
-/// Codes of alerts by which a receptacle is full or almost (IANA-PRINTER-MIB, PrtAlertCodeTC:
-/// waste toner and ink, 1107 to 1110).
-const FULL_CODES: std::ops::RangeInclusive<u32> = 1107..=1110;
-
-/// How near to an end a level must be that an alert proves, in points of percent.
-const END_PERCENT: f64 = 25.0;
-
-/// The most that a receptacle fills between two readings, in points of percent: what moves
-/// further was emptied or exchanged.
-const MOVED_PERCENT_MAX: f64 = 20.0;
 
 /// One supply or receptacle of a printer at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,68 +61,6 @@ pub enum SupplyClass {
     Receptacle,
     /// other (1), or absent.
     Other,
-}
-
-/// What the level of a receptacle counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Direction {
-    /// Nothing proves it yet.
-    NotProven,
-    /// Free space, as RFC 3805 has it: 0 is full.
-    Free,
-    /// What is in it: 100 is full.
-    Filled,
-}
-
-impl Direction {
-    /// What proves the direction of a receptacle in one reading: an alert that it is (almost)
-    /// full, beside a level near one of its ends. `None` for what is no receptacle, or has no
-    /// number.
-    #[must_use]
-    pub fn of(supply: &Supply, alerts: &[Alert]) -> Option<Self> {
-        let Level::Percent { percent } = supply.level else {
-            return None;
-        };
-        if supply.class != SupplyClass::Receptacle {
-            return None;
-        }
-        let row = supply
-            .index
-            .rsplit('.')
-            .next()
-            .and_then(|row| row.parse().ok());
-        let is_of_it = |alert: &&Alert| {
-            FULL_CODES.contains(&alert.code)
-                && (alert.group_index.is_none() || alert.group_index == row)
-        };
-        let is_full = alerts.iter().any(|alert| is_of_it(&alert));
-        Some(match percent {
-            _ if !is_full => Self::NotProven,
-            percent if percent <= END_PERCENT => Self::Free,
-            percent if percent >= 100.0 - END_PERCENT => Self::Filled,
-            _ => Self::NotProven,
-        })
-    }
-
-    /// What proves the direction of a receptacle between two readings of one device: while pages
-    /// are made, free space shrinks and what is in it grows. A change of more than
-    /// [`MOVED_PERCENT_MAX`] is a box that was emptied, and proves nothing.
-    #[must_use]
-    pub fn between(older: Level, newer: Level, pages: u64) -> Self {
-        let (Level::Percent { percent: from }, Level::Percent { percent: to }) = (older, newer)
-        else {
-            return Self::NotProven;
-        };
-        let moved = to - from;
-        if pages == 0 || moved == 0.0 || moved.abs() > MOVED_PERCENT_MAX {
-            Self::NotProven
-        } else if moved < 0.0 {
-            Self::Free
-        } else {
-            Self::Filled
-        }
-    }
 }
 
 /// How much is left. A sentinel is never a number.

@@ -1,10 +1,11 @@
 //! One reading for a person: identity, status, meters, supplies, trays, alerts.
 
+use printer::direction::Direction;
 use printer::meter::Unit;
 use printer::reading::{Evidence, Reading};
 use printer::status::Severity;
 use printer::summary;
-use printer::supply::{Direction, Level, Supply, SupplyClass};
+use printer::supply::{Level, Supply, SupplyClass};
 
 use super::found::{full_model, word};
 use super::table::{NOTHING, grouped, painted, printable};
@@ -229,6 +230,13 @@ fn level_text(level: &Level, remaining: Option<u64>, unit: Unit) -> String {
 }
 
 fn severity_of(supply: &Supply) -> Severity {
+    if let Some(direction) = supply.direction {
+        return if direction.is_almost_full(supply.level) {
+            Severity::Warning
+        } else {
+            Severity::Ok
+        };
+    }
     match supply.level {
         Level::Percent { percent } if percent <= 0.0 => Severity::Critical,
         Level::Percent { percent } if percent <= summary::LOW_PERCENT => Severity::Warning,

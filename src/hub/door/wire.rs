@@ -9,12 +9,13 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use printer::alert::Alert;
+use printer::direction::Direction;
 use printer::facts;
 use printer::identity::{DeviceId, Identity};
 use printer::meter::{Meter, MeterName};
 use printer::reading::{Evidence, Reading, SCHEMA};
 use printer::status::Status;
-use printer::supply::{Direction, Level, Supply};
+use printer::supply::{Level, Supply};
 use printer::tray::Tray;
 use proto::v1;
 use serde::de::value::{Error as ValueError, StrDeserializer};

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{Span, Timestamp};
+use printer::direction::Direction;
 use printer::identity::{DeviceId, Identity, shown_address};
 use printer::meter::{Meter, MeterName};
 use printer::reading::{Evidence, Reading};
@@ -176,7 +177,11 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .iter()
             .map(|row| row.agent_name.clone())
             .collect(),
-        supplies: reading.supplies.iter().map(SupplyRow::of).collect(),
+        supplies: reading
+            .supplies
+            .iter()
+            .map(|supply| SupplyRow::of(supply, history))
+            .collect(),
         total: reading.meters.iter().find(is_total).map(MeterRow::of),
         meters: reading
             .meters
@@ -267,7 +272,15 @@ fn told<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<(&'st
 }
 
 impl SupplyRow {
-    fn of(supply: &Supply) -> Self {
+    /// `history` is newest first.
+    fn of(supply: &Supply, history: &[PastReading]) -> Self {
+        let mut supply = supply.clone();
+        if supply.direction == Some(Direction::NotProven) {
+            let oldest_first = history.iter().rev().map(|past| &past.reading);
+            let proven = Direction::of_history(oldest_first, &supply.index);
+            supply.direction = Some(proven);
+        }
+        let supply = &supply;
         let name = supply_name(supply);
         let description = if supply.description == name {
             ""
@@ -277,12 +290,26 @@ impl SupplyRow {
         Self {
             description: description.to_owned(),
             bar: Bar::of_supply(supply),
-            note: level_note(supply.level, supply.remaining, supply.capacity, supply.unit),
+            note: supply_note(supply),
             is_low: words::needs_someone(supply),
             evidence: supply.evidence.clone(),
             name,
         }
     }
+}
+
+/// What stands beside the level: of a receptacle, what its number counts.
+fn supply_note(supply: &Supply) -> String {
+    let direction = match supply.direction {
+        None => "",
+        Some(Direction::Free) => "free",
+        Some(Direction::Filled) => "filled",
+        Some(Direction::NotProven) => "free or filled, not proven",
+    };
+    let note = level_note(supply.level, supply.remaining, supply.capacity, supply.unit);
+    let words = [note.as_str(), direction];
+    let told = words.into_iter().filter(|words| !words.is_empty());
+    told.collect::<Vec<_>>().join(", ")
 }
 
 impl MeterRow {
