@@ -186,18 +186,17 @@ impl Unit {
 /// printers list a marker they lack.
 pub(crate) fn read(walk: &Walk) -> Vec<Meter> {
     let mut meters = Vec::new();
+    let mut device = None;
     let markers = walk.under(mib::PRT_MARKER_LIFE_COUNT).take(MARKERS_MAX);
     for (position, (row, _)) in markers.enumerate() {
         let rule = "printer-mib/life-count";
         let Some(mut meter) = marker_meter(walk, mib::PRT_MARKER_LIFE_COUNT, row, rule) else {
             continue;
         };
+        device = device.or(row.first().copied());
         if position > 0 {
             meter.name = MeterName::OTHER;
-            meter.label = Some(format!(
-                "marker {}",
-                row.last().copied().unwrap_or_default()
-            ));
+            meter.label = Some(marker_label(row, device));
         }
         meters.push(meter);
     }
@@ -210,6 +209,19 @@ pub(crate) fn read(walk: &Walk) -> Vec<Meter> {
         }));
     }
     meters
+}
+
+/// Names a further marker: by its row, and by its device where that is another than the first
+/// marker's.
+fn marker_label(row: &[u32], device: Option<u32>) -> String {
+    let (of, marker) = row
+        .split_first()
+        .map_or((None, row), |(of, rest)| (Some(*of), rest));
+    let marker = Oid::new(marker);
+    match of {
+        Some(of) if Some(of) != device => format!("device {of} marker {marker}"),
+        Some(_) | None => format!("marker {marker}"),
+    }
 }
 
 fn marker_meter(walk: &Walk, column: &[u32], row: &[u32], rule: &str) -> Option<Meter> {
