@@ -137,6 +137,10 @@ pub(crate) struct SupplyRule {
     pub(crate) object: Oid,
     pub(crate) decoder: Decoder,
     pub(crate) divisor: u32,
+    /// Numbers that are no share but mean a level.
+    pub(crate) codes: Vec<LevelCode>,
+    /// Whether the object holds such codes only.
+    pub(crate) is_flag: bool,
 }
 
 /// A level in the standard table that means something of the maker's own.
@@ -154,6 +158,31 @@ pub(crate) enum Meaning {
     Empty,
     Full,
     Some,
+}
+
+impl Meaning {
+    fn level(self) -> Level {
+        match self {
+            Self::Low => Level::Low,
+            Self::Empty => Level::Empty,
+            Self::Full => Level::Full,
+            Self::Some => Level::Some,
+        }
+    }
+}
+
+impl SupplyRule {
+    /// The level behind a number: what its code means, else a share where it can be one.
+    fn level(&self, number: i64) -> Option<Level> {
+        let mut codes = self.codes.iter();
+        if let Some(code) = codes.find(|code| code.level == number) {
+            return Some(code.means.level());
+        }
+        let is_share = (0..=100 * i64::from(self.divisor)).contains(&number);
+        (is_share && !self.is_flag).then(|| Level::Percent {
+            percent: number as f64 / f64::from(self.divisor),
+        })
+    }
 }
 
 /// What a profile says about who a device is.
@@ -317,28 +346,22 @@ impl Profile {
             .iter()
             .find(|code| Some(code.level) == raw_level);
         if let Some(code) = code {
-            supply.level = match code.means {
-                Meaning::Low => Level::Low,
-                Meaning::Empty => Level::Empty,
-                Meaning::Full => Level::Full,
-                Meaning::Some => Level::Some,
-            };
+            supply.level = code.means.level();
             supply.remaining = None;
             supply.evidence.rule = format!("{}/level-code", self.stamp());
         }
         if !matches!(supply.level, Level::Some | Level::Unknown) {
             return;
         }
-        let rule = self.supply_levels.iter().find(|rule| {
+        let is_its = |rule: &&SupplyRule| {
             rule.kind == supply.kind && (rule.color.is_none() || rule.color == supply.color)
+        };
+        let found = self.supply_levels.iter().filter(is_its).find_map(|rule| {
+            let (object, number) = rule.decoder.read(&rule.object, walk)?;
+            Some((rule, object, rule.level(number)?))
         });
-        let found = rule.and_then(|rule| Some((rule, rule.decoder.read(&rule.object, walk)?)));
-        if let Some((rule, (object, number))) = found
-            && (0..=100 * i64::from(rule.divisor)).contains(&number)
-        {
-            supply.level = Level::Percent {
-                percent: number as f64 / f64::from(rule.divisor),
-            };
+        if let Some((rule, object, level)) = found {
+            supply.level = level;
             supply.evidence = self.evidence((&rule.object, &rule.decoder), &object, walk);
         }
     }

@@ -19,6 +19,8 @@
 //! proven = "the recording that proves it; without this line the meter is beta"
 //! ```
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 use snmp::Oid;
 
@@ -91,6 +93,10 @@ struct SupplyLine {
     decoder: DecoderLine,
     #[serde(default = "one", deserialize_with = "divisor")]
     divisor: u32,
+    #[serde(default, deserialize_with = "codes")]
+    codes: Vec<LevelCode>,
+    #[serde(default)]
+    flag: bool,
     #[serde(deserialize_with = "said", rename = "source")]
     _source: String,
 }
@@ -237,6 +243,8 @@ impl From<SupplyLine> for SupplyRule {
             object: line.object,
             decoder: line.decoder.into(),
             divisor: line.divisor,
+            codes: line.codes,
+            is_flag: line.flag,
         }
     }
 }
@@ -294,6 +302,16 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
         return Err(serde::de::Error::custom("every fact names its source"));
     }
     Ok(text)
+}
+
+/// Numbers that mean something, as `{ "1" = "low", "3" = "empty" }`.
+fn codes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LevelCode>, D::Error> {
+    let raw = BTreeMap::<String, Meaning>::deserialize(deserializer)?;
+    let code = |(text, means): (String, Meaning)| match text.parse() {
+        Ok(level) => Ok(LevelCode { level, means }),
+        Err(_) => Err(serde::de::Error::custom(format!("'{text}' is no number"))),
+    };
+    raw.into_iter().map(code).collect()
 }
 
 fn divisor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
@@ -362,6 +380,11 @@ mod tests {
                 ),
                 9,
                 "source",
+            ),
+            (
+                format!("{HEAD}[[supply_level]]\nkind = \"toner\"\ncodes = {{ x = \"low\" }}\n"),
+                8,
+                "'x' is no number",
             ),
             (
                 format!("{HEAD}[[level_code]]\nlevel = 1\nmeans = \"half\"\nsource = \"s\"\n"),

@@ -198,7 +198,7 @@ const SCALARS: &[(&[u32], &[Scalar])] = &[
     // Pantum
     (
         &[1, 3, 6, 1, 4, 1, 40093, 1, 1, 3],
-        &[(&[1, 0], Meter::Duplex), (&[9, 0], COPY), (&[12, 0], PRINT)],
+        &[(&[1, 0], Meter::Duplex), (&[12, 0], PRINT)],
     ),
     // Zebra
     (

@@ -18,6 +18,8 @@ pub mod sessions;
 mod show;
 pub mod status;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::process::ExitCode;

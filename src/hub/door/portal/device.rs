@@ -379,6 +379,7 @@ mod tests {
     use printer::status::{Severity, State as Doing, Status};
     use printer::supply::{Level, SupplyClass};
 
+    use super::super::tests::hostile_strings::hostile_strings;
     use super::super::tests::sample_reading;
     use super::*;
 
@@ -394,6 +395,31 @@ mod tests {
             assert!(!html.contains(acting), "{acting:?}");
         }
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn five_hundred_hostile_texts_change_nothing_of_a_page() {
+        let page = |text: &str| {
+            let mut reading = hostile();
+            reading.identity.model = Some(text.to_owned());
+            reading.identity.location = Some(text.to_owned());
+            reading.supplies[0].description = text.to_owned();
+            reading.alerts[0].description = text.to_owned();
+            reading.status.console = vec![text.to_owned()];
+            reading.meters[0].label = Some(text.to_owned());
+            page_of(reading)
+        };
+        let tags = |html: &str| html.matches('<').count();
+        let usual = tags(&page("Toner"));
+        for text in hostile_strings() {
+            let html = page(&text);
+            assert_eq!(tags(&html), usual, "{text:?}");
+            let steers = |c: char| {
+                (c.is_control() && c != '\n')
+                    || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            };
+            assert!(!html.chars().any(steers), "{text:?}");
+        }
     }
 
     #[test]
