@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use printer::identity::DeviceId;
 use printer::reading::{Evidence, Reading, SCHEMA};
 use printer::supply::Level;
-use printer::{alert, identity, meter, status, supply, tray};
+use printer::{alert, direction, facts, identity, meter, status, supply, tray};
 use proto::v1;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -133,14 +133,23 @@ fn reading_to_proto(reading: &Reading, is_status: bool) -> v1::Reading {
         supplies: reading.supplies.iter().map(supply_to_proto).collect(),
         trays: reading.trays.iter().map(tray_to_proto).collect(),
         alerts: reading.alerts.iter().map(alert_to_proto).collect(),
+        up_secs: reading.up_secs,
     }
 }
 
 fn reading_from_proto(reading: v1::Reading) -> Result<Reading, WireError> {
     let status = reading.status.ok_or(WireError::Missing("status"))?;
+    let alerts: Vec<_> = reading.alerts.into_iter().map(alert_from_proto).collect();
+    let meters = all(reading.meters, meter_from_proto)?;
+    let mut supplies = all(reading.supplies, supply_from_proto)?;
+    for supply in &mut supplies {
+        supply.direction = direction::Direction::of(supply, &alerts);
+    }
     Ok(Reading {
         schema: SCHEMA,
         is_printer: true,
+        up_secs: reading.up_secs,
+        facts: facts::of(&meters),
         address: optional("address", &reading.address)?,
         at: instant("at_ms", reading.at_ms)?,
         identity: identity_from_proto(reading.identity.ok_or(WireError::Missing("identity"))?),
@@ -150,10 +159,10 @@ fn reading_from_proto(reading: v1::Reading) -> Result<Reading, WireError> {
             conditions: status.conditions,
             console: status.console,
         },
-        meters: all(reading.meters, meter_from_proto)?,
-        supplies: all(reading.supplies, supply_from_proto)?,
+        meters,
+        supplies,
         trays: all(reading.trays, tray_from_proto)?,
-        alerts: reading.alerts.into_iter().map(alert_from_proto).collect(),
+        alerts,
     })
 }
 
@@ -194,6 +203,7 @@ fn meter_to_proto(meter: &meter::Meter) -> v1::Meter {
         value: meter.value,
         unit: name_of(&meter.unit),
         beta: meter.beta,
+        rolls_over_at: meter.rolls_over_at,
         evidence: Some(evidence_to_proto(&meter.evidence)),
     }
 }
@@ -205,6 +215,7 @@ fn meter_from_proto(meter: v1::Meter) -> Result<meter::Meter, WireError> {
         value: meter.value,
         unit: named("unit", &meter.unit)?,
         beta: meter.beta,
+        rolls_over_at: meter.rolls_over_at,
         evidence: evidence_from_proto(meter.evidence)?,
     })
 }
@@ -234,6 +245,7 @@ fn supply_from_proto(supply: v1::Supply) -> Result<supply::Supply, WireError> {
         kind: supply.r#type,
         color: supply.color,
         level: level_from_proto(supply.level)?,
+        direction: None,
         capacity: supply.capacity,
         remaining: supply.remaining,
         unit: named("unit", &supply.unit)?,
@@ -384,6 +396,7 @@ mod tests {
     /// A reading with every kind of value, as docs/reading.md shows it.
     const READING: &str = r#"{
         "schema": 1, "is_printer": true, "address": "10.20.4.17", "at": "2026-11-23T08:00:03Z",
+        "up_secs": 612844,
         "identity": {"vendor": "Kyocera", "model": "TASKalfa 6052ci", "serial": "W2D8303202",
             "firmware": ["2V8_S000.002.801"], "mac": "00:17:c8:65:e2:b9", "profile": "kyocera"},
         "status": {"state": "idle", "severity": "warning", "conditions": ["lowToner"],
@@ -392,7 +405,7 @@ mod tests {
             {"name": "total", "value": 432951, "unit": "impressions", "evidence":
                 {"door": "snmp", "object": "o", "raw": "Counter32: 432951", "rule": "r"}},
             {"name": "other", "label": "Banner", "value": 18446744073709551615, "unit": "feet",
-             "beta": true, "evidence": {"door": "snmp", "object": "o", "raw": "", "rule": "r"}}],
+             "beta": true, "rolls_over_at": 1000000, "evidence": {"door": "snmp", "object": "o", "raw": "", "rule": "r"}}],
         "supplies": [
             {"index": "1.2", "description": "TK-8337C", "class": "consumed", "type": "toner",
              "color": "cyan", "level": {"state": "percent", "percent": 8.25}, "capacity": 15000,

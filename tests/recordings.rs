@@ -1,13 +1,15 @@
-//! Our own recordings are in their proper form, and are read as what they are.
+//! Our own recordings are in their proper form, and are read as what they are: those of `recordings`
+//! by a table here, those of `recordings/makers` by the readings in its `expected.toml`.
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use printer::judge;
 use printer::profile::Profiles;
 use printer::reading::{Reading, Verdict};
+use printer::supply::{Level, Supply};
 use printer::walk::Walk;
 use snmp::Oid;
 use snmp::recording::Recording;
@@ -69,7 +71,7 @@ const WANTED: [Wanted; 8] = [
     wanted(
         "epson-wf-c5890",
         ["Epson", "WF-C5890"],
-        None,
+        Some("XAQH104482"),
         Some(28_840),
         5,
     ),
@@ -102,15 +104,8 @@ const fn wanted(
 #[test]
 fn every_recording_is_in_order_and_says_each_object_once() {
     let mut read = BTreeSet::new();
-    for entry in std::fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "snmprec")
-        {
-            continue;
-        }
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    for path in files(&folder()).into_iter().chain(files(&makers())) {
+        let name = stem(&path);
         let text = std::fs::read(&path).unwrap();
         let recording = Recording::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let text = String::from_utf8(text).unwrap();
@@ -165,6 +160,66 @@ fn a_switch_is_no_printer() {
     ));
 }
 
+/// A reading of `expected.toml`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    vendor: String,
+    model: String,
+    serial: Option<String>,
+    profile: String,
+    meters: BTreeMap<String, u64>,
+    beta: BTreeMap<String, u64>,
+    levels: BTreeMap<String, toml::Value>,
+}
+
+#[test]
+fn every_maker_s_device_is_read_as_it_was_made() {
+    let text = std::fs::read_to_string(makers().join("expected.toml")).unwrap();
+    let expected: BTreeMap<String, Expected> = toml::from_str(&text).unwrap();
+    let there: BTreeSet<String> = files(&makers()).iter().map(|path| stem(path)).collect();
+    assert_eq!(there, expected.keys().cloned().collect());
+    for (name, wanted) in expected {
+        let Verdict::Printer(reading) = verdict(&format!("makers/{name}")) else {
+            panic!("{name} is a printer")
+        };
+        let identity = &reading.identity;
+        assert_eq!(identity.vendor.as_ref(), Some(&wanted.vendor), "{name}");
+        assert_eq!(identity.model.as_ref(), Some(&wanted.model), "{name}");
+        assert_eq!(identity.serial, wanted.serial, "{name}");
+        assert_eq!(identity.profile.as_ref(), Some(&wanted.profile), "{name}");
+        let meters = |beta: bool| -> BTreeMap<String, u64> {
+            let of = reading.meters.iter().filter(|meter| meter.beta == beta);
+            of.map(|meter| (meter.name.to_string(), meter.value))
+                .collect()
+        };
+        assert_eq!(meters(false), wanted.meters, "{name}");
+        assert_eq!(meters(true), wanted.beta, "{name}");
+        let level = |supply: &Supply| match supply.level {
+            Level::Percent { percent } => percent.into(),
+            other => serde_json::to_value(other).unwrap()["state"]
+                .as_str()
+                .unwrap()
+                .into(),
+        };
+        let levels: BTreeMap<String, toml::Value> = reading
+            .supplies
+            .iter()
+            .map(|supply| (supply.index.clone(), level(supply)))
+            .collect();
+        assert_eq!(levels, wanted.levels, "{name}");
+        let stamp = format!("{}@", wanted.profile);
+        let is_shown = |rule: &str| rule.starts_with("printer-mib/") || rule.starts_with(&stamp);
+        assert!(
+            reading
+                .meters
+                .iter()
+                .all(|meter| is_shown(&meter.evidence.rule)),
+            "{name}: a value does not say which profile read it"
+        );
+    }
+}
+
 fn total(reading: &Reading) -> Option<u64> {
     let totals = reading
         .meters
@@ -184,6 +239,26 @@ fn verdict(name: &str) -> Verdict {
         None,
         "2026-11-23T08:00:00Z".parse().unwrap(),
     )
+}
+
+/// The recordings of a folder, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "snmprec")
+    });
+    paths.sort();
+    paths
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+fn makers() -> PathBuf {
+    folder().join("makers")
 }
 
 fn folder() -> PathBuf {

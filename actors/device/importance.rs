@@ -1,7 +1,7 @@
 //! What may be given up when the disk is full, and what never.
 //!
-//! Never: readings in which an alert came or went or a supply was replaced, and the first meters of
-//! each UTC day. Everything else lies between others and may be thinned.
+//! Never: readings in which an alert came or went, a supply was replaced, a counter fell, the device
+//! was started again, or has another firmware or address, and the first meters of each UTC day. Everything else lies between others and may be thinned.
 
 use printer::change::Change;
 use printer::reading::Reading;
@@ -18,7 +18,11 @@ pub(super) fn of(
     let never = |change: &Change| match change {
         Change::AlertRaised { .. }
         | Change::AlertCleared { .. }
-        | Change::SupplyReplaced { .. } => true,
+        | Change::SupplyReplaced { .. }
+        | Change::CounterDecreased { .. }
+        | Change::Rebooted { .. }
+        | Change::Firmware { .. }
+        | Change::Address { .. } => true,
         Change::Meter { .. }
         | Change::SupplyLevel { .. }
         | Change::Status { .. }

@@ -55,6 +55,8 @@ pub struct AgentConfig {
     pub name: String,
     /// Where its state is kept.
     pub state_dir: PathBuf,
+    /// Where vendor profiles are that replace ours of the same name.
+    pub profiles_dir: Option<PathBuf>,
     /// What the spool is sealed with, if not with the key in the state folder.
     pub spool_key_file: Option<PathBuf>,
     /// Where the hub is, if the configuration says so; else the enrollment does.
@@ -231,6 +233,7 @@ impl AgentConfig {
 pub(crate) struct Raw {
     name: Option<String>,
     state_dir: Option<PathBuf>,
+    profiles_dir: Option<PathBuf>,
     state: RawState,
     hub: RawHub,
     ranges: Vec<range::RawRange>,
@@ -321,6 +324,7 @@ fn check(raw: Raw, places: &Places) -> Result<AgentConfig, ConfigError> {
     Ok(AgentConfig {
         name: raw.name.unwrap_or_else(host_name),
         state_dir: raw.state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
+        profiles_dir: raw.profiles_dir,
         spool_key_file: raw.state.key_file,
         hub_url: raw
             .hub

@@ -10,6 +10,7 @@ pub mod diag;
 pub mod enroll;
 pub mod identity;
 pub mod ports;
+pub mod profiles;
 pub mod recent;
 pub mod remote;
 mod run;

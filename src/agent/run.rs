@@ -15,7 +15,6 @@ use actors::reach::scope::{Door, Scope};
 use actors::reach::snmp::Snmp;
 use actors::spool::{Spool, SpoolKey, SpoolLimits};
 use jiff::Timestamp;
-use printer::profile::Profiles;
 use tracing::{error, warn};
 
 use crate::cli::enrolling::explain_disabled;
@@ -25,6 +24,7 @@ use crate::control::About;
 use crate::identity::keeper::IdentityKeeper;
 use crate::identity::refusals::Tally;
 use crate::identity::{self, Identity, IdentityError};
+use crate::profiles;
 use crate::site::Program;
 
 pub(crate) mod lives;
@@ -212,8 +212,11 @@ pub(crate) async fn parts(
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         CliError::new(Exit::FAILED, what).because(error.to_string())
     };
-    let profiles =
-        Profiles::embedded().map_err(|error| failed("the vendor profiles are damaged", &error))?;
+    let profiles = profiles::load(config.profiles_dir.as_deref()).map_err(|error| {
+        CliError::new(Exit::BAD_CONFIG, "the vendor profiles cannot be used")
+            .because(error.to_string())
+            .try_next("correct the file, or take profiles_dir out of the configuration")
+    })?;
     let snmp =
         Snmp::open(config.snmp).map_err(|error| failed("no UDP socket could be opened", &error))?;
     if config.ranges.is_empty() {

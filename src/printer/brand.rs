@@ -3,6 +3,7 @@
 //! Used to name a vendor, to take the brand off a model, and to tell a printer's maker from
 //! others. What is known of a maker's objects is in `config/vendors/`, not here.
 
+use crate::brands::BRANDS;
 use crate::mib;
 use crate::walk::Walk;
 
@@ -12,269 +13,23 @@ pub(crate) struct Brand {
     pub(crate) name: &'static str,
     /// How the maker begins a description, lower case, the longest first.
     pub(crate) words: &'static [&'static str],
+    /// How a description begins that names one of its lines but not the maker, lower case.
+    pub(crate) lines: &'static [&'static str],
     /// Its enterprise number (IANA), where it is its own.
-    enterprise: Option<u32>,
+    pub(crate) enterprise: Option<u32>,
     /// Subtrees behind the enterprise number that only its printers have; empty where the maker
     /// makes other networked things and no subtree is known.
-    printer_subtrees: &'static [&'static [u32]],
+    pub(crate) printer_subtrees: &'static [&'static [u32]],
     /// Words that a description of one of its printers has, lower case; empty where the maker
     /// makes nothing else that answers SNMP.
     pub(crate) printer_words: &'static [&'static str],
 }
 
-/// Every subtree of the enterprise.
-const EVERYTHING: &[&[u32]] = &[&[]];
-
-/// The makers, those first whose name contains another's.
-pub(crate) const BRANDS: &[Brand] = &[
-    Brand {
-        name: "Fuji Xerox",
-        words: &["fuji xerox"],
-        enterprise: Some(297),
-        printer_subtrees: &[&[1, 11]],
-        printer_words: &[],
-    },
-    Brand {
-        name: "Fujifilm",
-        words: &["fujifilm"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &["apeos", "docuprint", "revoria"],
-    },
-    Brand {
-        name: "Xerox",
-        words: &["xerox"],
-        enterprise: Some(253),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "HP",
-        words: &["hewlett-packard", "hewlett packard", "hp"],
-        enterprise: Some(11),
-        printer_subtrees: &[&[2, 3, 9]],
-        printer_words: &[
-            "ethernet multi-environment",
-            "jetdirect",
-            "laserjet",
-            "officejet",
-            "deskjet",
-            "designjet",
-            "pagewide",
-            "photosmart",
-            "envy",
-        ],
-    },
-    Brand {
-        name: "Gestetner",
-        words: &["gestetner"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &[],
-    },
-    Brand {
-        name: "NRG",
-        words: &["nrg"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &["printer", "mp", "sp"],
-    },
-    Brand {
-        name: "Lanier",
-        words: &["lanier"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &[],
-    },
-    Brand {
-        name: "Savin",
-        words: &["savin"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &[],
-    },
-    Brand {
-        name: "Ricoh",
-        words: &["ricoh", "aficio"],
-        enterprise: Some(367),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Kyocera",
-        words: &["kyocera mita", "kyocera"],
-        enterprise: Some(1347),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Konica Minolta",
-        words: &["konica minolta", "konicaminolta", "minolta"],
-        enterprise: Some(18334),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Brother",
-        words: &["brother"],
-        enterprise: Some(2435),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Canon",
-        words: &["canon inc.", "canon"],
-        enterprise: Some(1602),
-        printer_subtrees: &[&[4], &[1]],
-        printer_words: &[
-            "/p",
-            "lbp",
-            "mf",
-            "ir-adv",
-            "imagerunner",
-            "imageprograf",
-            "imagepress",
-        ],
-    },
-    Brand {
-        name: "Epson",
-        words: &["seiko epson", "epson"],
-        enterprise: Some(1248),
-        printer_subtrees: &[&[1]],
-        printer_words: &[
-            "built-in",
-            "print server",
-            "interface card",
-            "workforce",
-            "stylus",
-            "surecolor",
-            "al-",
-            "epl",
-            "lp-",
-            "wf-",
-            "sc-",
-            "et-",
-            "tm-",
-        ],
-    },
-    Brand {
-        name: "Lexmark",
-        words: &["lexmark"],
-        enterprise: Some(641),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Samsung",
-        words: &["samsung"],
-        enterprise: Some(236),
-        printer_subtrees: &[&[11, 5]],
-        printer_words: &[
-            "clx-",
-            "clp-",
-            "ml-",
-            "scx-",
-            "sl-",
-            "xpress",
-            "proxpress",
-            "multixpress",
-        ],
-    },
-    Brand {
-        name: "Dell",
-        words: &["dell"],
-        enterprise: Some(674),
-        printer_subtrees: &[&[10898]],
-        printer_words: &["laser", "mfp", "engine"],
-    },
-    Brand {
-        name: "OKI",
-        words: &["oki data", "okidata", "oki"],
-        enterprise: Some(2001),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Sharp",
-        words: &["sharp"],
-        enterprise: Some(2385),
-        printer_subtrees: EVERYTHING,
-        printer_words: &["mx-", "ar-", "bp-", "dx-", "printer"],
-    },
-    Brand {
-        name: "Toshiba",
-        words: &["toshiba tec", "toshiba"],
-        enterprise: Some(1129),
-        printer_subtrees: EVERYTHING,
-        printer_words: &["tec", "e-studio", "printer"],
-    },
-    Brand {
-        name: "Zebra",
-        words: &["zebra technologies", "zebra", "zebranet", "ztc"],
-        enterprise: Some(10642),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Pantum",
-        words: &["pantum"],
-        enterprise: Some(40093),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Panasonic",
-        words: &["panasonic"],
-        enterprise: Some(258),
-        printer_subtrees: &[],
-        printer_words: &["printer", "dp", "kx-mb", "kx-p"],
-    },
-    Brand {
-        name: "Océ",
-        words: &["océ", "oce"],
-        enterprise: Some(1552),
-        printer_subtrees: EVERYTHING,
-        printer_words: &[],
-    },
-    Brand {
-        name: "Riso",
-        words: &["riso"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &[],
-    },
-    Brand {
-        name: "Develop",
-        words: &["develop ineo", "ineo"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &[],
-    },
-    Brand {
-        name: "Copystar",
-        words: &["copystar"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &[],
-    },
-    Brand {
-        name: "Utax",
-        words: &["utax"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &[],
-    },
-    Brand {
-        name: "Triumph-Adler",
-        words: &["triumph-adler", "ta triumph-adler"],
-        enterprise: None,
-        printer_subtrees: &[],
-        printer_words: &[],
-    },
-];
-
 /// The enterprise number of print server cards that Zebra and others build in (ESI).
 const PRINT_SERVER_ENTERPRISE: u32 = 683;
+
+/// What some label printers say before the maker's name, lower case.
+const KINDS: &[&str] = &["thermal label printer "];
 
 impl Brand {
     /// Whether a description of this brand is one of its printers.
@@ -287,9 +42,14 @@ impl Brand {
 /// The brand whose name a text begins with.
 pub(crate) fn leading(text: &str) -> Option<&'static Brand> {
     let lower = text.trim_start().to_lowercase();
-    BRANDS
+    let lower = KINDS
         .iter()
-        .find(|brand| brand.words.iter().any(|word| starts(&lower, word)))
+        .find_map(|kind| lower.strip_prefix(kind))
+        .unwrap_or(&lower);
+    BRANDS.iter().find(|brand| {
+        let mut begins = brand.words.iter().chain(brand.lines);
+        begins.any(|word| starts(lower, word))
+    })
 }
 
 /// The brand of an enterprise number.
@@ -333,7 +93,11 @@ pub(crate) fn enterprise(walk: &Walk) -> Option<u32> {
 /// Takes the brand off the beginning of a model.
 pub(crate) fn without_brand<'a>(text: &'a str, brand: &Brand) -> &'a str {
     let lower = text.to_lowercase();
-    let word = brand.words.iter().find(|word| starts(&lower, word));
+    let is_whole = |word: &&&str| {
+        let rest = lower.strip_prefix(**word);
+        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    };
+    let word = brand.words.iter().find(is_whole);
     let rest = word.and_then(|word| text.get(word.len()..)).unwrap_or(text);
     let rest = rest.trim_start_matches([' ', '-', ',', ':']);
     if rest.is_empty() { text } else { rest }

@@ -25,6 +25,20 @@ pub(crate) enum Decoder {
     Keyed { column: Oid, key: Key },
     /// The object is one of Brother's blocks: records of id, 01, length, number.
     Records { record: u8 },
+    /// The object is a column; the number is the sum of its rows that meet every condition
+    /// (Samsung counts each kind of job, size and color in a row of its own).
+    Matching(Vec<Condition>),
+    /// The object is a text; the number is the first in it, or the one before a word (Zebra says
+    /// a length in two units).
+    Text { before: Option<String> },
+}
+
+/// What a row must hold in one of its columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) column: Oid,
+    /// Any of these.
+    pub(crate) values: Vec<i64>,
 }
 
 /// What a key column holds.
@@ -39,18 +53,47 @@ impl Decoder {
     /// The instances to GET for it; none for a table.
     pub(crate) fn scalars(&self, object: &Oid) -> Vec<Oid> {
         match self {
-            Self::Scalar | Self::Records { .. } => vec![object.clone()],
+            Self::Scalar | Self::Records { .. } | Self::Text { .. } => vec![object.clone()],
             Self::Sum(others) => {
-                let mut all = others.clone();
-                all.push(object.clone());
+                let mut all = vec![object.clone()];
+                all.extend(others.iter().cloned());
                 all
             }
-            Self::Keyed { .. } => Vec::new(),
+            Self::Keyed { .. } | Self::Matching(_) => Vec::new(),
         }
     }
 
-    /// The instance that holds the number, for evidence.
+    /// The columns to walk for it, none where it is exact instances.
+    pub(crate) fn columns(&self, object: &Oid) -> Vec<Oid> {
+        match self {
+            Self::Scalar | Self::Records { .. } | Self::Text { .. } | Self::Sum(_) => Vec::new(),
+            Self::Keyed { column, .. } => vec![object.clone(), column.clone()],
+            Self::Matching(conditions) => {
+                let mut all = vec![object.clone()];
+                all.extend(conditions.iter().map(|condition| condition.column.clone()));
+                all
+            }
+        }
+    }
+
+    /// Every instance that the number is made of, as a walk has them.
+    pub(crate) fn instances(&self, object: &Oid, walk: &Walk) -> Vec<Oid> {
+        match self {
+            Self::Keyed { .. } => self.instance(object, walk).into_iter().collect(),
+            Self::Matching(conditions) => matching(object, conditions, walk)
+                .map(|(instance, _)| instance)
+                .collect(),
+            Self::Scalar | Self::Records { .. } | Self::Text { .. } | Self::Sum(_) => {
+                self.scalars(object)
+            }
+        }
+    }
+
+    /// The instance that holds the number, for evidence; the first of several.
     pub(crate) fn instance(&self, object: &Oid, walk: &Walk) -> Option<Oid> {
+        if let Self::Matching(conditions) = self {
+            return matching(object, conditions, walk).map(|(it, _)| it).next();
+        }
         let Self::Keyed { column, key } = self else {
             return Some(object.clone());
         };
@@ -72,14 +115,10 @@ impl Decoder {
         let value = walk.get(&instance)?;
         let number = match self {
             Self::Scalar | Self::Keyed { .. } => number_of(value)?,
+            // A part that lacks makes the sum unknown, never smaller.
             Self::Sum(others) => {
-                let parts = others
-                    .iter()
-                    .filter_map(|other| walk.get(other))
-                    .map(number_of);
-                parts
-                    .flatten()
-                    .try_fold(number_of(value)?, i64::checked_add)?
+                let mut parts = others.iter().map(|other| number_of(walk.get(other)?));
+                parts.try_fold(number_of(value)?, |sum, part| sum.checked_add(part?))?
             }
             Self::Records { record } => {
                 let Value::OctetString(octets) = value else {
@@ -87,8 +126,51 @@ impl Decoder {
                 };
                 find_record(octets, *record)?
             }
+            Self::Matching(conditions) => matching(object, conditions, walk)
+                .map(|(_, number)| number)
+                .try_fold(0_i64, i64::checked_add)?,
+            Self::Text { before } => {
+                let Value::OctetString(octets) = value else {
+                    return number_of(value).map(|number| (instance, number));
+                };
+                number_in(&text::decode(octets, walk.charset()), before.as_deref())?
+            }
         };
         Some((instance, number))
+    }
+}
+
+/// The rows of a column that meet every condition, each with its number.
+fn matching<'w>(
+    object: &'w Oid,
+    conditions: &'w [Condition],
+    walk: &'w Walk,
+) -> impl Iterator<Item = (Oid, i64)> + 'w {
+    let meets = |row: &[u32]| {
+        conditions.iter().all(|condition| {
+            let number = walk.number(condition.column.arcs(), row);
+            number.is_some_and(|number| condition.values.contains(&number))
+        })
+    };
+    walk.under(object.arcs())
+        .take(KEYED_ROWS_MAX)
+        .filter(move |(row, _)| meets(row))
+        .filter_map(|(row, value)| Some((object.with(row), number_of(value)?)))
+}
+
+/// The first whole number in a text, or the one right before a word.
+fn number_in(text: &str, before: Option<&str>) -> Option<i64> {
+    let words: Vec<&str> = text
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let number = |word: &str| word.parse::<i64>().ok();
+    match before {
+        None => words.iter().find_map(|word| number(word)),
+        Some(wanted) => words
+            .windows(2)
+            .find(|pair| pair[1].eq_ignore_ascii_case(wanted))
+            .and_then(|pair| number(pair[0])),
     }
 }
 
@@ -119,6 +201,57 @@ fn find_record(octets: &[u8], wanted: u8) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_in_a_text_is_read() {
+        // ZT411 and TLP 2824 Plus, 10642.200.17.
+        let both = "1920 INCHES, 4876 CENTIMETERS";
+        assert_eq!(number_in(both, None), Some(1920));
+        assert_eq!(number_in(both, Some("CENTIMETERS")), Some(4876));
+        assert_eq!(number_in(both, Some("METERS")), None);
+        assert_eq!(number_in("?", None), None);
+        assert_eq!(number_in("99999999999999999999", None), None);
+    }
+
+    #[test]
+    fn a_sum_with_a_part_that_lacks_is_unknown() {
+        let oid = |arc: u32| Oid::new(&[1, 3, 6, 1, 4, 1, 1, arc]);
+        let sum = Decoder::Sum(vec![oid(2)]);
+        let mut walk = Walk::new();
+        walk.insert(oid(1), Value::Counter32(700));
+        assert_eq!(sum.read(&oid(1), &walk), None);
+        walk.insert(oid(2), Value::Counter32(490));
+        assert_eq!(sum.read(&oid(1), &walk), Some((oid(1), 1_190)));
+    }
+
+    #[test]
+    fn rows_that_meet_every_condition_are_added() {
+        let column = |number: u32| Oid::new(&[1, 3, 6, 1, 4, 1, 236, number]);
+        let mut walk = Walk::new();
+        // Kind of job, color, count.
+        for (row, (kind, color, count)) in
+            [(1, 1, 40), (1, 3, 600), (2, 3, 7)].into_iter().enumerate()
+        {
+            let row = [row as u32 + 1];
+            walk.insert(column(2).with(&row), Value::Integer(kind));
+            walk.insert(column(6).with(&row), Value::Integer(color));
+            walk.insert(column(7).with(&row), Value::Counter32(count));
+        }
+        let when = |number: u32, values: &[i64]| Condition {
+            column: column(number),
+            values: values.to_vec(),
+        };
+        let sum =
+            |conditions: Vec<Condition>| Decoder::Matching(conditions).read(&column(7), &walk);
+        assert_eq!(sum(vec![when(2, &[1])]).map(|it| it.1), Some(640));
+        assert_eq!(
+            sum(vec![when(2, &[1, 2]), when(6, &[3])]).map(|it| it.1),
+            Some(607)
+        );
+        assert_eq!(sum(vec![when(2, &[9])]), None, "no row is no zero");
+        let both = Decoder::Matching(vec![when(2, &[1])]).instances(&column(7), &walk);
+        assert_eq!(both, [column(7).with(&[1]), column(7).with(&[2])]);
+    }
 
     #[test]
     fn a_block_of_records_is_read() {

@@ -18,6 +18,9 @@ const INTERFACES_MAX: usize = 64;
 /// Descriptions that a controller gives instead of a model (Fiery and its kin).
 const NAMELESS: &[&str] = &["generic ", "unknown", "printer"];
 
+/// Words by which the name of a network card says what it is, lower case.
+const CARD_WORDS: &[&str] = &["card", "server", "adapter"];
+
 /// Everything that names the device, gathered once.
 struct Names {
     said: Said,
@@ -115,7 +118,8 @@ fn brand_of(walk: &Walk, names: &Names) -> Option<&'static Brand> {
 }
 
 /// The model without its brand: the maker's own object, else the device id, else the printer's
-/// row, else sysDescr unless that is a network card's, else the name that its owner may have set.
+/// row, else sysDescr unless that is a network card's, else the name that its owner may have set,
+/// else the card, which is said to be one.
 fn model(names: &Names, vendor_says: &VendorIdentity, brand: Option<&Brand>) -> Option<String> {
     let by_id = sys_descr::device_id_field(&names.device_id, &["MDL", "MODEL"]);
     let is_name = |text: &str| {
@@ -129,6 +133,7 @@ fn model(names: &Names, vendor_says: &VendorIdentity, brand: Option<&Brand>) -> 
         by_id,
         names.said.model.clone(),
         Some(names.printer_name.clone()),
+        names.said.card.as_deref().map(card_name),
     ];
     let model = candidates
         .into_iter()
@@ -136,6 +141,14 @@ fn model(names: &Names, vendor_says: &VendorIdentity, brand: Option<&Brand>) -> 
         .find(|name| is_name(name))?;
     let model = brand.map_or(model.as_str(), |brand| brand::without_brand(&model, brand));
     Some(model.trim().to_owned())
+}
+
+/// The name of a network card where nothing names the printer behind it.
+fn card_name(card: &str) -> String {
+    let lower = card.to_lowercase();
+    let says_so = CARD_WORDS.iter().any(|word| lower.contains(word));
+    let suffix = if says_so { "" } else { " (network card)" };
+    format!("{card}{suffix}")
 }
 
 fn serial(walk: &Walk, names: &Names, vendor_says: &VendorIdentity) -> Option<String> {

@@ -4,11 +4,15 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use crate::direction::Direction;
 use crate::meter::{Meter, MeterName};
 use crate::profile::{Profile, Profiles};
 use crate::reading::{Reading, SCHEMA, Verdict};
 use crate::walk::Walk;
-use crate::{alert, identify, meter, mib, recognize, status, supply, tray};
+use crate::{alert, facts, identify, meter, mib, recognize, status, supply, tray};
+
+/// sysUpTime counts hundredths of a second (RFC 3418).
+const TICKS_PER_SECOND: u64 = 100;
 
 /// Decides what a device is, and reads it if it is a printer.
 ///
@@ -22,18 +26,31 @@ pub fn judge(walk: &Walk, profiles: &Profiles, address: Option<IpAddr>, at: Time
     let profile = profiles.for_walk(walk);
     let device = identify::printer_row(walk);
     let alerts = alert::read(walk);
+    let meters = meters(walk, profile);
+    let mut supplies = supplies(walk, profile);
+    for supply in &mut supplies {
+        supply.direction = Direction::of(supply, &alerts);
+    }
     Verdict::Printer(Box::new(Reading {
         schema: SCHEMA,
         is_printer: true,
         address,
         at,
+        up_secs: up_secs(walk),
         identity: identify::read(walk, device, profile),
         status: status::read(walk, device, &alerts),
-        meters: meters(walk, profile),
-        supplies: supplies(walk, profile),
+        facts: facts::of(&meters),
+        meters,
+        supplies,
         trays: tray::read(walk),
         alerts,
     }))
+}
+
+/// sysUpTime in seconds.
+fn up_secs(walk: &Walk) -> Option<u64> {
+    let ticks = walk.number(mib::SYS_UP_TIME, &[mib::SCALAR])?;
+    Some(u64::try_from(ticks).ok()? / TICKS_PER_SECOND)
 }
 
 /// The standard meters, then the maker's; of two with one name the standard one stands.

@@ -5,8 +5,13 @@
 
 pub mod alert;
 mod brand;
+mod brands;
 pub mod change;
+pub mod coverage;
 mod decoder;
+pub mod decrease;
+pub mod direction;
+pub mod facts;
 mod identify;
 pub mod identity;
 pub mod judge;
@@ -21,6 +26,7 @@ mod recognize;
 pub mod status;
 pub mod summary;
 pub mod supply;
+pub mod supply_life;
 mod supply_words;
 mod sys_descr;
 pub mod text;

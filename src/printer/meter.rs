@@ -28,6 +28,10 @@ pub struct Meter {
     /// True while no recording of a real device proves this meter. Never billed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beta: bool,
+    /// The first value that it cannot show, where its maker gives it fewer digits than its type
+    /// has: it begins again there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolls_over_at: Option<u64>,
     /// Where the value comes from.
     pub evidence: Evidence,
 }
@@ -185,18 +189,17 @@ const UNKNOWN_AS_COUNT: std::ops::RangeInclusive<u64> = 4_294_967_293..=4_294_96
 /// printers list a marker they lack.
 pub(crate) fn read(walk: &Walk) -> Vec<Meter> {
     let mut meters = Vec::new();
+    let mut device = None;
     let markers = walk.under(mib::PRT_MARKER_LIFE_COUNT).take(MARKERS_MAX);
     for (position, (row, _)) in markers.enumerate() {
         let rule = "printer-mib/life-count";
         let Some(mut meter) = marker_meter(walk, mib::PRT_MARKER_LIFE_COUNT, row, rule) else {
             continue;
         };
+        device = device.or(row.first().copied());
         if position > 0 {
             meter.name = MeterName::OTHER;
-            meter.label = Some(format!(
-                "marker {}",
-                row.last().copied().unwrap_or_default()
-            ));
+            meter.label = Some(marker_label(row, device));
         }
         meters.push(meter);
     }
@@ -211,6 +214,19 @@ pub(crate) fn read(walk: &Walk) -> Vec<Meter> {
     meters
 }
 
+/// Names a further marker: by its row, and by its device where that is another than the first
+/// marker's.
+fn marker_label(row: &[u32], device: Option<u32>) -> String {
+    let (of, marker) = row
+        .split_first()
+        .map_or((None, row), |(of, rest)| (Some(*of), rest));
+    let marker = Oid::new(marker);
+    match of {
+        Some(of) if Some(of) != device => format!("device {of} marker {marker}"),
+        Some(_) | None => format!("marker {marker}"),
+    }
+}
+
 fn marker_meter(walk: &Walk, column: &[u32], row: &[u32], rule: &str) -> Option<Meter> {
     let value = u64::try_from(walk.number(column, row)?).ok()?;
     if UNKNOWN_AS_COUNT.contains(&value) {
@@ -223,6 +239,7 @@ fn marker_meter(walk: &Walk, column: &[u32], row: &[u32], rule: &str) -> Option<
         value,
         unit: Unit::from_mib(walk.number(mib::PRT_MARKER_UNIT, row)),
         beta: false,
+        rolls_over_at: None,
         evidence: Evidence::snmp(&object, walk.get(&object), rule),
     })
 }

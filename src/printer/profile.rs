@@ -3,6 +3,7 @@
 //! The knowledge is data in `config/vendors/*.toml`; `profile_file` parses it. What a line cannot
 //! say is a [`Decoder`], a closed set that the data refers to by name.
 
+use sha2::{Digest, Sha256};
 use snmp::{Oid, Value};
 
 use crate::decoder::{Decoder, Key};
@@ -11,39 +12,43 @@ use crate::profile_file;
 use crate::reading::Evidence;
 use crate::supply::{Level, Supply};
 use crate::walk::Walk;
-use crate::{brand, text};
+use crate::{brand, mib, text};
 
 /// Words that Brother puts before a firmware level.
 const FIRMWARE_WORDS: &str = "Firmware Ver.";
 
+/// Names each file of `config/vendors/` with its text.
+macro_rules! embedded {
+    ($($name:literal)*) => {
+        &[$((
+            concat!($name, ".toml"),
+            include_str!(concat!("../../config/vendors/", $name, ".toml")),
+        )),*]
+    };
+}
+
 /// The profiles that are part of the program: the one list of them.
-const EMBEDDED: &[(&str, &str)] = &[
-    (
-        "brother.toml",
-        include_str!("../../config/vendors/brother.toml"),
-    ),
-    (
-        "canon.toml",
-        include_str!("../../config/vendors/canon.toml"),
-    ),
-    ("hp.toml", include_str!("../../config/vendors/hp.toml")),
-    (
-        "kyocera.toml",
-        include_str!("../../config/vendors/kyocera.toml"),
-    ),
-    (
-        "ricoh.toml",
-        include_str!("../../config/vendors/ricoh.toml"),
-    ),
-    (
-        "sharp.toml",
-        include_str!("../../config/vendors/sharp.toml"),
-    ),
-    (
-        "zebra.toml",
-        include_str!("../../config/vendors/zebra.toml"),
-    ),
-];
+const EMBEDDED: &[(&str, &str)] = embedded! {
+    "brother"
+    "canon"
+    "dell"
+    "epson"
+    "hp"
+    "konica-minolta"
+    "kyocera"
+    "lexmark"
+    "oce"
+    "oki"
+    "panasonic"
+    "pantum"
+    "ricoh"
+    "samsung"
+    "sharp"
+    "toshiba"
+    "tsc"
+    "xerox"
+    "zebra"
+};
 
 /// Every profile that is known.
 #[derive(Debug, Clone, Default)]
@@ -56,11 +61,26 @@ pub struct Profiles {
 pub struct Profile {
     /// The profile's name, as a reading shows it.
     pub name: String,
+    /// Its version, counted from 1: raised whenever a value may come out differently.
+    pub version: u32,
+    /// The brands it reads.
+    pub makers: Vec<String>,
+    /// Where it comes from.
+    pub origin: Origin,
     pub(crate) enterprises: Vec<u32>,
     pub(crate) identity: Vec<IdentityRule>,
     pub(crate) meters: Vec<MeterRule>,
     pub(crate) supply_levels: Vec<SupplyRule>,
     pub(crate) level_codes: Vec<LevelCode>,
+}
+
+/// Where a profile comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It is part of the program.
+    Embedded,
+    /// It stands in a folder at the site; the first 8 hex digits of its text's SHA-256.
+    Folder(String),
 }
 
 /// Why a profile was refused: the file, the line, and what is wrong.
@@ -100,7 +120,12 @@ pub(crate) struct MeterRule {
     pub(crate) unit: Unit,
     pub(crate) object: Oid,
     pub(crate) decoder: Decoder,
-    pub(crate) is_proven: bool,
+    pub(crate) divisor: u32,
+    /// The first value that the counter cannot show.
+    pub(crate) rolls_over_at: Option<u64>,
+    pub(crate) source: String,
+    /// The recording of a real device that proves it; `None` for beta.
+    pub(crate) proven: Option<String>,
 }
 
 /// An object that knows a supply's level better than the standard table, where that says nothing
@@ -112,6 +137,10 @@ pub(crate) struct SupplyRule {
     pub(crate) object: Oid,
     pub(crate) decoder: Decoder,
     pub(crate) divisor: u32,
+    /// Numbers that are no share but mean a level.
+    pub(crate) codes: Vec<LevelCode>,
+    /// Whether the object holds such codes only.
+    pub(crate) is_flag: bool,
 }
 
 /// A level in the standard table that means something of the maker's own.
@@ -131,6 +160,31 @@ pub(crate) enum Meaning {
     Some,
 }
 
+impl Meaning {
+    fn level(self) -> Level {
+        match self {
+            Self::Low => Level::Low,
+            Self::Empty => Level::Empty,
+            Self::Full => Level::Full,
+            Self::Some => Level::Some,
+        }
+    }
+}
+
+impl SupplyRule {
+    /// The level behind a number: what its code means, else a share where it can be one.
+    fn level(&self, number: i64) -> Option<Level> {
+        let mut codes = self.codes.iter();
+        if let Some(code) = codes.find(|code| code.level == number) {
+            return Some(code.means.level());
+        }
+        let is_share = (0..=100 * i64::from(self.divisor)).contains(&number);
+        (is_share && !self.is_flag).then(|| Level::Percent {
+            percent: number as f64 / f64::from(self.divisor),
+        })
+    }
+}
+
 /// What a profile says about who a device is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VendorIdentity {
@@ -147,8 +201,9 @@ impl Profiles {
     /// # Errors
     /// [`ProfileError`] names file and line; a test keeps this from happening.
     pub fn embedded() -> Result<Self, ProfileError> {
-        let own = |(file, text): &(&str, &str)| ((*file).to_owned(), (*text).to_owned());
-        Self::default().with_folder(EMBEDDED.iter().map(own))
+        let parse = |(file, text): &(&str, &str)| profile_file::parse(file, text, Origin::Embedded);
+        let list = EMBEDDED.iter().map(parse).collect::<Result<_, _>>()?;
+        Ok(Self { list })
     }
 
     /// These profiles with those of a folder: (file name, text) pairs. One of the same name
@@ -161,20 +216,29 @@ impl Profiles {
         files: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ProfileError> {
         for (file, text) in files {
-            let profile = profile_file::parse(&file, &text)?;
+            let origin = Origin::Folder(fingerprint(&text));
+            let profile = profile_file::parse(&file, &text, origin)?;
             self.list.retain(|known| known.name != profile.name);
             self.list.insert(0, profile);
         }
         Ok(self)
     }
 
-    /// The profile of the device that was walked: by its enterprise number.
+    /// The profile of the device that was walked: by its enterprise number, else by the brand
+    /// with which it begins to describe itself.
     #[must_use]
     pub fn for_walk(&self, walk: &Walk) -> Option<&Profile> {
-        let number = brand::enterprise(walk)?;
-        self.list
-            .iter()
-            .find(|profile| profile.enterprises.contains(&number))
+        let number = brand::enterprise(walk);
+        let by_number = number.and_then(|number| {
+            let mut list = self.list.iter();
+            list.find(|profile| profile.enterprises.contains(&number))
+        });
+        by_number.or_else(|| {
+            let description = walk.text(mib::SYS_DESCR, &[mib::SCALAR])?;
+            let brand = brand::leading(&description)?;
+            let is_its = |profile: &&Profile| profile.makers.iter().any(|it| it == brand.name);
+            self.list.iter().find(is_its)
+        })
     }
 
     /// Every profile.
@@ -204,12 +268,10 @@ impl Profile {
     /// The columns to walk.
     #[must_use]
     pub fn columns(&self) -> Vec<Oid> {
-        let mut oids = Vec::new();
-        for (object, decoder) in self.numbers() {
-            if let Decoder::Keyed { column, .. } = decoder {
-                oids.extend([object.clone(), column.clone()]);
-            }
-        }
+        let mut oids: Vec<Oid> = self
+            .numbers()
+            .flat_map(|(object, decoder)| decoder.columns(object))
+            .collect();
         oids.sort();
         oids.dedup();
         oids
@@ -220,12 +282,7 @@ impl Profile {
     pub fn moving(&self, last: &Walk) -> Vec<Oid> {
         let mut oids: Vec<Oid> = self
             .numbers()
-            .flat_map(|(object, decoder)| match decoder {
-                Decoder::Keyed { .. } => decoder.instance(object, last).into_iter().collect(),
-                Decoder::Scalar | Decoder::Sum(_) | Decoder::Records { .. } => {
-                    decoder.scalars(object)
-                }
-            })
+            .flat_map(|(object, decoder)| decoder.instances(object, last))
             .filter(|oid| last.get(oid).is_some())
             .collect();
         oids.sort();
@@ -271,10 +328,11 @@ impl Profile {
             Some(Meter {
                 name: rule.name.clone(),
                 label: None,
-                value: u64::try_from(number).ok()?,
+                value: u64::try_from(number).ok()? / u64::from(rule.divisor),
                 unit: rule.unit,
-                beta: !rule.is_proven,
-                evidence: self.evidence(&object, walk, &rule.decoder),
+                beta: rule.proven.is_none(),
+                rolls_over_at: rule.rolls_over_at,
+                evidence: self.evidence((&rule.object, &rule.decoder), &object, walk),
             })
         };
         self.meters.iter().filter_map(read).collect()
@@ -288,50 +346,58 @@ impl Profile {
             .iter()
             .find(|code| Some(code.level) == raw_level);
         if let Some(code) = code {
-            supply.level = match code.means {
-                Meaning::Low => Level::Low,
-                Meaning::Empty => Level::Empty,
-                Meaning::Full => Level::Full,
-                Meaning::Some => Level::Some,
-            };
+            supply.level = code.means.level();
             supply.remaining = None;
-            supply.evidence.rule = format!("{}/level-code", self.name);
+            supply.evidence.rule = format!("{}/level-code", self.stamp());
         }
         if !matches!(supply.level, Level::Some | Level::Unknown) {
             return;
         }
-        let rule = self.supply_levels.iter().find(|rule| {
+        let is_its = |rule: &&SupplyRule| {
             rule.kind == supply.kind && (rule.color.is_none() || rule.color == supply.color)
+        };
+        let found = self.supply_levels.iter().filter(is_its).find_map(|rule| {
+            let (object, number) = rule.decoder.read(&rule.object, walk)?;
+            Some((rule, object, rule.level(number)?))
         });
-        let found = rule.and_then(|rule| Some((rule, rule.decoder.read(&rule.object, walk)?)));
-        if let Some((rule, (object, number))) = found
-            && (0..=100 * i64::from(rule.divisor)).contains(&number)
-        {
-            supply.level = Level::Percent {
-                percent: number as f64 / f64::from(rule.divisor),
-            };
-            supply.evidence = self.evidence(&object, walk, &rule.decoder);
+        if let Some((rule, object, level)) = found {
+            supply.level = level;
+            supply.evidence = self.evidence((&rule.object, &rule.decoder), &object, walk);
         }
     }
 
-    fn evidence(&self, object: &Oid, walk: &Walk, decoder: &Decoder) -> Evidence {
+    /// Name and version, and for one of a folder which text it was: `kyocera@1`, or
+    /// `kyocera@2+3f9a2c81`. The rule of every value's evidence begins with it.
+    #[must_use]
+    pub fn stamp(&self) -> String {
+        let Self { name, version, .. } = self;
+        match &self.origin {
+            Origin::Embedded => format!("{name}@{version}"),
+            Origin::Folder(digits) => format!("{name}@{version}+{digits}"),
+        }
+    }
+
+    fn evidence(&self, (object, decoder): (&Oid, &Decoder), found: &Oid, walk: &Walk) -> Evidence {
+        let stamp = self.stamp();
         let rule = match decoder {
-            Decoder::Scalar => format!("{}/scalar", self.name),
-            Decoder::Sum(others) => {
-                let others: Vec<String> = others.iter().map(Oid::to_string).collect();
-                format!("{}/sum with {}", self.name, others.join(", "))
+            Decoder::Scalar => format!("{stamp}/scalar"),
+            Decoder::Sum(_) | Decoder::Matching(_) => {
+                let parts = decoder.instances(object, walk);
+                return Evidence::sum(&parts, walk, &format!("{stamp}/sum"));
             }
             Decoder::Keyed {
                 key: Key::Number(key),
                 ..
-            } => format!("{}/row {key}", self.name),
+            } => format!("{stamp}/row {key}"),
             Decoder::Keyed {
                 key: Key::Label(key),
                 ..
-            } => format!("{}/row '{key}'", self.name),
-            Decoder::Records { record } => format!("{}/record {record:02x}", self.name),
+            } => format!("{stamp}/row '{key}'"),
+            Decoder::Records { record } => format!("{stamp}/record {record:02x}"),
+            Decoder::Text { before: None } => format!("{stamp}/number in text"),
+            Decoder::Text { before: Some(word) } => format!("{stamp}/number before {word}"),
         };
-        Evidence::snmp(object, walk.get(object), &rule)
+        Evidence::snmp(found, walk.get(found), &rule)
     }
 
     fn numbers(&self) -> impl Iterator<Item = (&Oid, &Decoder)> {
@@ -342,6 +408,16 @@ impl Profile {
                 .map(|rule| (&rule.object, &rule.decoder)),
         )
     }
+}
+
+/// The first 8 hex digits of a text's SHA-256: which of two files it was.
+fn fingerprint(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest
+        .iter()
+        .take(4)
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

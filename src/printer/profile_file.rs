@@ -2,6 +2,8 @@
 //!
 //! ```toml
 //! name = "kyocera"
+//! version = 1
+//! makers = ["Kyocera", "Copystar"]
 //! enterprises = [1347]
 //!
 //! [[identity]]
@@ -17,23 +19,31 @@
 //! proven = "the recording that proves it; without this line the meter is beta"
 //! ```
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 use snmp::Oid;
 
-use crate::decoder::{Decoder, Key};
+use crate::decoder::{Condition, Decoder, Key};
 use crate::meter::{MeterName, Unit};
 use crate::mib;
 use crate::profile::{
-    IdentityField, IdentityRule, LevelCode, Meaning, MeterRule, Profile, ProfileError, SupplyRule,
+    IdentityField, IdentityRule, LevelCode, Meaning, MeterRule, Origin, Profile, ProfileError,
+    SupplyRule,
 };
 
 /// Most lines (rules) of one kind in a profile.
 const RULES_MAX: usize = 512;
 
+/// Longest name of a profile, in characters: every value's evidence repeats it.
+const NAME_CHARS_MAX: usize = 32;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProfileFile {
     name: String,
+    version: u32,
+    makers: Vec<String>,
     enterprises: Vec<u32>,
     #[serde(default)]
     identity: Vec<IdentityLine>,
@@ -64,8 +74,11 @@ struct MeterLine {
     object: Oid,
     #[serde(default)]
     decoder: DecoderLine,
-    #[serde(deserialize_with = "said", rename = "source")]
-    _source: String,
+    #[serde(default = "one", deserialize_with = "divisor")]
+    divisor: u32,
+    rolls_over_at: Option<u64>,
+    #[serde(deserialize_with = "said")]
+    source: String,
     proven: Option<String>,
 }
 
@@ -80,6 +93,10 @@ struct SupplyLine {
     decoder: DecoderLine,
     #[serde(default = "one", deserialize_with = "divisor")]
     divisor: u32,
+    #[serde(default, deserialize_with = "codes")]
+    codes: Vec<LevelCode>,
+    #[serde(default)]
+    flag: bool,
     #[serde(deserialize_with = "said", rename = "source")]
     _source: String,
 }
@@ -106,13 +123,24 @@ enum DecoderLine {
     Keyed { column: OidText, key: Key },
     /// The id of the record.
     Records(u8),
+    /// The conditions of the rows that are added.
+    Matching(Vec<ConditionLine>),
+    /// The word behind the number in a text; empty for the first number.
+    Text(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConditionLine {
+    column: OidText,
+    values: Vec<i64>,
 }
 
 #[derive(Deserialize)]
 struct OidText(#[serde(deserialize_with = "private_object")] Oid);
 
 /// Parses one file.
-pub(crate) fn parse(file: &str, text: &str) -> Result<Profile, ProfileError> {
+pub(crate) fn parse(file: &str, text: &str, origin: Origin) -> Result<Profile, ProfileError> {
     let raw: ProfileFile = toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));
         let line = 1 + text
@@ -131,13 +159,19 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Profile, ProfileError> {
         line: line_of(text, key),
         message: message.to_owned(),
     };
-    if raw.name.is_empty() {
-        return Err(refuse("name", "a profile has a name"));
+    if !is_name(&raw.name) {
+        return Err(refuse(
+            "name",
+            "a profile has a name of at most 32 lower case letters, digits and hyphens",
+        ));
     }
-    if raw.enterprises.is_empty() {
+    if raw.version == 0 {
+        return Err(refuse("version", "versions are counted from 1"));
+    }
+    if raw.enterprises.is_empty() && raw.makers.is_empty() {
         return Err(refuse(
             "enterprises",
-            "a profile names its enterprise numbers",
+            "a profile names its enterprise numbers, or makers that have none",
         ));
     }
     if raw
@@ -151,12 +185,22 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Profile, ProfileError> {
     }
     Ok(Profile {
         name: raw.name,
+        version: raw.version,
+        makers: raw.makers,
+        origin,
         enterprises: raw.enterprises,
         identity: raw.identity.into_iter().map(IdentityRule::from).collect(),
         meters: raw.meter.into_iter().map(MeterRule::from).collect(),
         supply_levels: raw.supply_level.into_iter().map(SupplyRule::from).collect(),
         level_codes: raw.level_code.into_iter().map(LevelCode::from).collect(),
     })
+}
+
+/// Whether a text can name a profile: evidence repeats it.
+fn is_name(text: &str) -> bool {
+    let is_plain =
+        |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+    (1..=NAME_CHARS_MAX).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 /// The line on which a key of the file's head stands.
@@ -183,7 +227,10 @@ impl From<MeterLine> for MeterRule {
             unit: line.unit,
             object: line.object,
             decoder: line.decoder.into(),
-            is_proven: line.proven.is_some_and(|proof| !proof.trim().is_empty()),
+            divisor: line.divisor,
+            rolls_over_at: line.rolls_over_at.filter(|limit| *limit > 0),
+            source: line.source,
+            proven: line.proven.filter(|proof| !proof.trim().is_empty()),
         }
     }
 }
@@ -196,6 +243,8 @@ impl From<SupplyLine> for SupplyRule {
             object: line.object,
             decoder: line.decoder.into(),
             divisor: line.divisor,
+            codes: line.codes,
+            is_flag: line.flag,
         }
     }
 }
@@ -219,6 +268,16 @@ impl From<DecoderLine> for Decoder {
                 key,
             },
             DecoderLine::Records(record) => Self::Records { record },
+            DecoderLine::Matching(conditions) => {
+                let condition = |line: ConditionLine| Condition {
+                    column: line.column.0,
+                    values: line.values,
+                };
+                Self::Matching(conditions.into_iter().map(condition).collect())
+            }
+            DecoderLine::Text(word) => Self::Text {
+                before: (!word.is_empty()).then_some(word),
+            },
         }
     }
 }
@@ -245,6 +304,16 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     Ok(text)
 }
 
+/// Numbers that mean something, as `{ "1" = "low", "3" = "empty" }`.
+fn codes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LevelCode>, D::Error> {
+    let raw = BTreeMap::<String, Meaning>::deserialize(deserializer)?;
+    let code = |(text, means): (String, Meaning)| match text.parse() {
+        Ok(level) => Ok(LevelCode { level, means }),
+        Err(_) => Err(serde::de::Error::custom(format!("'{text}' is no number"))),
+    };
+    raw.into_iter().map(code).collect()
+}
+
 fn divisor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let number = u32::deserialize(deserializer)?;
     if number == 0 {
@@ -261,7 +330,7 @@ fn one() -> u32 {
 mod tests {
     use super::*;
 
-    const HEAD: &str = "name = \"x\"\nenterprises = [1]\n\n";
+    const HEAD: &str = "name = \"x\"\nversion = 1\nmakers = []\nenterprises = [1]\n\n";
 
     #[test]
     fn a_wrong_profile_is_refused_with_file_and_line() {
@@ -270,51 +339,61 @@ mod tests {
                 "{HEAD}[[meter]]\nname = \"print\"\nunit = \"sheets\"\nsource = \"s\"\n{line}\n"
             )
         };
+        let head = |name: &str, version: u32| {
+            format!("name = \"{name}\"\nversion = {version}\nmakers = []\nenterprises = [1]\n")
+        };
         let table = [
-            ("name = \"x\"\n".to_owned(), 1, "enterprises"),
+            ("name = \"x\"\n".to_owned(), 1, "version"),
             (
-                "name = \"x\"\nenterprises = []\n".to_owned(),
-                2,
+                "name = \"x\"\nversion = 1\nmakers = []\nenterprises = []\n".to_owned(),
+                4,
                 "enterprise numbers",
             ),
-            (
-                "name = \"\"\nenterprises = [1]\n".to_owned(),
-                1,
-                "has a name",
-            ),
-            (format!("{HEAD}colour = 1\n"), 4, "colour"),
+            (head("", 1), 1, "has a name"),
+            (head("a b", 1), 1, "has a name"),
+            (head("x", 0), 2, "counted from 1"),
+            (format!("{HEAD}colour = 1\n"), 6, "colour"),
             (
                 meter("object = \"1.3.6.1.2.1.43.1\""),
-                8,
+                10,
                 "not below the enterprises",
             ),
-            (meter("object = \"1.3.x\""), 8, "not an arc"),
+            (meter("object = \"1.3.x\""), 10, "not an arc"),
             (
                 meter("object = \"1.3.6.1.4.1.1.1\"\ndecoder = \"guess\""),
-                9,
+                11,
                 "guess",
             ),
-            (meter("object = \"1.3.6.1.4.1.1.1\"\nvalue = 1"), 9, "value"),
+            (
+                meter("object = \"1.3.6.1.4.1.1.1\"\nvalue = 1"),
+                11,
+                "value",
+            ),
             (
                 format!("{HEAD}[[meter]]\nname = \"pages\"\n"),
-                5,
+                7,
                 "not the name of a meter",
             ),
             (
                 format!(
                     "{HEAD}[[identity]]\nfield = \"serial\"\nobject = \"1.3.6.1.4.1.1.1\"\nsource = \"\"\n"
                 ),
-                7,
+                9,
                 "source",
             ),
             (
+                format!("{HEAD}[[supply_level]]\nkind = \"toner\"\ncodes = {{ x = \"low\" }}\n"),
+                8,
+                "'x' is no number",
+            ),
+            (
                 format!("{HEAD}[[level_code]]\nlevel = 1\nmeans = \"half\"\nsource = \"s\"\n"),
-                6,
+                8,
                 "half",
             ),
         ];
         for (text, line, message) in table {
-            let error = parse("x.toml", &text).expect_err(&text);
+            let error = parse("x.toml", &text, Origin::Embedded).expect_err(&text);
             assert_eq!(
                 (error.file.as_str(), error.line),
                 ("x.toml", line),
@@ -332,6 +411,19 @@ mod tests {
             (
                 "decoder = { records = 0x81 }",
                 Decoder::Records { record: 0x81 },
+            ),
+            (
+                "decoder = { text = \"CENTIMETERS\" }",
+                Decoder::Text {
+                    before: Some("CENTIMETERS".to_owned()),
+                },
+            ),
+            (
+                "decoder = { matching = [{ column = \"1.3.6.1.4.1.1.9\", values = [1, 2] }] }",
+                Decoder::Matching(vec![Condition {
+                    column: [1, 3, 6, 1, 4, 1, 1, 9].into(),
+                    values: vec![1, 2],
+                }]),
             ),
             ("decoder = { sum = [\"1.3.6.1.4.1.1.9\"] }", {
                 Decoder::Sum(vec![[1, 3, 6, 1, 4, 1, 1, 9].into()])
@@ -361,9 +453,9 @@ mod tests {
             let text = format!(
                 "{HEAD}[[meter]]\nname = \"scan\"\nunit = \"sheets\"\nsource = \"s\"\nobject = \"1.3.6.1.4.1.1.1\"\n{line}\n"
             );
-            let profile = parse("x.toml", &text).expect(&text);
+            let profile = parse("x.toml", &text, Origin::Embedded).expect(&text);
             assert_eq!(profile.meters[0].decoder, expected);
-            assert!(!profile.meters[0].is_proven);
+            assert_eq!(profile.meters[0].proven, None);
         }
     }
 }

@@ -7,17 +7,22 @@ use serde::{Deserialize, Serialize};
 use snmp::{Oid, Value};
 
 use crate::alert::Alert;
+use crate::facts::Fact;
 use crate::identity::Identity;
 use crate::meter::Meter;
 use crate::status::Status;
 use crate::supply::Supply;
 use crate::tray::Tray;
+use crate::walk::Walk;
 
 /// Version of the JSON shape. It changes only when a field changes its meaning.
 pub const SCHEMA: u32 = 1;
 
 /// Most octets of a raw value that evidence repeats.
 const RAW_OCTETS_MAX: usize = 64;
+
+/// Most parts of a sum that evidence names: a maker's table of jobs by size has some thirty rows.
+const PARTS_MAX: usize = 32;
 
 /// Everything one printer said at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +36,9 @@ pub struct Reading {
     pub address: Option<IpAddr>,
     /// When the last answer came, UTC, whole seconds.
     pub at: Timestamp,
+    /// Seconds since its SNMP agent started (sysUpTime); it begins again after 497 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_secs: Option<u64>,
     /// Who it is.
     pub identity: Identity,
     /// How it is.
@@ -43,6 +51,9 @@ pub struct Reading {
     pub trays: Vec<Tray>,
     /// What it complains about.
     pub alerts: Vec<Alert>,
+    /// Where its counts do not add up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
 }
 
 /// What a device turned out to be.
@@ -62,7 +73,7 @@ pub enum Verdict {
 pub struct Evidence {
     /// The way it was read: `snmp`.
     pub door: String,
-    /// The object asked: a dotted OID for SNMP.
+    /// The object asked: a dotted OID for SNMP; of a sum, the first of its parts.
     pub object: String,
     /// Type and value as they came: `Counter32: 432951`.
     pub raw: String,
@@ -79,6 +90,26 @@ impl Evidence {
             object: object.to_string(),
             raw: value.map_or_else(|| "absent".to_owned(), raw),
             rule: rule.to_owned(),
+        }
+    }
+
+    /// The evidence for the sum of several objects. The rule names all parts, the raw value has
+    /// each as it came; a part that the device lacks is left out.
+    pub(crate) fn sum(parts: &[Oid], walk: &Walk, rule: &str) -> Self {
+        let mut there = parts.iter().filter_map(|oid| Some((oid, walk.get(oid)?)));
+        let shown: Vec<_> = there.by_ref().take(PARTS_MAX).collect();
+        let more = if there.next().is_some() { " + …" } else { "" };
+        let list = |text: fn(&(&Oid, &Value)) -> String| {
+            let all: Vec<String> = shown.iter().map(text).collect();
+            all.join(" + ") + more
+        };
+        Self {
+            door: "snmp".to_owned(),
+            object: shown
+                .first()
+                .map_or_else(String::new, |(oid, _)| oid.to_string()),
+            raw: list(|(_, value)| raw(value)),
+            rule: format!("{rule} of {}", list(|(oid, _)| oid.to_string())),
         }
     }
 }

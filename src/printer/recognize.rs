@@ -25,6 +25,7 @@ const OTHER_THINGS: &[(&str, &str)] = &[
     ("vmware", "a virtualization host"),
     ("proxmox", "a virtualization host"),
     ("projector", "a projector"),
+    ("scanning", "a document scanner"),
     ("switch", "a network switch"),
     ("procurve", "a network switch"),
     ("catalyst", "a network switch"),
@@ -183,13 +184,17 @@ pub(crate) fn is_printer_type(value: &Value) -> bool {
 fn why_something_else(walk: &Walk) -> Option<String> {
     let description = description(walk);
     let lower = format!("{} ", description.to_lowercase());
+    let is_of_a_line =
+        brand::leading(&description).is_some_and(|brand| names_a_line(brand, &description));
     if let Some((_, thing)) = OTHER_THINGS.iter().find(|(word, _)| lower.contains(word))
-        && brand::leading(&description).is_none_or(|brand| !names_a_line(brand, &description))
+        && !is_of_a_line
     {
         return Some(format!("it is {thing}: '{}'", quote(&description)));
     }
     let number = walk.enterprise()?;
-    if let Some((_, maker)) = OTHER_MAKERS.iter().find(|(other, _)| *other == number) {
+    if let Some((_, maker)) = OTHER_MAKERS.iter().find(|(other, _)| *other == number)
+        && !is_of_a_line
+    {
         return Some(format!(
             "its maker's number is that of {maker}, which makes no printers"
         ));

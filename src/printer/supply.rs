@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use snmp::Oid;
 
+use crate::direction::Direction;
 use crate::meter::Unit;
 use crate::reading::Evidence;
 use crate::walk::Walk;
@@ -28,6 +29,10 @@ pub struct Supply {
     pub color: Option<String>,
     /// How much is left, or how much space.
     pub level: Level,
+    /// Of a receptacle with a number: what the number counts. The standard says free space, and
+    /// makers disagree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     /// What it holds when full, in `unit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u64>,
@@ -114,6 +119,7 @@ fn read_row(walk: &Walk, row: &[u32]) -> Supply {
         kind: kind.to_owned(),
         color: colorant(walk, row).or_else(|| supply_words::color_of(&label.description)),
         level: fill.level,
+        direction: None,
         capacity: fill.capacity,
         remaining: fill.remaining,
         unit,

@@ -9,10 +9,16 @@ const NETWORK_CARDS: &[&str] = &[
     "jetdirect",
     "print server",
     "printserver",
+    "print adapter",
+    "marknet",
+    "pocketpro",
+    "netque",
+    "lantronix eps",
     "zebranet",
     "printing system",
     "built-in",
     "brother nc-",
+    "interface card",
 ];
 
 /// What was found in a description.
@@ -20,6 +26,8 @@ const NETWORK_CARDS: &[&str] = &[
 pub(crate) struct Said {
     /// The model, with its brand; absent where the description is a network card's.
     pub(crate) model: Option<String>,
+    /// The network card or print server, with its brand, where the description names that.
+    pub(crate) card: Option<String>,
     pub(crate) serial: Option<String>,
     pub(crate) firmware: Vec<String>,
 }
@@ -30,6 +38,7 @@ pub(crate) fn read(text: &str) -> Said {
         serial: serial(text),
         firmware: firmware(text),
         model: None,
+        card: None,
     };
     // HP: "HP ETHERNET MULTI-ENVIRONMENT,SN:…,FN:…,SVCID:…,PID:HP LaserJet MFP M130nw".
     if let Some(pid) = after(text, "PID:") {
@@ -45,8 +54,11 @@ pub(crate) fn read(text: &str) -> Said {
     }
     let lower = text.to_lowercase();
     if NETWORK_CARDS.iter().any(|card| lower.contains(card)) {
+        said.card = card(text);
         return said;
     }
+    // Tektronix: "Tektronix, Inc., Phaser 860N, PhaserShare Series B Network Interface, (14.44…".
+    let text = &text.replace(", Inc.,", ",");
     // Océ: "Oce, VarioPrint 135 R2.1.0.0, PRISMAsync R13.4.42.7"; "Canon Inc., LBP-1760e Printer".
     let text = match text.split_once(", ") {
         Some((maker, rest)) if !maker.contains(|c: char| c.is_ascii_digit()) => {
@@ -64,6 +76,9 @@ pub(crate) fn read(text: &str) -> Said {
         " Version ",
         " OS ",
         " kernel ",
+        " Ver:",
+        " FW Ver ",
+        " Ver ",
     ]
     .iter()
     .fold(text.as_str(), |head, word| {
@@ -78,6 +93,23 @@ pub(crate) fn read(text: &str) -> Said {
         _ => said.model = told(head),
     }
     said
+}
+
+/// The card or box that a description is of: its own name, without version and address.
+fn card(text: &str) -> Option<String> {
+    // HP: "HP ETHERNET MULTI-ENVIRONMENT,ROM A.05.03,JETDIRECT,JD24,EEPROM A.05.05".
+    if let Some(behind) = after(text, "JETDIRECT,") {
+        return told(&format!("JetDirect {}", until(behind, &[','])));
+    }
+    let head = [",", ";", " Version ", " Rev.", " Ver ", " V"]
+        .iter()
+        .fold(text, |head, word| head.split(word).next().unwrap_or(head));
+    // Axis: "Axis NPS 550RPrint serverV5.22 Oct 07 1996".
+    let head = head
+        .split_once("serverV")
+        .map_or_else(|| head.to_owned(), |(name, _)| format!("{name}server"));
+    let is_nameless = head.ends_with("MULTI-ENVIRONMENT") || head.ends_with("Printing System");
+    if is_nameless { None } else { told(&head) }
 }
 
 /// Fields of an IEEE-1284 device id, `MFG:Brother;MDL:HL-L8260CDW series;SN:…;`.

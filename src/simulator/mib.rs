@@ -163,6 +163,49 @@ const SCALARS: &[(&[u32], &[Scalar])] = &[
             (&[6, 1, 5, 1, 1, 2], COPY_COLOR),
         ],
     ),
+    // Konica Minolta: by color and job
+    (
+        &[1, 3, 6, 1, 4, 1, 18334, 1, 1, 1, 5, 7, 2],
+        &[
+            (&[1, 1, 0], ALL),
+            (&[1, 3, 0], Meter::Duplex),
+            (&[1, 5, 0], Meter::Scans),
+            (&[2, 1, 5, 1, 1], COPY_MONO),
+            (&[2, 1, 5, 1, 2], PRINT_MONO),
+            (&[2, 1, 5, 2, 1], COPY_COLOR),
+            (&[2, 1, 5, 2, 2], PRINT_COLOR),
+        ],
+    ),
+    // Lexmark
+    (
+        &[1, 3, 6, 1, 4, 1, 641, 2, 1, 5],
+        &[(&[1, 0], ALL), (&[2, 0], MONO), (&[3, 0], COLOR)],
+    ),
+    // OKI
+    (
+        &[1, 3, 6, 1, 4, 1, 2001, 1, 1, 1, 1, 11, 1, 10, 170, 1],
+        &[(&[5, 1], ALL), (&[6, 1], COLOR), (&[7, 1], MONO)],
+    ),
+    // Toshiba: by group and color
+    (
+        &[1, 3, 6, 1, 4, 1, 1129, 2, 3, 50, 1, 3, 21, 6, 1],
+        &[
+            (&[2, 1, 1], COLOR),
+            (&[2, 1, 3], MONO),
+            (&[2, 1, 4], ALL),
+            (&[3, 1, 1], PRINT_COLOR),
+            (&[3, 1, 3], PRINT_MONO),
+            (&[3, 1, 4], PRINT),
+            (&[4, 1, 1], COPY_COLOR),
+            (&[4, 1, 3], COPY_MONO),
+            (&[4, 1, 4], COPY),
+        ],
+    ),
+    // Pantum
+    (
+        &[1, 3, 6, 1, 4, 1, 40093, 1, 1, 3],
+        &[(&[1, 0], Meter::Duplex), (&[12, 0], PRINT)],
+    ),
     // Zebra
     (
         &[1, 3, 6, 1, 4, 1, 10642, 200, 17],
@@ -204,6 +247,34 @@ const TYPED: &[Typed] = &[
             ("5", PRINT_COLOR),
             ("7", PRINT_MONO),
             ("9", COPY_MONO),
+        ],
+    },
+    // Lexmark: the type is a number.
+    Typed {
+        types: &[1, 3, 6, 1, 4, 1, 641, 6, 4, 2, 1, 1, 2],
+        counts: &[1, 3, 6, 1, 4, 1, 641, 6, 4, 2, 1, 1, 4],
+        meters: &[
+            ("16", PRINT),
+            ("17", PRINT_MONO),
+            ("18", PRINT_COLOR),
+            ("133", ALL),
+        ],
+    },
+    // Sharp: the type is a label.
+    Typed {
+        types: &[1, 3, 6, 1, 4, 1, 2385, 1, 1, 19, 2, 1, 4],
+        counts: &[1, 3, 6, 1, 4, 1, 2385, 1, 1, 19, 2, 1, 3],
+        meters: &[
+            ("Black & White Total Count", MONO),
+            ("Full Color Total Count", COLOR),
+            ("Prints", PRINT),
+            ("Black & White Print Count", PRINT_MONO),
+            ("Full Color Print Count", PRINT_COLOR),
+            ("Copies", COPY),
+            ("Black & White Copy Count", COPY_MONO),
+            ("Full Color Copy Count", COPY_COLOR),
+            ("Duplex", Meter::Duplex),
+            ("Scan to E-mail/FTP", Meter::Scans),
         ],
     },
     // Canon: the type is a label.

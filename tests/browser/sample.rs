@@ -247,6 +247,7 @@ fn reading(at: usize, ago: u64, when: Timestamp) -> Reading {
         is_printer: true,
         address: Some(IpAddr::V4(address)),
         at: when,
+        up_secs: None,
         identity: Identity {
             vendor: Some((*vendor).to_owned()),
             model: Some((*model).to_owned()),
@@ -267,6 +268,7 @@ fn reading(at: usize, ago: u64, when: Timestamp) -> Reading {
         supplies: supplies(at, levels, ago),
         trays: trays(at),
         alerts: alerts(mood, ago),
+        facts: Vec::new(),
     }
 }
 
@@ -382,6 +384,7 @@ fn meter(name: &str, value: u64, unit: Unit, row: u32) -> Meter {
         value,
         unit,
         beta: false,
+        rolls_over_at: None,
         evidence: evidence(
             mib::PRT_MARKER_LIFE_COUNT,
             row,
@@ -447,6 +450,7 @@ fn supply(row: u32, kind: &str, color: Option<&str>, level: Level) -> Supply {
         kind: kind.to_owned(),
         color: color.map(str::to_owned),
         level,
+        direction: None,
         capacity,
         remaining,
         unit: Unit::Impressions,

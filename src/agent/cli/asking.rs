@@ -15,6 +15,7 @@ use printer::profile::Profiles;
 use printer::question;
 use snmp::usm::{Security, User};
 
+use super::profiles::FolderArgs;
 use super::user::{UserArgs, first_line};
 use super::{CliError, Exit};
 
@@ -59,9 +60,19 @@ pub struct AskingArgs {
     /// How often to ask again where no answer came
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = retries)]
     retries: u32,
+    #[command(flatten)]
+    folder: FolderArgs,
 }
 
 impl AskingArgs {
+    /// The vendor profiles in effect.
+    ///
+    /// # Errors
+    /// [`CliError`] names the folder, or the file and the line.
+    pub fn profiles(&self) -> Result<Profiles, CliError> {
+        self.folder.load()
+    }
+
     /// The door that is knocked at.
     #[must_use]
     pub fn door(&self) -> Door {
@@ -137,17 +148,6 @@ impl AskingArgs {
                 .try_next("check `ulimit -n` and whether this user may use the network")
         })
     }
-}
-
-/// The vendor profiles that are part of the program.
-///
-/// # Errors
-/// [`CliError`] when one is wrong, which a test of theirs keeps from happening.
-pub fn profiles() -> Result<Profiles, CliError> {
-    Profiles::embedded().map_err(|error| {
-        CliError::new(Exit::FAILED, "a vendor profile of this program is wrong")
-            .because(error.to_string())
-    })
 }
 
 /// Reads ranges as written, and resolves the names among them.

@@ -103,7 +103,7 @@ pub async fn run(args: DiscoverArgs) -> Result<Exit, CliError> {
             CliError::new(Exit::FAILED, "cannot start the sweep").because(error.to_string())
         })?;
     let bar = progress_bar(&args.ranges.join(" "));
-    let profiles = asking::profiles()?;
+    let profiles = args.asking.profiles()?;
     let mut discovery = Discovery {
         snmp,
         profiles: &profiles,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use actors::reach::survey::{ReadError, Survey};
-use printer::meter::MeterName;
+use printer::meter::{Meter, MeterName};
 use printer::reading::{Reading, SCHEMA, Verdict};
 use printer::status::Severity;
 use printer::summary;
@@ -212,7 +212,10 @@ fn printer_row(address: IpAddr, reading: &Reading) -> Vec<String> {
             text
         }
     };
-    let pages = meter(reading, MeterName::TOTAL.as_str()).map(grouped);
+    let pages = total(reading).map(|total| {
+        let beta = if total.beta { " beta" } else { "" };
+        format!("{}{beta}", grouped(total.value))
+    });
     vec![
         address.to_string(),
         or_nothing(full_model(reading)),
@@ -247,11 +250,16 @@ pub fn word(value: &impl Serialize) -> String {
     }
 }
 
-/// A meter's value by its name.
+fn total(reading: &Reading) -> Option<&Meter> {
+    let mut meters = reading.meters.iter();
+    meters.find(|meter| meter.name == MeterName::TOTAL)
+}
+
+/// A meter's value by its name, for a list that is made for billing: none that nothing proves.
 fn meter(reading: &Reading, name: &str) -> Option<u64> {
     reading
         .meters
         .iter()
-        .find(|meter| meter.name.as_str() == name)
+        .find(|meter| meter.name.as_str() == name && !meter.beta)
         .map(|meter| meter.value)
 }

@@ -9,6 +9,7 @@ mod dry_run;
 pub mod enrolling;
 mod found;
 pub mod outbox;
+pub mod profiles;
 pub mod read;
 mod recording;
 pub mod releasing;
@@ -18,6 +19,8 @@ pub mod sessions;
 mod show;
 pub mod status;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod user;
 
 use std::fmt;
@@ -52,6 +55,8 @@ enum Verb {
     Discover(discover::DiscoverArgs),
     /// Read one printer, or a recording of one
     Read(read::ReadArgs),
+    /// List the makers that are known, and how well each is covered
+    Profiles(profiles::ProfilesArgs),
     /// Run the agent as a service, until SIGTERM
     Run(running::RunArgs),
     /// Make this agent known to a hub, with a one-time code
@@ -178,6 +183,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
     match cli.verb {
         Verb::Discover(args) => discover::run(args).await,
         Verb::Read(args) => read::run(args).await,
+        Verb::Profiles(args) => profiles::run(&args),
         Verb::Run(args) => running::run(args).await,
         Verb::Enroll(args) => enrolling::run(args).await,
         Verb::Status(args) => status::run(args).await,

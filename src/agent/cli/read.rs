@@ -73,7 +73,7 @@ pub struct ReadArgs {
 /// [`CliError`] when it does not answer, or the recording cannot be read.
 pub async fn run(args: ReadArgs) -> Result<Exit, CliError> {
     let verdict = match (&args.from_recording, &args.address) {
-        (Some(path), _) => from_recording(path)?,
+        (Some(path), _) => from_recording(path, &args)?,
         (None, Some(address)) => from_device(address, &args).await?,
         (None, None) => return Err(CliError::new(Exit::USAGE, "name a printer or a recording")),
     };
@@ -105,7 +105,7 @@ pub async fn run(args: ReadArgs) -> Result<Exit, CliError> {
     })
 }
 
-fn from_recording(path: &Path) -> Result<Verdict, CliError> {
+fn from_recording(path: &Path, args: &ReadArgs) -> Result<Verdict, CliError> {
     let shown = path.display();
     let unreadable = |why: String| {
         CliError::new(Exit::FAILED, format!("cannot read the recording {shown}"))
@@ -134,7 +134,7 @@ fn from_recording(path: &Path) -> Result<Verdict, CliError> {
     let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
     Ok(judge(
         &Walk::from(&recording),
-        &asking::profiles()?,
+        &args.asking.profiles()?,
         None,
         at,
     ))
@@ -150,7 +150,7 @@ async fn from_device(written: &str, args: &ReadArgs) -> Result<Verdict, CliError
         .map_err(|error| CliError::new(Exit::USAGE, error.to_string()))?;
     let credentials = survey::with_v1(&[args.asking.credential()?]);
     let snmp = args.asking.open(RATE)?;
-    let profiles = asking::profiles()?;
+    let profiles = args.asking.profiles()?;
     let survey = survey::read_device(&snmp, &target, &credentials, &profiles).await;
     let survey = match survey {
         Ok(survey) => survey,

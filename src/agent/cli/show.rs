@@ -1,5 +1,6 @@
 //! One reading for a person: identity, status, meters, supplies, trays, alerts.
 
+use printer::direction::Direction;
 use printer::meter::Unit;
 use printer::reading::{Evidence, Reading};
 use printer::status::Severity;
@@ -87,6 +88,9 @@ impl Page {
             self.row(name, &format!("{value:>12} {unit}{beta}"));
             self.evidence(&meter.evidence);
         }
+        for fact in &reading.facts {
+            self.row("differs", &printable(&fact.text));
+        }
     }
 
     fn supplies(&mut self, reading: &Reading) {
@@ -99,10 +103,11 @@ impl Page {
             };
             let severity = severity_of(supply);
             let state = level_text(&supply.level, supply.remaining, supply.unit);
-            let share = if supply.class == SupplyClass::Receptacle {
-                " free"
-            } else {
-                ""
+            let share = match supply.direction {
+                Some(Direction::Free) => " free",
+                Some(Direction::Filled) => " full",
+                Some(Direction::NotProven) => ", of what is not proven",
+                None => "",
             };
             let level = match supply.level {
                 Level::Percent { .. } => format!("{state}{share}"),
@@ -225,6 +230,13 @@ fn level_text(level: &Level, remaining: Option<u64>, unit: Unit) -> String {
 }
 
 fn severity_of(supply: &Supply) -> Severity {
+    if let Some(direction) = supply.direction {
+        return if direction.is_almost_full(supply.level) {
+            Severity::Warning
+        } else {
+            Severity::Ok
+        };
+    }
     match supply.level {
         Level::Percent { percent } if percent <= 0.0 => Severity::Critical,
         Level::Percent { percent } if percent <= summary::LOW_PERCENT => Severity::Warning,

@@ -94,6 +94,10 @@ fn table(config: &AgentConfig) -> Table {
         "state_dir".to_owned(),
         config.state_dir.display().to_string().into(),
     );
+    if let Some(folder) = &config.profiles_dir {
+        let folder = folder.display().to_string();
+        all.insert("profiles_dir".to_owned(), folder.into());
+    }
     if let Some(file) = &config.spool_key_file {
         let file = file.display().to_string();
         all.insert("state".to_owned(), section([("key_file", file.into())]));

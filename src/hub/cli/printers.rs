@@ -132,9 +132,7 @@ fn list(fleet: &[PrinterRow]) -> String {
             row.reading.address.map(shown_address).unwrap_or_default(),
             plain(&row.agent_name),
             status(row),
-            pages(&row.reading)
-                .map(|pages| pages.to_string())
-                .unwrap_or_default(),
+            pages(&row.reading),
             plain(&summary::supplies(&row.reading.supplies)),
         ]);
     }
@@ -174,6 +172,9 @@ fn show(row: &PrinterRow) -> String {
         let beta = if meter.beta { " (beta)" } else { "" };
         line(&plain(name), format!("{}{beta}", meter.value));
     }
+    for fact in &row.reading.facts {
+        line("differs", plain(&fact.text));
+    }
     line("supplies", plain(&summary::supplies(&row.reading.supplies)));
     for alert in &row.reading.alerts {
         let words = if alert.description.is_empty() {
@@ -202,11 +203,12 @@ fn status(row: &PrinterRow) -> String {
     }
 }
 
-fn pages(reading: &Reading) -> Option<u64> {
+/// The life count, and whether nothing proves it yet.
+fn pages(reading: &Reading) -> String {
     let is_total = |meter: &&printer::meter::Meter| meter.name == MeterName::TOTAL;
-    reading
-        .meters
-        .iter()
-        .find(is_total)
-        .map(|meter| meter.value)
+    let total = reading.meters.iter().find(is_total);
+    total.map_or_else(String::new, |total| {
+        let beta = if total.beta { " beta" } else { "" };
+        format!("{}{beta}", total.value)
+    })
 }

@@ -9,6 +9,8 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use printer::alert::Alert;
+use printer::direction::Direction;
+use printer::facts;
 use printer::identity::{DeviceId, Identity};
 use printer::meter::{Meter, MeterName};
 use printer::reading::{Evidence, Reading, SCHEMA};
@@ -231,17 +233,25 @@ fn thinned(at: &At<'_>, sent: &v1::Thinned) -> Checked<Body> {
 }
 
 fn reading(at: &At<'_>, sent: v1::Reading) -> Checked<Reading> {
+    let meters = rows(at, "meters", sent.meters, meter)?;
+    let mut supplies = rows(at, "supplies", sent.supplies, supply)?;
+    let alerts = rows(at, "alerts", sent.alerts, alert)?;
+    for supply in &mut supplies {
+        supply.direction = Direction::of(supply, &alerts);
+    }
     Ok(Reading {
         schema: SCHEMA,
         is_printer: true,
+        up_secs: sent.up_secs,
+        facts: facts::of(&meters),
         address: address(&at.field("address"), &sent.address)?,
         at: time(&at.field("at_ms"), sent.at_ms)?,
         identity: identity(&at.field("identity"), sent.identity)?,
         status: printer_status(&at.field("status"), sent.status)?,
-        meters: rows(at, "meters", sent.meters, meter)?,
-        supplies: rows(at, "supplies", sent.supplies, supply)?,
+        meters,
+        supplies,
         trays: rows(at, "trays", sent.trays, tray)?,
-        alerts: rows(at, "alerts", sent.alerts, alert)?,
+        alerts,
     })
 }
 
@@ -280,6 +290,7 @@ fn meter(at: &At<'_>, sent: v1::Meter) -> Checked<Meter> {
         value: sent.value,
         unit: closed(&at.field("unit"), &sent.unit)?,
         beta: sent.beta,
+        rolls_over_at: sent.rolls_over_at,
         evidence: evidence(&at.field("evidence"), sent.evidence)?,
     })
 }
@@ -292,6 +303,7 @@ fn supply(at: &At<'_>, sent: v1::Supply) -> Checked<Supply> {
         kind: text(&at.field("type"), sent.r#type)?,
         color: maybe_text(&at.field("color"), sent.color)?,
         level: level(&at.field("level"), sent.level)?,
+        direction: None,
         capacity: sent.capacity,
         remaining: sent.remaining,
         unit: closed(&at.field("unit"), &sent.unit)?,

@@ -445,10 +445,10 @@ fn advance(position: Position, reports: &[Report]) -> (Position, Option<u64>) {
     )
 }
 
-/// The life count that pages per day are judged from.
+/// The life count that pages per day are judged from: never one that nothing proves.
 fn total(reading: &Reading) -> Option<i64> {
     let is_total = |meter: &&printer::meter::Meter| {
-        meter.name == MeterName::TOTAL && meter.unit == Unit::Impressions
+        meter.name == MeterName::TOTAL && meter.unit == Unit::Impressions && !meter.beta
     };
     let value = reading.meters.iter().find(is_total)?.value;
     i64::try_from(value).ok()

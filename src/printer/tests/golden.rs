@@ -118,9 +118,15 @@ fn a_profile_knows_more_of_a_supply_than_the_standard() {
         known,
         (
             Level::Percent { percent: 26.0 },
-            "brother/record 6f".to_owned()
+            "brother@1/record 6f".to_owned()
         )
     );
+
+    // A mono Brother without that record says low in a flag, and nothing but "some" else.
+    let flag = |number: i64| format!("{brother}1.3.6.1.4.1.2435.2.3.9.1.1.2.10.1|2|{number}\n");
+    assert_eq!(level_in(&flag(1)).0, Level::Low);
+    assert_eq!(level_in(&flag(3)).0, Level::Empty);
+    assert_eq!(level_in(&flag(0)).0, Level::Some);
 
     // Ricoh: -100 means empty, for no other maker.
     let lines = |maker: u32| {
@@ -132,7 +138,7 @@ fn a_profile_knows_more_of_a_supply_than_the_standard() {
     };
     assert_eq!(
         level_in(&lines(367)),
-        (Level::Empty, "ricoh/level-code".to_owned())
+        (Level::Empty, "ricoh@1/level-code".to_owned())
     );
     assert_eq!(level_in(&lines(641)).0, Level::Implausible);
 }

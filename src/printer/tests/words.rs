@@ -4,6 +4,7 @@
 
 use printer::alert::Alert;
 use printer::change::{self, Change};
+use printer::decrease::Decrease;
 use printer::identity::Identity;
 use printer::meter::{Meter, MeterName, Unit};
 use printer::reading::{Evidence, Reading, SCHEMA};
@@ -28,6 +29,7 @@ fn supply(index: &str, color: Option<&str>, level: Level) -> Supply {
         kind: "toner".to_owned(),
         color: color.map(str::to_owned),
         level,
+        direction: None,
         capacity: None,
         remaining: None,
         unit: Unit::Percent,
@@ -49,6 +51,7 @@ fn meter(name: MeterName, value: u64) -> Meter {
         value,
         unit,
         beta: false,
+        rolls_over_at: None,
         evidence: evidence(),
     }
 }
@@ -72,6 +75,7 @@ fn reading() -> Reading {
         is_printer: true,
         address: None,
         at: "2026-11-23T08:00:03Z".parse().expect("a time"),
+        up_secs: None,
         identity: Identity::default(),
         status: Status {
             state: State::Idle,
@@ -86,6 +90,7 @@ fn reading() -> Reading {
         ],
         trays: Vec::new(),
         alerts: Vec::new(),
+        facts: Vec::new(),
     }
 }
 
@@ -103,11 +108,12 @@ fn a_counter_that_goes_back_is_told_as_it_is() {
     let mut newer = reading();
     newer.meters[0].value = 7;
     let changes = change::between(&reading(), &newer);
-    let expected = Change::Meter {
+    let expected = Change::CounterDecreased {
         name: MeterName::TOTAL,
         label: None,
-        from: Some(100),
+        from: 100,
         to: 7,
+        cause: Decrease::Reset,
     };
     assert_eq!(changes, [expected]);
 }
@@ -150,8 +156,8 @@ fn identity_and_status_are_compared_field_by_field() {
     newer.status.severity = Severity::Warning;
     let changes = change::between(&reading(), &newer);
     assert!(
-        matches!(&changes[..], [Change::Identity { field, .. }, Change::Status { .. }]
-        if field == "firmware")
+        matches!(&changes[..], [Change::Firmware { to, .. }, Change::Status { .. }]
+        if *to == ["1.05"])
     );
 }
 

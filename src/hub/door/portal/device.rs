@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{Span, Timestamp};
+use printer::direction::Direction;
 use printer::identity::{DeviceId, Identity, shown_address};
 use printer::meter::{Meter, MeterName};
 use printer::reading::{Evidence, Reading};
@@ -92,6 +93,7 @@ struct DevicePage {
     supplies: Vec<SupplyRow>,
     total: Option<MeterRow>,
     meters: Vec<MeterRow>,
+    differences: Vec<String>,
     trays: Vec<TrayRow>,
     alerts: Vec<AlertRow>,
     conditions: Vec<String>,
@@ -175,7 +177,11 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .iter()
             .map(|row| row.agent_name.clone())
             .collect(),
-        supplies: reading.supplies.iter().map(SupplyRow::of).collect(),
+        supplies: reading
+            .supplies
+            .iter()
+            .map(|supply| SupplyRow::of(supply, history))
+            .collect(),
         total: reading.meters.iter().find(is_total).map(MeterRow::of),
         meters: reading
             .meters
@@ -184,6 +190,7 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .map(MeterRow::of)
             .collect(),
         trays: reading.trays.iter().map(TrayRow::of).collect(),
+        differences: reading.facts.iter().map(|it| it.text.clone()).collect(),
         alerts: reading.alerts.iter().map(AlertRow::of).collect(),
         conditions: reading
             .status
@@ -265,7 +272,15 @@ fn told<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<(&'st
 }
 
 impl SupplyRow {
-    fn of(supply: &Supply) -> Self {
+    /// `history` is newest first.
+    fn of(supply: &Supply, history: &[PastReading]) -> Self {
+        let mut supply = supply.clone();
+        if supply.direction == Some(Direction::NotProven) {
+            let oldest_first = history.iter().rev().map(|past| &past.reading);
+            let proven = Direction::of_history(oldest_first, &supply.index);
+            supply.direction = Some(proven);
+        }
+        let supply = &supply;
         let name = supply_name(supply);
         let description = if supply.description == name {
             ""
@@ -275,12 +290,26 @@ impl SupplyRow {
         Self {
             description: description.to_owned(),
             bar: Bar::of_supply(supply),
-            note: level_note(supply.level, supply.remaining, supply.capacity, supply.unit),
+            note: supply_note(supply),
             is_low: words::needs_someone(supply),
             evidence: supply.evidence.clone(),
             name,
         }
     }
+}
+
+/// What stands beside the level: of a receptacle, what its number counts.
+fn supply_note(supply: &Supply) -> String {
+    let direction = match supply.direction {
+        None => "",
+        Some(Direction::Free) => "free",
+        Some(Direction::Filled) => "filled",
+        Some(Direction::NotProven) => "free or filled, not proven",
+    };
+    let note = level_note(supply.level, supply.remaining, supply.capacity, supply.unit);
+    let words = [note.as_str(), direction];
+    let told = words.into_iter().filter(|words| !words.is_empty());
+    told.collect::<Vec<_>>().join(", ")
 }
 
 impl MeterRow {
@@ -350,6 +379,7 @@ mod tests {
     use printer::status::{Severity, State as Doing, Status};
     use printer::supply::{Level, SupplyClass};
 
+    use super::super::tests::hostile_strings::hostile_strings;
     use super::super::tests::sample_reading;
     use super::*;
 
@@ -365,6 +395,31 @@ mod tests {
             assert!(!html.contains(acting), "{acting:?}");
         }
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn five_hundred_hostile_texts_change_nothing_of_a_page() {
+        let page = |text: &str| {
+            let mut reading = hostile();
+            reading.identity.model = Some(text.to_owned());
+            reading.identity.location = Some(text.to_owned());
+            reading.supplies[0].description = text.to_owned();
+            reading.alerts[0].description = text.to_owned();
+            reading.status.console = vec![text.to_owned()];
+            reading.meters[0].label = Some(text.to_owned());
+            page_of(reading)
+        };
+        let tags = |html: &str| html.matches('<').count();
+        let usual = tags(&page("Toner"));
+        for text in hostile_strings() {
+            let html = page(&text);
+            assert_eq!(tags(&html), usual, "{text:?}");
+            let steers = |c: char| {
+                (c.is_control() && c != '\n')
+                    || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            };
+            assert!(!html.chars().any(steers), "{text:?}");
+        }
     }
 
     #[test]
@@ -447,6 +502,13 @@ mod tests {
             schema: SCHEMA,
             is_printer: true,
             address: None,
+            up_secs: None,
+            facts: vec![printer::facts::Fact {
+                whole: MeterName::TOTAL,
+                parts: Vec::new(),
+                difference: 1,
+                text: text(),
+            }],
             at: Timestamp::UNIX_EPOCH,
             identity: Identity {
                 model: Some(text()),
@@ -468,6 +530,7 @@ mod tests {
                 value: 1,
                 unit: printer::meter::Unit::Impressions,
                 beta: false,
+                rolls_over_at: None,
                 evidence: evidence.clone(),
             }],
             supplies: vec![Supply {
@@ -477,6 +540,7 @@ mod tests {
                 kind: text(),
                 color: Some(text()),
                 level: Level::Some,
+                direction: None,
                 capacity: None,
                 remaining: None,
                 unit: printer::meter::Unit::Unknown,

@@ -394,7 +394,10 @@ impl Row {
             serial: identity.serial.clone().unwrap_or_default(),
             address: reading.address.map(shown_address).unwrap_or_default(),
             pages: total(reading)
-                .map(|total| count(total.value))
+                .map(|total| {
+                    let beta = if total.beta { " beta" } else { "" };
+                    format!("{}{beta}", count(total.value))
+                })
                 .unwrap_or_default(),
             unit: total(reading).map_or("pages", total_unit),
             tanks: tanks(&reading.supplies),

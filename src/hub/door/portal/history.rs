@@ -4,9 +4,13 @@
 //! which of it is news. That a counter moved or a tray emptied is not.
 
 use printer::change::{Change, between};
+use printer::decrease::Decrease;
+use printer::identity::shown_address;
+use printer::meter::Meter;
 use printer::reading::Reading;
 use printer::summary::status_line;
 use printer::supply::Level;
+use printer::supply_life::{self, SupplyLife};
 
 use super::text::{age, count, counted, moment};
 use super::words::{self, meter_name_of, supply_name};
@@ -32,12 +36,13 @@ pub struct Event {
 /// Tells what happened between the readings of `history`, which is newest first, as is the answer.
 #[must_use]
 pub fn events(history: &[PastReading]) -> Vec<Event> {
+    let lives = supply_life::lives(history.iter().rev().map(|past| &past.reading));
     let pairs = history.iter().zip(history.iter().skip(1));
-    let all = pairs.flat_map(|(newer, older)| between_two(&older.reading, &newer.reading));
+    let all = pairs.flat_map(|(newer, older)| between_two(&older.reading, &newer.reading, &lives));
     all.take(EVENTS_MAX).collect()
 }
 
-fn between_two(older: &Reading, newer: &Reading) -> Vec<Event> {
+fn between_two(older: &Reading, newer: &Reading, lives: &[SupplyLife]) -> Vec<Event> {
     let event = |(what, value)| Event {
         at: moment(newer.at),
         what,
@@ -46,26 +51,48 @@ fn between_two(older: &Reading, newer: &Reading) -> Vec<Event> {
     let changes = between(older, newer);
     let told = changes
         .iter()
-        .filter_map(|change| told(change, older, newer));
+        .filter_map(|change| told(change, (older, newer), lives));
     told.chain(pause(older, newer)).map(event).collect()
 }
 
 /// Tells a change, or nothing where it is no news.
-fn told(change: &Change, older: &Reading, newer: &Reading) -> Option<(String, String)> {
+fn told(
+    change: &Change,
+    (older, newer): (&Reading, &Reading),
+    lives: &[SupplyLife],
+) -> Option<(String, String)> {
     match change {
-        Change::Meter {
+        Change::CounterDecreased {
             name,
             label,
-            from: Some(from),
+            from,
             to,
-        } if to < from => {
+            cause,
+        } => {
             let name = meter_name_of(name, label.as_deref());
-            Some((
-                format!("{name}: the meter was set anew"),
-                arrow(&count(*from), &count(*to)),
-            ))
+            let why = fell(*cause);
+            let values = arrow(&count(*from), &count(*to));
+            Some((format!("{name}: {why}"), values))
         }
-        Change::SupplyReplaced { index, .. } => Some(replaced(index, older, newer)),
+        Change::Rebooted { .. } => Some(("Started again".to_owned(), String::new())),
+        Change::Firmware { from, to } => {
+            let words = arrow(&from.join(", "), &to.join(", "));
+            Some(("Firmware".to_owned(), words))
+        }
+        Change::Address { from, to } => {
+            let words = arrow(&shown_address(*from), &shown_address(*to));
+            Some(("Address".to_owned(), words))
+        }
+        Change::SupplyReplaced { index, .. } => {
+            let (what, value) = replaced(index, older, newer);
+            let is_its = |life: &&SupplyLife| life.index == *index && life.replaced_at == newer.at;
+            let life = lives.iter().find(is_its);
+            let printed = life.and_then(|life| life.printed);
+            let printed = printed
+                .zip(words::total(newer))
+                .map(|(printed, total)| format!("; {} with the old one", pages(printed, total)));
+            Some((what, value + &printed.unwrap_or_default()))
+        }
         Change::Status { from, to } if (from.state, from.severity) != (to.state, to.severity) => {
             let (was, is) = (status_line(older), status_line(newer));
             (from.severity != to.severity && was != is)
@@ -80,6 +107,19 @@ fn told(change: &Change, older: &Reading, newer: &Reading) -> Option<(String, St
         | Change::SupplyLevel { .. }
         | Change::Status { .. }
         | Change::Tray { .. } => None,
+    }
+}
+
+/// Why a counter fell.
+fn fell(cause: Decrease) -> String {
+    match cause {
+        Decrease::Rollover { limit, counted } => {
+            let (limit, counted) = (count(limit), count(counted));
+            format!("the meter began again at {limit}; {counted} counted")
+        }
+        Decrease::Reset => "the meter was set anew".to_owned(),
+        Decrease::BoardChanged => "a new board counts from here".to_owned(),
+        Decrease::AnotherDevice => "another device counts here".to_owned(),
     }
 }
 
@@ -114,14 +154,21 @@ fn pause(older: &Reading, newer: &Reading) -> Option<(String, String)> {
         .value
         .checked_sub(was.value)
         .filter(|_| is.unit == was.unit);
-    let pages = between.map_or(String::new(), |between| match words::total_unit(is) {
-        "pages" => format!("; {} in between", counted(between, "page")),
-        unit => format!("; {} {unit} in between", count(between)),
+    let pages = between.map_or(String::new(), |between| {
+        format!("; {} in between", pages(between, is))
     });
     Some((
         "Readings resumed".to_owned(),
         format!("after {}{pages}", age(older.at, newer.at)),
     ))
+}
+
+/// A number of what a meter counts.
+fn pages(number: u64, total: &Meter) -> String {
+    match words::total_unit(total) {
+        "pages" => counted(number, "page"),
+        unit => format!("{} {unit}", count(number)),
+    }
 }
 
 fn arrow(from: &str, to: &str) -> String {
@@ -184,6 +231,38 @@ mod tests {
         let told = only(&[newer, older]);
         assert_eq!(told.what, "Cyan replaced");
         assert_eq!(told.value, "3 % → 100 %");
+    }
+
+    #[test]
+    fn a_replaced_cartridge_is_told_with_what_it_printed() {
+        let rows = [(100, 3.0), (200, 100.0), (4_700, 4.0), (4_800, 98.0)];
+        let mut history: Vec<Reading> = rows
+            .iter()
+            .zip(0..)
+            .map(|((total, level), hours)| {
+                let mut reading = at(hours, *total);
+                reading.supplies[0].level = Level::Percent { percent: *level };
+                reading
+            })
+            .collect();
+        history.reverse();
+        let events = events(&past(&history));
+        let values: Vec<&str> = events.iter().map(|event| event.value.as_str()).collect();
+        let second = "4 % → 98 %; 4\u{202f}600 pages with the old one";
+        assert_eq!(
+            values,
+            [second, "3 % → 100 %"],
+            "nobody saw the first one come"
+        );
+    }
+
+    #[test]
+    fn a_counter_that_began_again_is_told_as_that() {
+        let mut readings = [at(6, 25), at(0, 999_990)];
+        readings[1].meters[0].rolls_over_at = Some(1_000_000);
+        let told = only(&readings).what;
+        let wanted = "Total: the meter began again at 1\u{202f}000\u{202f}000; 35 counted";
+        assert_eq!(told, wanted);
     }
 
     fn at(hours: i64, total: u64) -> Reading {

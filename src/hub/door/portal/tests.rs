@@ -18,6 +18,8 @@ use crate::session::Sessions;
 use crate::store::invitations::{self, Enrollment, Invited};
 use crate::store::{Store, Tenant};
 
+#[path = "../../../../tests/hostile_strings.rs"]
+pub(super) mod hostile_strings;
 mod web;
 
 #[tokio::test]

@@ -4,10 +4,11 @@
 //! that both agree; here is only what a page says at more length.
 
 use printer::alert::Alert;
+use printer::direction::Direction;
 use printer::identity::shown_address;
 use printer::meter::{Meter, MeterName, Unit};
 use printer::reading::Reading;
-use printer::summary::{LOW_PERCENT, is_low};
+use printer::summary::is_low;
 use printer::supply::{Level, Supply, SupplyClass};
 
 use super::text::count;
@@ -161,12 +162,9 @@ pub fn unit(unit: Unit) -> &'static str {
 /// Whether a supply runs out, or a receptacle is about to be full.
 #[must_use]
 pub fn needs_someone(supply: &Supply) -> bool {
-    let is_full = match supply.level {
-        Level::Full => true,
-        Level::Percent { percent } => percent <= LOW_PERCENT,
-        _ => false,
-    };
-    is_low(supply) || (supply.class == SupplyClass::Receptacle && is_full)
+    let is_said_full = supply.class == SupplyClass::Receptacle && supply.level == Level::Full;
+    let direction = supply.direction.unwrap_or(Direction::NotProven);
+    is_low(supply) || is_said_full || direction.is_almost_full(supply.level)
 }
 
 /// A level in a word or two; a number only where the device gave one.

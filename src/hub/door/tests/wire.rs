@@ -25,7 +25,7 @@ fn a_reading_becomes_its_json() {
         serde_json::to_value(reading).unwrap(),
         json!({
             "schema": 1, "is_printer": true, "address": "10.20.4.17",
-            "at": "2026-11-23T08:00:03Z",
+            "at": "2026-11-23T08:00:03Z", "up_secs": 612_844,
             "identity": {
                 "vendor": "Kyocera", "model": "TASKalfa 6052ci", "serial": "W2D8303202",
                 "firmware": ["2V8_S000.002.801"], "mac": "00:17:c8:65:e2:b9", "profile": "kyocera"
@@ -33,7 +33,7 @@ fn a_reading_becomes_its_json() {
             "status": {"state": "idle", "severity": "warning", "conditions": ["lowToner"],
                 "console": ["Preparing to print..."]},
             "meters": [{"name": "copy_large", "value": 3, "unit": "impressions", "beta": true,
-                "evidence": evidence_json()}],
+                "rolls_over_at": 1_000_000, "evidence": evidence_json()}],
             "supplies": [{"index": "1.2", "description": "TK-8337C", "class": "consumed",
                 "type": "toner", "color": "cyan", "level": {"state": "percent", "percent": 8.0},
                 "capacity": 15000, "remaining": 1200, "unit": "tenthsOfGrams", "part": "TK-8337C",
@@ -240,6 +240,7 @@ fn full() -> v1::Reading {
         is_status: false,
         address: "10.20.4.17".to_owned(),
         at_ms: 1_795_420_803_000,
+        up_secs: Some(612_844),
         identity: Some(v1::Identity {
             vendor: text("Kyocera"),
             model: text("TASKalfa 6052ci"),
@@ -261,6 +262,7 @@ fn full() -> v1::Reading {
             value: 3,
             unit: "impressions".to_owned(),
             beta: true,
+            rolls_over_at: Some(1_000_000),
             evidence: evidence(),
         }],
         supplies: vec![v1::Supply {

@@ -101,6 +101,7 @@ cases! {
     showing::the_same_device_of_two_agents_is_two_rows_and_one_history,
     showing::pages_are_counted_from_the_day_before_and_gaps_are_said,
     showing::a_day_of_many_readings_is_counted_around_its_falls,
+    showing::a_total_that_nothing_proves_is_in_no_day,
     showing::the_fleet_adds_up,
     showing::one_tenant_sees_nothing_of_another,
     showing::an_agent_tells_how_it_is,

@@ -7,7 +7,7 @@ use jiff::civil::date;
 use crate::permission::Rights;
 use crate::store::agents::AgentStatus;
 use crate::store::printers::Which;
-use crate::store::report::Batch;
+use crate::store::report::{Batch, Body};
 use crate::store::tests::{Place, accept, agent, agent_of, at, device_id, now, read};
 use crate::store::{Pool, Store, StoreError, Tenant};
 
@@ -83,6 +83,31 @@ pub(super) async fn a_day_of_many_readings_is_counted_around_its_falls(place: Pl
         .unwrap();
 
     assert_eq!((days[0].pages, days[0].is_broken), (Some(21), true));
+}
+
+pub(super) async fn a_total_that_nothing_proves_is_in_no_day(place: Place) {
+    let store = place.open().await;
+    let lyon = agent(&store, "lyon").await;
+    let beta = |sequence, when, total| {
+        let mut report = read(sequence, 1, when, total);
+        if let Body::Reading { reading, .. } = &mut report.body {
+            reading.meters[0].beta = true;
+        }
+        report
+    };
+    let batch = [
+        beta(1, "2026-11-10T08:00:00Z", 100),
+        beta(2, "2026-11-11T08:00:00Z", 130),
+    ];
+    accept(&store, &lyon, 1, &batch).await.unwrap();
+
+    let day = date(2026, 11, 11);
+    let days = store
+        .daily_pages(&TENANT, Which::All, day, day)
+        .await
+        .unwrap();
+
+    assert_eq!((days[0].pages, days[0].printers), (None, 0));
 }
 
 pub(super) async fn the_fleet_adds_up(place: Place) {
