@@ -184,8 +184,8 @@ impl Ways {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_more_sessions_stand_the_less_each_takes_at_once() {
+    #[actix::test]
+    async fn the_more_sessions_stand_the_less_each_takes_at_once() {
         let workshop = Workshop::open().expect("a thread");
         let ways = workshop.ways();
         let only = ways.load();
