@@ -210,7 +210,7 @@ fn rebooted(older: &Reading, newer: &Reading) -> Option<Change> {
             let elapsed = newer.at.as_second().saturating_sub(older.at.as_second());
             let elapsed = u64::try_from(elapsed).unwrap_or_default();
             let wrapped = from.saturating_add(elapsed).checked_sub(UP_SECS_END);
-            Some(!wrapped.is_some_and(|wrapped| wrapped.abs_diff(to) <= WRAP_SECS))
+            Some(wrapped.is_none_or(|wrapped| wrapped.abs_diff(to) > WRAP_SECS))
         }
         (Some(_), Some(_)) => Some(false),
         (_, _) => None,
