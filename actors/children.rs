@@ -181,6 +181,11 @@ impl<A: Clone> Children<A> {
         self.all.get(id)?.vitals.as_ref()
     }
 
+    /// What every child last said of itself.
+    pub(crate) fn all_vitals(&self) -> impl Iterator<Item = &Vitals> {
+        self.all.values().filter_map(|child| child.vitals.as_ref())
+    }
+
     /// Restarts of all children since the start.
     pub(crate) fn restarts(&self) -> u32 {
         self.total

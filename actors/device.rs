@@ -36,6 +36,7 @@ use crate::reach::survey::Survey;
 use crate::report::Report;
 use crate::schedule::{share_of, until_turn};
 use crate::spool::{Importance, NewReport, SpoolError};
+use crate::status::Refusing;
 use crate::supervisor::Supervisor;
 
 /// Failed reads in a row after which a device counts as silent: one may be a lost packet.
@@ -169,8 +170,10 @@ impl Device {
                 );
                 self.finish(ctx);
             }
+            Heard::Refused(why) => self.refused(why, ctx),
             Heard::Nothing(trouble) => {
                 self.vitals.trouble = trouble;
+                self.vitals.refused = None;
                 self.tell(
                     Missed {
                         device: self.seed.id.clone(),
@@ -180,6 +183,23 @@ impl Device {
                 self.miss(ctx);
             }
         }
+    }
+
+    /// Notes that the device answers and accepts no credential, which is no silence. The next
+    /// reading is a full one, which tries every credential.
+    fn refused(&mut self, why: String, ctx: &mut Context<Self>) {
+        let refusing = self.seed.target.map(|target| Refusing {
+            address: target.addr().ip(),
+            device: Some(self.seed.id.clone()),
+            why,
+        });
+        self.vitals.refused = refusing;
+        self.vitals.silent_since = None;
+        self.vitals.trouble = None;
+        self.silence_told_at = None;
+        self.failures = 1;
+        self.next_full = Instant::now();
+        self.finish(ctx);
     }
 
     /// Spools a reading that holds something new; only then it is the last one.
@@ -233,11 +253,13 @@ impl Device {
         self.vitals.silent_since = None;
         self.vitals.read_at = Some(reading.at);
         self.vitals.trouble = survey.trouble.clone();
+        self.vitals.refused = None;
         if depth == Depth::Full {
             self.plan_full();
             let proof = Proved {
                 device: self.seed.id.clone(),
                 fingerprint: survey.fingerprint.clone(),
+                credential: survey.credential.clone(),
             };
             self.tell(proof, ctx);
         }

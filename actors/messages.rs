@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::order::{Ended, Order, Progress};
 use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
-use crate::status::StatusSnapshot;
+use crate::status::{Refusing, StatusSnapshot};
 use crate::tunnel::SessionStatus;
 use crate::tunnel::ending::End;
 use crate::tunnel::ticket::SessionId;
@@ -218,6 +218,12 @@ pub struct ScannerVitals {
     pub seen: u32,
     /// When the next sweep begins.
     pub next_at: Option<Timestamp>,
+    /// How many answered then and accepted no credential.
+    #[serde(default)]
+    pub refusing: u32,
+    /// Those, at most [`crate::status::REFUSING_LISTED_MAX`].
+    #[serde(default)]
+    pub refusing_listed: Vec<Refusing>,
 }
 
 /// What a device says of itself.
@@ -232,6 +238,9 @@ pub struct DeviceVitals {
     /// What was wrong with the last attempt to read, in words; none while all is well.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// Where it answers and accepts no credential, and what it says; none if it does.
+    #[serde(default)]
+    pub refused: Option<Refusing>,
 }
 
 /// What the uplink says of itself.
@@ -329,6 +338,8 @@ pub struct Proved {
     pub device: DeviceId,
     /// Every key that the full reading showed.
     pub fingerprint: Fingerprint,
+    /// What it answered to.
+    pub credential: Credential,
 }
 
 /// A Device to the Supervisor: what answers there is no printer.

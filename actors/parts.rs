@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use printer::profile::Profiles;
+use snmp::Version;
 use tokio::runtime;
 use tokio::sync::{Mutex, watch};
 
@@ -14,9 +15,11 @@ use crate::backoff::Backoff;
 use crate::keeper::Keeper;
 use crate::mask::Masks;
 use crate::outbox::Outbox;
-use crate::reach::credential::Credential;
+use crate::reach::credential::{Credential, proven_first};
 use crate::reach::scope::{Door, Scope};
 use crate::reach::snmp::Snmp;
+use crate::reach::survey;
+use crate::registry::Named;
 use crate::site::Site;
 use crate::spool::Spool;
 use crate::tunnel::policy::WebAccess;
@@ -78,6 +81,45 @@ pub struct Subnet {
     pub web: Scope,
     /// Tried in this order.
     pub credentials: Vec<Credential>,
+    /// What the configuration calls them, in the same order.
+    pub names: Vec<String>,
+}
+
+impl Subnet {
+    /// A credential as it can be written down: by its name, and whether version 1 is spoken.
+    #[must_use]
+    pub fn named(&self, credential: &Credential) -> Option<Named> {
+        let of = |in_v1: bool| {
+            let spoken = |known: &Credential| match in_v1 {
+                true => known.in_version(Version::V1),
+                false => known.clone(),
+            };
+            let mut all = self.credentials.iter().zip(&self.names);
+            let (_, name) = all.find(|(known, _)| spoken(known) == *credential)?;
+            let name = name.clone();
+            Some(Named { name, in_v1 })
+        };
+        of(false).or_else(|| of(true))
+    }
+
+    /// What can be tried here, in order: what is configured, then the same in version 1; what was
+    /// answered to before goes first, if it is configured still.
+    #[must_use]
+    pub fn tried(&self, proven: Option<&Named>) -> Vec<Credential> {
+        let all = survey::with_v1(&self.credentials);
+        let known = proven.and_then(|proven| {
+            let place = self.names.iter().position(|name| *name == proven.name)?;
+            let known = self.credentials.get(place)?;
+            Some(match proven.in_v1 {
+                true => known.in_version(Version::V1),
+                false => known.clone(),
+            })
+        });
+        match known {
+            Some(known) => proven_first(&all, &known),
+            None => all,
+        }
+    }
 }
 
 /// Where the hub is, and who we are to it.
@@ -195,5 +237,61 @@ impl Parts {
             started_at: self.started_at,
             runtime: self.runtime.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use snmp::usm::{Security, User};
+
+    use super::*;
+
+    fn user(name: &str) -> Credential {
+        let user = User::new(name, "", Security::None).expect("a user");
+        Credential::User(Arc::new(user))
+    }
+
+    fn subnet(credentials: Vec<(&str, Credential)>) -> Subnet {
+        let range = ["127.0.0.1".parse().expect("a range")];
+        let door = Door::Snmp { port: 161 };
+        Subnet {
+            label: "office".to_owned(),
+            scope: Scope::new(&range, &[], &[door]).expect("a scope"),
+            door,
+            web: Scope::of_web(&range, &[], &[]).expect("a scope"),
+            names: credentials
+                .iter()
+                .map(|(name, _)| (*name).to_owned())
+                .collect(),
+            credentials: credentials.into_iter().map(|(_, it)| it).collect(),
+        }
+    }
+
+    #[test]
+    fn what_was_answered_to_is_written_down_by_name_and_tried_first() {
+        let (public, a, b) = (Credential::v2c("public"), user("a"), user("b"));
+        let in_v1 = public.in_version(Version::V1);
+        let office = subnet(vec![
+            ("open", public.clone()),
+            ("x", a.clone()),
+            ("y", b.clone()),
+        ]);
+        let all = [public.clone(), a.clone(), b.clone(), in_v1.clone()];
+        assert_eq!(office.tried(None), all);
+        let named = office.named(&b).expect("it is configured");
+        assert_eq!(named.name, "y");
+        // A user is never made a community.
+        assert_eq!(office.tried(Some(&named)), [b.clone(), a.clone()]);
+        let old = office.named(&in_v1).expect("it is configured");
+        assert!(old.name == "open" && old.in_v1);
+        let written = serde_json::to_string(&old).expect("JSON");
+        assert!(!written.contains("public"), "{written}");
+        assert_eq!(office.tried(Some(&old))[0], in_v1);
+        // What is configured no more is forgotten.
+        let without = subnet(vec![("open", public.clone())]);
+        assert_eq!(without.tried(Some(&named)), [public, in_v1]);
+        assert_eq!(without.named(&b), None);
     }
 }

@@ -25,6 +25,16 @@ const ARRIVALS_MAX: u32 = 8;
 /// The day in which they are counted.
 const ARRIVALS_HOURS: i64 = 24;
 
+/// A credential by its name in the configuration; what it hides is written down nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// Whether version 1 is spoken though it is one of version 2c.
+    #[serde(default)]
+    pub in_v1: bool,
+}
+
 /// What is known of a device, and kept on disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Known {
@@ -34,6 +44,9 @@ pub struct Known {
     pub address: Option<IpAddr>,
     /// When it was last seen to be new or to have moved.
     pub since: Timestamp,
+    /// What it last answered to; absent until it was read.
+    #[serde(default)]
+    pub credential: Option<Named>,
     /// Since when it is silent and nobody reads it any more; absent while somebody does.
     #[serde(skip)]
     pub let_go_since: Option<Timestamp>,
@@ -114,6 +127,12 @@ impl Registry {
     #[must_use]
     pub fn is_claimed(&self, device: &DeviceId) -> bool {
         self.claims.contains_key(device)
+    }
+
+    /// Who lives at an address.
+    #[must_use]
+    pub fn living_at(&self, address: IpAddr) -> Option<DeviceId> {
+        self.at.get(&address).cloned()
     }
 
     /// How many devices are known.
@@ -231,6 +250,16 @@ impl Registry {
         }
     }
 
+    /// Notes what a device answers to.
+    pub fn answers_to(&mut self, device: &DeviceId, credential: Option<Named>) {
+        if let Some(known) = self.known.get_mut(device)
+            && known.credential != credential
+        {
+            known.credential = credential;
+            self.changed.insert(device.clone());
+        }
+    }
+
     /// Notes that a device is silent and nobody reads it any more.
     pub fn let_go(&mut self, device: &DeviceId, silent_since: Timestamp) {
         if let Some(known) = self.known.get_mut(device) {
@@ -327,6 +356,7 @@ impl Registry {
             fingerprint: fingerprint.clone(),
             address: None,
             since: now,
+            credential: None,
             let_go_since: None,
             was_seen: true,
             sweeps_missed: 0,

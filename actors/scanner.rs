@@ -29,6 +29,7 @@ use crate::parts::{Subnet, Tools};
 use crate::reach::scope::InScope;
 use crate::reach::survey::{self, ReadError};
 use crate::reach::sweep::{Answered, SweepError, SweepOptions};
+use crate::status::{REFUSING_LISTED_MAX, Refusing};
 use crate::supervisor::Supervisor;
 
 /// How often a silent address is asked: one lost packet may not hide a printer.
@@ -53,6 +54,24 @@ pub struct Scanner {
     asked: Vec<oneshot::Sender<Result<u32, String>>>,
     vitals: ScannerVitals,
     is_draining: bool,
+}
+
+/// What came of a sweep.
+#[derive(Debug, Default)]
+struct Seen {
+    printers: u32,
+    refusing: u32,
+    refusing_listed: Vec<Refusing>,
+}
+
+/// What a candidate is.
+enum Identified {
+    /// One that may be a printer.
+    Sighted(Sighted),
+    /// One that accepts no credential.
+    Refusing(Refusing),
+    /// One that does not say, as a sleeping printer may, or is no printer.
+    Nothing,
 }
 
 impl Scanner {
@@ -84,7 +103,7 @@ impl Scanner {
     }
 
     /// Ends a sweep, and says when the next one begins.
-    fn finish(&mut self, seen: Result<u32, SweepError>, ctx: &mut Context<Self>) {
+    fn finish(&mut self, seen: Result<Seen, SweepError>, ctx: &mut Context<Self>) {
         self.work = None;
         if self.is_draining {
             ctx.stop();
@@ -92,14 +111,22 @@ impl Scanner {
         }
         for asker in self.asked.drain(..) {
             // One who no longer waits has been answered by a timeout.
-            let _ = asker.send(seen.as_ref().copied().map_err(ToString::to_string));
+            let _ = asker.send(match &seen {
+                Ok(seen) => Ok(seen.printers),
+                Err(error) => Err(error.to_string()),
+            });
         }
         let label = &self.subnet.label;
         match seen {
             Ok(seen) => {
-                info!(subnet = %label, seen, "swept");
+                let Seen {
+                    printers, refusing, ..
+                } = seen;
+                info!(subnet = %label, seen = printers, refusing, "swept");
                 self.vitals.swept_at = Some(Timestamp::now());
-                self.vitals.seen = seen;
+                self.vitals.seen = printers;
+                self.vitals.refusing = refusing;
+                self.vitals.refusing_listed = seen.refusing_listed;
             }
             Err(error) => warn!(subnet = %label, %error, "the sweep could not begin"),
         }
@@ -181,12 +208,12 @@ impl Handler<crate::messages::Provoke> for Scanner {
     }
 }
 
-/// Sweeps a subnet and tells who was seen; returns how many.
+/// Sweeps a subnet and tells who was seen; returns how many, and who accepts no credential.
 async fn sweep(
     subnet: Arc<Subnet>,
     tools: Tools,
     boss: Addr<Supervisor>,
-) -> Result<u32, SweepError> {
+) -> Result<Seen, SweepError> {
     let options = SweepOptions {
         probe: question::probe(),
         tries: TRIES,
@@ -209,12 +236,23 @@ async fn sweep(
     let identified = candidates
         .map(|answered| identify(&tools, &subnet, answered))
         .buffer_unordered(IDENTIFIED_AT_ONCE_MAX);
-    let mut identified = pin!(identified.filter_map(ready));
-    let mut seen = 0;
-    while let Some(sighted) = identified.next().await {
-        seen += 1;
-        // Waits while the Supervisor has no room: that is the back-pressure.
-        let _ = boss.send(Found(sighted)).await;
+    let mut identified = pin!(identified);
+    let mut seen = Seen::default();
+    while let Some(one) = identified.next().await {
+        match one {
+            Identified::Sighted(sighted) => {
+                seen.printers += 1;
+                // Waits while the Supervisor has no room: that is the back-pressure.
+                let _ = boss.send(Found(sighted)).await;
+            }
+            Identified::Refusing(refusing) => {
+                seen.refusing += 1;
+                if seen.refusing_listed.len() < REFUSING_LISTED_MAX {
+                    seen.refusing_listed.push(refusing);
+                }
+            }
+            Identified::Nothing => {}
+        }
     }
     let _ = boss
         .send(Swept {
@@ -224,8 +262,8 @@ async fn sweep(
     Ok(seen)
 }
 
-/// Asks a candidate who it is; none if it does not say, as a sleeping printer may.
-async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Option<Sighted> {
+/// Asks a candidate who it is.
+async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Identified {
     if answered.is_engine() {
         return identify_engine(tools, subnet, answered.target).await;
     }
@@ -240,7 +278,7 @@ async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Option<
         Ok(varbinds) => {
             let answer: Walk = varbinds.into_iter().collect();
             let fingerprint = Fingerprint::of_answer(&answer);
-            Some(Sighted {
+            Identified::Sighted(Sighted {
                 fingerprint,
                 target,
                 credential,
@@ -248,26 +286,32 @@ async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Option<
         }
         Err(error) => {
             debug!(%error, "answered the probe, but not who it is");
-            None
+            Identified::Nothing
         }
     }
 }
 
-/// Asks an engine of version 3 what it is and who; none if it is no printer, or no credential fits.
-async fn identify_engine(tools: &Tools, subnet: &Subnet, target: InScope) -> Option<Sighted> {
+/// Asks an engine of version 3 what it is and who.
+async fn identify_engine(tools: &Tools, subnet: &Subnet, target: InScope) -> Identified {
     match survey::fit(&tools.snmp, &target, &subnet.credentials).await {
-        Ok((credential, walk)) => survey::is_candidate(&walk).then(|| Sighted {
+        Ok((credential, walk)) if survey::is_candidate(&walk) => Identified::Sighted(Sighted {
             fingerprint: survey::fingerprint(&walk),
             target,
             credential,
         }),
-        Err(error @ ReadError::NoCredentialFits { .. }) => {
-            warn!(subnet = %subnet.label, %error, "a device is left out");
-            None
+        Ok(_) => Identified::Nothing,
+        Err(ReadError::NoCredentialFits { why, .. }) => {
+            let address = target.addr().ip();
+            info!(subnet = %subnet.label, %address, %why, "answers, but no credential fits");
+            Identified::Refusing(Refusing {
+                address,
+                device: None,
+                why,
+            })
         }
         Err(error) => {
             debug!(%error, "told its engine, but not who it is");
-            None
+            Identified::Nothing
         }
     }
 }

@@ -71,6 +71,22 @@ pub struct SetAsideStatus {
     pub file: Option<std::path::PathBuf>,
 }
 
+/// Most devices that refuse every credential listed one by one: a person goes through no more; the
+/// count is always whole.
+pub const REFUSING_LISTED_MAX: usize = 100;
+
+/// A device that answers and accepts none of its range's credentials. It is not silent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusing {
+    /// Where it answers.
+    pub address: std::net::IpAddr,
+    /// Which known device it is; absent for one that was never read.
+    #[serde(default)]
+    pub device: Option<DeviceId>,
+    /// What it says to each credential, in words.
+    pub why: String,
+}
+
 /// How it stands with the hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HubStatus {
@@ -98,6 +114,12 @@ pub struct PrintersStatus {
     pub next_at: Option<Timestamp>,
     /// Those that do not answer, at most [`SILENT_LISTED_MAX`].
     pub silent_listed: Vec<SilentPrinter>,
+    /// Devices that answer and accept no credential, known or not.
+    #[serde(default)]
+    pub refusing: u32,
+    /// Those, at most [`REFUSING_LISTED_MAX`].
+    #[serde(default)]
+    pub refusing_listed: Vec<Refusing>,
     /// Those that answer as no printer should, at most [`TROUBLED_LISTED_MAX`].
     #[serde(default)]
     pub troubled_listed: Vec<TroubledPrinter>,
@@ -180,7 +202,7 @@ pub struct ChildRestarts {
 }
 
 /// What the hub is told with every poll.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Known printers.
     pub known: u32,
@@ -188,6 +210,8 @@ pub struct Totals {
     pub silent: u32,
     /// Restarts of actors since the start.
     pub restarts: u32,
+    /// Devices that answer and accept no credential, at most [`REFUSING_LISTED_MAX`].
+    pub refusing: Vec<Refusing>,
 }
 
 /// How it stands with the hub, by the uplink's last words.
@@ -206,7 +230,12 @@ pub(crate) fn hub<A: Clone>(link: Option<&HubLink>, children: &Children<A>) -> O
 
 /// How it stands with the printers, by each device's last words.
 pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) -> PrintersStatus {
-    let mut all = PrintersStatus::default();
+    let (refusing, refusing_listed) = refusing(registry, children);
+    let mut all = PrintersStatus {
+        refusing,
+        refusing_listed,
+        ..PrintersStatus::default()
+    };
     for (device, known) in registry.iter() {
         all.known += 1;
         let vitals = match children.vitals(&ChildId::Device(device.clone())) {
@@ -243,6 +272,40 @@ pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) ->
         }
     }
     all
+}
+
+/// Who answers and accepts no credential: what the scanners saw, with who it is known to be, and the
+/// known devices that said so since. How many, and the first of them by their addresses.
+pub(crate) fn refusing<A: Clone>(
+    registry: &Registry,
+    children: &Children<A>,
+) -> (u32, Vec<Refusing>) {
+    let mut all = std::collections::BTreeMap::new();
+    let mut unlisted = 0;
+    let mut known = Vec::new();
+    for vitals in children.all_vitals() {
+        match vitals {
+            Vitals::Scanner(scanner) => {
+                let listed = u32::try_from(scanner.refusing_listed.len()).unwrap_or(u32::MAX);
+                unlisted += scanner.refusing.saturating_sub(listed);
+                for seen in &scanner.refusing_listed {
+                    let device = registry.living_at(seen.address);
+                    let seen = Refusing {
+                        device,
+                        ..seen.clone()
+                    };
+                    all.insert(seen.address, seen);
+                }
+            }
+            Vitals::Device(device) => known.extend(device.refused.clone()),
+            Vitals::Uplink(_) | Vitals::Tunnel => {}
+        }
+    }
+    // A device knows better than a sweep that is an hour old.
+    all.extend(known.into_iter().map(|it| (it.address, it)));
+    let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    let listed = all.into_values().take(REFUSING_LISTED_MAX).collect();
+    (count.saturating_add(unlisted), listed)
 }
 
 /// Since when a device does not answer: by its own words, or from when it was let go.

@@ -35,9 +35,7 @@ use crate::lifeline;
 use crate::messages::{Beat, ChildId, Drain, Exited, HangReason, Pulse, Shutdown, TellStatus};
 use crate::parts::{Parts, Subnet};
 use crate::quarantine::{self, Quarantine, SetAside};
-use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
-use crate::reach::survey;
 use crate::registry::{Known, Registry};
 use crate::scanner::Scanner;
 use crate::spool::Spool;
@@ -215,7 +213,7 @@ impl Supervisor {
             None => (None, None),
         };
         let credentials = subnet
-            .map(|subnet| credentials_of(&subnet))
+            .map(|subnet| subnet.tried(known.credential.as_ref()))
             .unwrap_or_default();
         Some(Seed {
             id: id.clone(),
@@ -250,8 +248,11 @@ impl Supervisor {
             }));
         }
         let totals = self.count();
-        self.totals
-            .send_if_modified(|last| std::mem::replace(last, totals) != totals);
+        self.totals.send_if_modified(|last| {
+            let is_changed = *last != totals;
+            *last = totals;
+            is_changed
+        });
     }
 
     fn take_pulse(&mut self, id: &ChildId, incarnation: u64, answer: Result<Pulse, MailboxError>) {
@@ -274,6 +275,7 @@ impl Supervisor {
             known: u32::try_from(self.registry.len()).unwrap_or(u32::MAX),
             silent: u32::try_from(silent).unwrap_or(u32::MAX),
             restarts: self.children.restarts(),
+            refusing: status::refusing(&self.registry, &self.children).1,
         }
     }
 
@@ -457,11 +459,6 @@ async fn recall_known(spool: Spool) -> Vec<(DeviceId, Known)> {
                 }
             });
     known.collect()
-}
-
-/// What a device of this subnet may answer to: as configured, then the same in version 1.
-fn credentials_of(subnet: &Subnet) -> Vec<Credential> {
-    survey::with_v1(&subnet.credentials)
 }
 
 /// The beat group of a child, by its name: the same in every turn.

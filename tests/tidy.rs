@@ -108,6 +108,27 @@ fn invariant_1_the_languages_are_pure() {
 }
 
 #[test]
+fn a_mac_of_version_3_is_compared_in_constant_time_and_nowhere_else() {
+    let files = production();
+    let key = files.iter().find(|file| file.path == "src/snmp/usm/key.rs");
+    let key = &key.expect("the keys of version 3").text;
+    let judged = "shown.len() == auth.mac_bytes() && bool::from(self.mac(pieces).ct_eq(shown))";
+    assert!(key.contains(judged), "is_mac compares otherwise");
+    let compared = [
+        "mac ==",
+        "mac !=",
+        "== mac",
+        "!= mac",
+        ".mac.eq(",
+        "mac.starts_with",
+    ];
+    none(
+        "MACs compared octet by octet",
+        violations(under(&files, &["src/snmp/", "actors/"]), &compared),
+    );
+}
+
+#[test]
 fn invariant_2_only_reach_opens_a_socket_to_a_device() {
     let files = production();
     let sockets = ["UdpSocket", "socket2::", "TcpSocket", "TcpStream"];

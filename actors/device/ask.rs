@@ -9,9 +9,13 @@ use tracing::{debug, warn};
 use super::Seed;
 use crate::messages::{Confirmation, Sighted};
 use crate::parts::Tools;
+use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
 use crate::reach::snmp::AskError;
 use crate::reach::survey::{self, ReadError, Survey};
+
+/// What is said of a device whose range has communities only, while it has users only.
+const NO_USER: &str = "it speaks SNMPv3, and its range has no user";
 
 /// The two kinds of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub(super) enum Heard {
     Other(Sighted),
     /// Something that is no printer.
     NoPrinter(String),
+    /// Somebody who accepts no credential; in words.
+    Refused(String),
     /// Nobody, or nothing that could be used; in words, where something was wrong beside silence.
     Nothing(Option<String>),
 }
@@ -86,10 +92,28 @@ async fn heard_instead(seed: &Seed, target: InScope, tools: &Tools, error: ReadE
         // Silence is an expected outcome.
         ReadError::Ask(AskError::Silent { ref unusable, .. }) => {
             debug!(%device, %error, "no answer");
+            let has_user = seed.credentials.iter().any(Credential::is_user);
+            if !has_user && survey::has_engine(&tools.snmp, &target).await {
+                return Heard::Refused(NO_USER.to_owned());
+            }
             let is_odd = unusable.why.is_some();
             Heard::Nothing(is_odd.then(|| error.to_string()))
         }
-        ReadError::Ask(_) | ReadError::NoCredential { .. } | ReadError::NoCredentialFits { .. } => {
+        ReadError::NoCredentialFits { why, .. } => {
+            warn!(%device, %why, "answers, but no credential fits");
+            Heard::Refused(why)
+        }
+        ReadError::Ask(AskError::Refused {
+            user,
+            refusal,
+            unusable,
+            ..
+        }) => {
+            let why = format!("user '{}': {refusal}{unusable}", user.escape_debug());
+            warn!(%device, %why, "answers no more to the user that it answered to");
+            Heard::Refused(why)
+        }
+        ReadError::Ask(_) | ReadError::NoCredential { .. } => {
             warn!(%device, %error, "reading failed");
             Heard::Nothing(Some(error.to_string()))
         }

@@ -12,6 +12,7 @@ use printer::profile::Profiles;
 use printer::reading::Verdict;
 use printer::walk::Walk;
 use printer::{mib, question};
+use snmp::usm::{Security, User};
 use snmp::{Oid, Value, VarBind};
 
 use super::credential::{Credential, users_first};
@@ -272,9 +273,23 @@ pub async fn fit(
     target: &InScope,
     credentials: &[Credential],
 ) -> Result<(Credential, Walk), ReadError> {
-    let credentials = with_v1(&users_first(credentials));
+    let mut credentials = with_v1(&users_first(credentials));
+    // Who has answered to a user before is asked as that one first.
+    credentials.sort_by_key(|credential| !snmp.is_acquainted(target, credential));
     let (session, walk) = greet(snmp, target, &credentials).await?;
     Ok((session.credential().clone(), walk))
+}
+
+/// Whether a device that answers no community has an engine of version 3, which tells itself to
+/// anybody.
+pub async fn has_engine(snmp: &Snmp, target: &InScope) -> bool {
+    // The user of RFC 3414 A.1; whether it is known there does not matter.
+    let user = User::new("initial", "", Security::None).map(|it| Credential::User(it.into()));
+    let Ok(user) = user else {
+        return false;
+    };
+    let asked = snmp.get(target, &user, &question::probe()).await;
+    matches!(asked, Ok(_) | Err(AskError::Refused { .. }))
 }
 
 /// Whether what [`fit`] gave may be a printer's.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use printer::identity::DeviceId;
 use tracing::{debug, error, info, warn};
 
-use super::{ANSWER_MAX, Address, Supervisor, credentials_of, tell};
+use super::{ANSWER_MAX, Address, Supervisor, tell};
 use crate::messages::{
     ChildId, Confirm, Confirmation, Contradicted, Found, Missed, Proved, Relocate, Sighted, Swept,
     Unmasked,
@@ -69,7 +69,9 @@ impl Supervisor {
             return;
         };
         info!(device = %settled.device, address = %settled.address, "a device has moved");
-        let credentials = credentials_of(&subnet);
+        let known = self.registry.get(&settled.device);
+        let proven = known.and_then(|known| known.credential.as_ref());
+        let credentials = subnet.tried(proven);
         tell(
             device,
             Relocate {
@@ -200,6 +202,12 @@ impl Handler<Proved> for Supervisor {
 
     fn handle(&mut self, fact: Proved, ctx: &mut Self::Context) -> Self::Result {
         self.registry.prove(&fact.device, &fact.fingerprint);
+        let known = self.registry.get(&fact.device);
+        let subnet = known.and_then(|known| self.admit(known.address?));
+        if let Some((_, subnet)) = subnet {
+            let named = subnet.named(&fact.credential);
+            self.registry.answers_to(&fact.device, named);
+        }
         self.quarantine.forgive(&fact.device);
         self.resolve(&fact.device, Confirmation::Here, ctx);
     }

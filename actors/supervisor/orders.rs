@@ -16,7 +16,7 @@ use printer::identity::DeviceId;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Address, Supervisor, credentials_of};
+use super::{Address, Supervisor};
 use crate::device::Device;
 use crate::messages::{ChildId, Execute, Read, ReadNow, Sweep};
 use crate::order::{Ended, Order, Progress, bounded, json as as_json};
@@ -128,7 +128,7 @@ impl Supervisor {
         let echo = self.admit_ping(address).ok();
         let (snmp, profiles) = (self.parts.snmp.clone(), self.parts.profiles.clone());
         self.on_runtime(async move {
-            let credentials = credentials_of(&subnet);
+            let credentials = subnet.tried(None);
             as_json(&look(&snmp, (echo, target), &credentials, &profiles).await)
         })
     }
@@ -155,7 +155,7 @@ impl Supervisor {
             return refuse("another walk is under way; one at a time");
         };
         let snmp = self.parts.snmp.clone();
-        let credentials = credentials_of(&subnet);
+        let credentials = subnet.tried(None);
         self.on_runtime(walk(snmp, target, credentials, (permit, progress)))
     }
 

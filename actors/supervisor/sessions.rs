@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::orders::{Answer, refuse};
-use super::{Address, Supervisor, credentials_of, tell};
+use super::{Address, Supervisor, tell};
 use crate::messages::{
     Cause as Death, ChildId, Decide, EndSessions, EndTunnel, TellSessions, TunnelEnded, Verdict,
 };
@@ -106,7 +106,7 @@ impl Supervisor {
             Target {
                 web: self.admit_web(address, ticket.port, id)?,
                 snmp,
-                credentials: credentials_of(&subnet),
+                credentials: subnet.tried(known.credential.as_ref()),
                 fingerprint: known.fingerprint.clone(),
             },
         ))

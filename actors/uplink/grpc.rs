@@ -17,15 +17,14 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tracing::{error, warn};
 
+use super::myself::{Myself, agent_status};
 use super::told;
 use crate::keeper::Papers;
 use crate::mask::Masks;
 use crate::outbox::{Kind, Outbox};
 use crate::parts::{HubLink, Word};
 use crate::report::Report;
-use crate::spool::{
-    Alarm, Content, PEEK_REPORTS_MAX, Sequence, Spool, SpoolError, SpoolStats, Spooled,
-};
+use crate::spool::{Content, PEEK_REPORTS_MAX, Sequence, Spool, SpoolError, Spooled};
 use crate::status::Totals;
 use crate::wire;
 
@@ -388,23 +387,6 @@ fn translate(spooled: Spooled, epoch: u64, masks: &Masks) -> Option<v1::Report> 
     Some(wire::to_proto(sequence.0, &report))
 }
 
-/// What the agent tells of itself with a poll.
-#[derive(Debug)]
-pub(super) struct Myself<'a> {
-    /// What it lets out.
-    pub(super) word: &'a Word,
-    /// Its printers and restarts.
-    pub(super) totals: Totals,
-    /// When it was started.
-    pub(super) started_at: Timestamp,
-    /// Which start this is, and its random name.
-    pub(super) start: (u64, &'a str),
-    /// Whether commands can come.
-    pub(super) commands_connected: bool,
-    /// What is wrong, most important first.
-    pub(super) alarms: Vec<String>,
-}
-
 fn refused(url: &str, status: &Status) -> PollError {
     let newest = status.metadata().get(NEWEST_EPOCH);
     PollError::Refused {
@@ -413,33 +395,6 @@ fn refused(url: &str, status: &Status) -> PollError {
         message: status.message().chars().take(200).collect(),
         newest_epoch: newest.and_then(|newest| newest.to_str().ok()?.parse().ok()),
         is_for_good: status.metadata().contains_key(proto::REFUSAL),
-    }
-}
-
-fn agent_status(stats: &SpoolStats, myself: &Myself<'_>, of_spool: Vec<Alarm>) -> v1::AgentStatus {
-    let Myself {
-        word,
-        totals,
-        started_at,
-        start: (boot, instance),
-        commands_connected,
-        alarms,
-    } = myself;
-    let of_spool = of_spool.iter().map(Alarm::to_string);
-    let alarms = of_spool.chain(alarms.iter().cloned());
-    v1::AgentStatus {
-        configuration: word.configuration.clone(),
-        alarms: alarms.map(|alarm| word.masks.words(&alarm)).collect(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at_ms: started_at.as_millisecond(),
-        spool_reports: stats.waiting,
-        spool_oldest_ms: stats.oldest.map_or(0, Timestamp::as_millisecond),
-        devices: totals.known,
-        devices_silent: totals.silent,
-        restarts: totals.restarts,
-        boot: *boot,
-        commands_connected: *commands_connected,
-        instance: (*instance).to_owned(),
     }
 }
 

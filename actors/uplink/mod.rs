@@ -9,6 +9,7 @@
 pub mod command;
 mod grpc;
 pub mod mqtt;
+mod myself;
 pub(crate) mod renewal;
 mod told;
 
@@ -29,8 +30,9 @@ use tracing::{debug, error, info, warn};
 
 use self::command::{CommandParts, Counter, Desk};
 pub use self::grpc::would_send;
-use self::grpc::{Link, Myself, PollError, Polled};
+use self::grpc::{Link, PollError, Polled};
 use self::mqtt::{Incoming, LineState};
+use self::myself::Myself;
 use self::renewal::Renewal;
 use crate::backoff::{chance, jittered};
 use crate::keeper::Counted;
@@ -113,7 +115,7 @@ impl Uplink {
             self.link.clone(),
             self.renewal.clone(),
             self.tools.clone(),
-            (*self.totals.borrow(), self.line_state()),
+            (self.totals.borrow().clone(), self.line_state()),
         );
         // TLS and compression belong on the runtime, not on the actors' thread.
         let task = OnRuntime(self.tools.runtime.spawn(exchange));

@@ -53,7 +53,12 @@ fn status(sent: &v1::AgentStatus) -> Value {
         commands_connected,
         alarms,
         configuration,
+        refusing,
     } = sent;
+    let refusing: Vec<Value> = refusing
+        .iter()
+        .map(|it| json!({ "address": it.address, "why": it.why, "device": it.device_id }))
+        .collect();
     json!({
         "version": version,
         "started_at_ms": started_at_ms,
@@ -67,6 +72,7 @@ fn status(sent: &v1::AgentStatus) -> Value {
         "commands_connected": commands_connected,
         "alarms": alarms,
         "configuration": configuration,
+        "refusing": refusing,
     })
 }
 

@@ -5,7 +5,7 @@
 //! `config/agent.toml`. What the hub configures comes on top, in `remote.rs`. Secrets are never
 //! shown.
 
-mod credential;
+pub(crate) mod credential;
 mod files;
 mod layers;
 pub mod mqtt;

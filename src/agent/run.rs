@@ -307,13 +307,14 @@ pub(crate) async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, Cli
         .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
     let web = Scope::of_web(&addresses, &exclude, &range.web_ports)
         .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
-    let credentials = range.credentials.iter().map(|(_, it)| it.clone()).collect();
+    let (names, credentials) = range.credentials.iter().cloned().unzip();
     Ok(Subnet {
         label: range.label.clone(),
         scope,
         door,
         web,
         credentials,
+        names,
     })
 }
 

@@ -19,6 +19,9 @@ const INFO: &[u8] = b"platen credential v1";
 const ENCAPPED_OCTETS: usize = 32;
 /// Longest community that is taken, in octets: SNMP bounds none, and no device takes longer ones.
 const COMMUNITY_OCTETS_MAX: usize = 255;
+/// Longest user of version 3 that is taken, in octets: names of 32 octets, words, and two passwords
+/// of any length that a person writes.
+const USER_OCTETS_MAX: usize = 2_048;
 
 /// Why a sealed credential cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,9 +32,9 @@ pub enum SealError {
     /// It was sealed to another key, another agent or another name, or was changed on the way.
     #[error("it is not sealed to this agent under this name; seal it again")]
     NotForUs,
-    /// What was sealed is no community.
-    #[error("what is sealed is empty, or longer than 255 octets")]
-    NotACommunity,
+    /// What was sealed is no community and no user.
+    #[error("what is sealed is empty, or longer than a community (255 octets) or a user (2048) is")]
+    Length,
 }
 
 /// The key that the hub seals to, and whose it is.
@@ -59,7 +62,7 @@ impl SealingKey {
         }
     }
 
-    /// The community of a sealed credential.
+    /// The community of a sealed credential, or the user of one of version 3.
     ///
     /// # Errors
     /// [`SealError`].
@@ -81,11 +84,15 @@ impl SealingKey {
             ciphertext,
             bound.as_bytes(),
         );
-        let community = opened.map_err(|_| SealError::NotForUs)?;
-        if !(1..=COMMUNITY_OCTETS_MAX).contains(&community.len()) {
-            return Err(SealError::NotACommunity);
+        let secret = opened.map_err(|_| SealError::NotForUs)?;
+        let octets_max = match credential.version.as_str() {
+            "3" => USER_OCTETS_MAX,
+            _ => COMMUNITY_OCTETS_MAX,
+        };
+        if !(1..=octets_max).contains(&secret.len()) {
+            return Err(SealError::Length);
         }
-        Ok(Secret::new(community))
+        Ok(Secret::new(secret))
     }
 }
 
@@ -153,7 +160,7 @@ pub(crate) mod tests {
         let (key, seal) = pair("agent-1");
         for community in [vec![], vec![b'x'; 256]] {
             let opened = key.open(&seal("site", &community));
-            assert_eq!(opened, Err(SealError::NotACommunity));
+            assert_eq!(opened, Err(SealError::Length));
         }
     }
 

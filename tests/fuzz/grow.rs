@@ -9,11 +9,21 @@ const CHANGES_MAX: u64 = 8;
 /// One case in so many comes from the grammar.
 const FROM_GRAMMAR: u64 = 8;
 
+/// One case of the grammar in so many fills a datagram.
+const FULL_ONE_IN: usize = 64;
+
+/// Octets before the objects of such a case: what no decoder looks behind if it is wrong.
+const HEAD_OCTETS: usize = 25;
+
 /// Octets that mean something in BER, in a number, or in a text.
 const TELLING: [u8; 24] = [
     0x00, 0x01, 0x02, 0x04, 0x05, 0x06, 0x7f, 0x80, 0x81, 0x82, 0x84, 0xff, 0x30, 0x40, 0x41, 0x42,
     0x43, 0x44, 0x46, 0xa0, 0xa2, 0xa5, b'|', b'\n',
 ];
+
+/// What a case is made of, beside the seeds.
+#[derive(Debug, Clone, Copy)]
+pub struct Seed(u64);
 
 /// Chance that repeats (SplitMix64).
 #[derive(Debug)]
@@ -48,6 +58,16 @@ impl Grower {
             dice: Dice(seed),
             case: Vec::with_capacity(OCTETS_MAX),
         }
+    }
+
+    /// What the next case is made of.
+    pub fn seed(&self) -> Seed {
+        Seed(self.dice.0)
+    }
+
+    /// A case once more.
+    pub fn again(Seed(seed): Seed, seeds: &[Vec<u8>]) -> Vec<u8> {
+        Self::new(seed).next(seeds).to_vec()
     }
 
     /// The next case.
@@ -94,6 +114,14 @@ impl Grower {
         }
     }
 
+    /// Says what stands from here on again and again, until a datagram is full.
+    fn fill(&mut self, from: usize) {
+        let again = self.case[from..].to_vec();
+        while !again.is_empty() && self.case.len() + again.len() < OCTETS_MAX - 16 {
+            self.case.extend_from_slice(&again);
+        }
+    }
+
     /// An element with elements or octets in it, whose length is right most of the time.
     fn speak(&mut self, depth: u32) {
         const TAGS: [u8; 16] = [
@@ -123,6 +151,9 @@ impl Grower {
             }
         }
         if depth == 6 {
+            if self.dice.below(FULL_ONE_IN) == 0 {
+                self.fill(start + HEAD_OCTETS);
+            }
             let end = self.case.len();
             let mut say = |at: usize| {
                 let size = (end - at - 3) as u32;

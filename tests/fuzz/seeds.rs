@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use snmp::recording::Recording;
-use snmp::{ErrorStatus, Message, Pdu, PduKind, VarBind, Version};
+use snmp::usm::{Report, plain_report, plain_scoped};
+use snmp::{ErrorStatus, Message, Oid, Pdu, PduKind, VarBind, Version};
 
 /// Objects in one answer, as the agent asks for them.
 const OBJECTS: usize = 40;
@@ -16,6 +17,10 @@ const LINES_OCTETS: usize = 1_500;
 pub struct Seeds {
     /// Messages.
     pub messages: Vec<Vec<u8>>,
+    /// Messages of every version.
+    pub datagrams: Vec<Vec<u8>>,
+    /// Messages of version 3, and what stands in such.
+    pub frames: Vec<Vec<u8>>,
     /// Parts of recordings, as text.
     pub texts: Vec<Vec<u8>>,
     /// Whole recordings.
@@ -27,10 +32,13 @@ impl Seeds {
     pub fn gather() -> Self {
         let mut seeds = Self {
             messages: Vec::new(),
+            datagrams: Vec::new(),
+            frames: Vec::new(),
             texts: Vec::new(),
             recordings: Vec::new(),
         };
-        for path in files(&stories::recordings()) {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for path in files(&here.join("../tests/recordings")) {
             if path.extension().is_some_and(|it| it == "snmprec") {
                 let text = std::fs::read(&path).expect("a recording");
                 let recording = Recording::parse(&text).expect("a recording");
@@ -42,11 +50,12 @@ impl Seeds {
             }
         }
         assert!(seeds.messages.len() > 20, "our own recordings are here");
-        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora/snmp");
-        for path in files(&corpora) {
+        for path in files(&here.join("../../shared/corpora/snmp")) {
             let octets = std::fs::read(path).unwrap_or_default();
             seeds.messages.extend(messages_in(&octets));
         }
+        seeds.frames = frames(&seeds.recordings);
+        seeds.datagrams = [&seeds.messages[..], &seeds.frames].concat();
         seeds
     }
 }
@@ -82,6 +91,36 @@ fn answers(recording: &Recording) -> Vec<Vec<u8>> {
             message.encode().ok()
         })
         .collect()
+}
+
+/// What net-snmp asked and answered in version 3, and what the answers of our recordings hold.
+fn frames(recordings: &[Recording]) -> Vec<Vec<u8>> {
+    let exchanges = include_str!("../../src/snmp/tests/usm/net-snmp.txt");
+    let words = exchanges
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(|line| line.split(' ').skip(2));
+    let octets = |hex: &str| -> Vec<u8> {
+        let digits = |at: usize| hex.get(at..at + 2);
+        let pairs = (0..hex.len()).step_by(2).filter_map(digits);
+        pairs
+            .filter_map(|pair| u8::from_str_radix(pair, 16).ok())
+            .collect()
+    };
+    let mut frames: Vec<Vec<u8>> = words.map(octets).collect();
+    assert!(frames.len() > 80, "net-snmp's exchanges are here");
+    for recording in recordings {
+        for answer in answers(recording) {
+            let pdu = snmp::decode(&answer).map(|message| message.pdu);
+            let scoped = pdu.ok().map(|pdu| plain_scoped(b"engine", b"", &pdu));
+            frames.extend(scoped.into_iter().flatten());
+        }
+    }
+    let reports = (1..=6).map(|counter| Oid::new(&[1, 3, 6, 1, 6, 3, 15, 1, 1, counter, 0]));
+    for oid in reports {
+        frames.extend(plain_report(b"engine", &Report::from_oid(&oid), 7));
+    }
+    frames
 }
 
 /// What looks like a message anywhere in a file: a sequence that begins with a version.

@@ -1,6 +1,7 @@
 //! What is fed with the cases, and what must hold of whatever comes out.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use printer::profile::Profiles;
@@ -9,7 +10,8 @@ use printer::walk::Walk;
 use printer::{change, question, summary};
 use snmp::recording::Recording;
 use snmp::traverse::{BYTES_MAX, Columns, Limits, PDUS_MAX, VALUE_BYTES_MAX};
-use snmp::{ARCS_MAX, Message, Oid, VALUE_SIZE_MAX, VARBINDS_MAX, Value, Version};
+use snmp::usm::{Asked, Auth, Dialog, Draft, Frame, Heard, Keys, Privacy, Security, User};
+use snmp::{ARCS_MAX, DecodeError, Message, Oid, VALUE_SIZE_MAX, VARBINDS_MAX, Value, Version};
 
 use crate::seeds::Seeds;
 
@@ -17,10 +19,14 @@ use crate::seeds::Seeds;
 const READING_OCTETS_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Who is fed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// The decoders of messages.
+    /// The decoders of messages and of frames of version 3, and nothing else.
+    Decode,
+    /// What is decoded, written and decoded again.
     Message,
+    /// A dialog of version 3 with whoever sends anything.
+    Dialog,
     /// The parsers of recordings and of object identifiers.
     Recording,
     /// The walker of columns.
@@ -30,10 +36,44 @@ pub enum Target {
 }
 
 impl Target {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Decode,
+        Self::Message,
+        Self::Dialog,
+        Self::Recording,
+        Self::Traverse,
+        Self::Reading,
+    ];
+
+    /// What it is called on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Message => "message",
+            Self::Dialog => "dialog",
+            Self::Recording => "recording",
+            Self::Traverse => "traverse",
+            Self::Reading => "reading",
+        }
+    }
+
+    /// The target of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// Whether it decodes one datagram and no more.
+    pub fn is_decoder(self) -> bool {
+        matches!(self, Self::Decode)
+    }
+
     /// What its cases grow from.
     pub fn seeds(self, seeds: &Seeds) -> &[Vec<u8>] {
         match self {
+            Self::Decode => &seeds.datagrams,
             Self::Message | Self::Traverse | Self::Reading => &seeds.messages,
+            Self::Dialog => &seeds.frames,
             Self::Recording => &seeds.texts,
         }
     }
@@ -41,7 +81,9 @@ impl Target {
     /// Feeds one case; true if it was accepted.
     pub fn holds(self, octets: &[u8], seeds: &Seeds) -> bool {
         match self {
+            Self::Decode => decode(octets),
             Self::Message => message(octets),
+            Self::Dialog => dialog(octets),
             Self::Recording => recording(octets),
             Self::Traverse => traverse(octets),
             Self::Reading => reading(octets, seeds),
@@ -51,6 +93,72 @@ impl Target {
 
 fn is_bounded(oid: &Oid) -> bool {
     oid.arcs().len() <= ARCS_MAX
+}
+
+/// A datagram goes to the one decoder or to the other: what is none of version 1 or 2c may be one of
+/// version 3, whose contents are then read.
+fn decode(octets: &[u8]) -> bool {
+    match snmp::decode(octets) {
+        Ok(_) => true,
+        Err(DecodeError::Version(_)) => {
+            Frame::decode(octets).is_ok_and(|frame| frame.contents(&Keys::none()).is_ok())
+        }
+        Err(_) => false,
+    }
+}
+
+/// A user of version 3, with the keys for one engine, made once.
+fn user() -> &'static (Arc<User>, Keys) {
+    static USER: LazyLock<(Arc<User>, Keys)> = LazyLock::new(|| {
+        let (auth, privacy) = (
+            (Auth::Sha256, &b"auth"[..]),
+            (Privacy::Aes128, &b"priv"[..]),
+        );
+        let user = User::new("mps", "", Security::AuthPriv(auth, privacy)).expect("a user");
+        let keys = user.localize(b"engine");
+        (Arc::new(user), keys)
+    });
+    &USER
+}
+
+/// The octets come as they are, before the engine is known and after, and then as what stands in a
+/// message that is authentic and encrypted. Only that can be an answer.
+fn dialog(octets: &[u8]) -> bool {
+    const ASKED: Asked = Asked {
+        message_id: 7,
+        request_id: 1_234_567,
+    };
+    let (user, keys) = user();
+    let now = Duration::from_secs(1);
+    let mut dialog = Dialog::new(user.clone(), 1);
+    let met = dialog.hear(octets, ASKED, now);
+    assert!(!matches!(met, Heard::Answer(_)), "an answer of nobody");
+    dialog.meet(b"engine".to_vec(), keys.clone(), (1, 1), now);
+    let forged = dialog.hear(octets, ASKED, now);
+    assert!(
+        !matches!(forged, Heard::Answer(_)),
+        "an answer without a key"
+    );
+    let draft = Draft {
+        message_id: ASKED.message_id,
+        is_reportable: false,
+        engine_id: b"engine",
+        boots: 1,
+        time: 1,
+        user: b"mps",
+        scoped: octets,
+    };
+    dialog.begin();
+    dialog.meet(b"engine".to_vec(), keys.clone(), (1, 1), now);
+    match dialog.hear(&draft.encode(keys, 9), ASKED, now) {
+        Heard::Answer(pdu) => {
+            assert_eq!(pdu.request_id, ASKED.request_id);
+            assert!(pdu.varbinds.len() <= VARBINDS_MAX);
+            true
+        }
+        Heard::Refused(_) | Heard::Again | Heard::Engine { .. } => true,
+        Heard::Stray(_) | Heard::Malformed(_) => false,
+    }
 }
 
 fn message(octets: &[u8]) -> bool {

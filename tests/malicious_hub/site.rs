@@ -262,6 +262,7 @@ fn parts(
         door,
         web,
         credentials: vec![Credential::v2c("public")],
+        names: vec!["public".to_owned()],
     };
     let snmp = Snmp::open(SnmpSettings {
         timeout: Duration::from_millis(200),

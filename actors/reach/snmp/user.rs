@@ -13,6 +13,7 @@ use snmp::{Oid, Pdu, PduKind};
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
+use super::super::credential::Credential;
 use super::super::scope::InScope;
 use super::super::socket::DATAGRAM_BYTES_MAX;
 use super::super::unusable::Unusable;
@@ -48,6 +49,10 @@ impl Dialogs {
         known.insert((peer, dialog.user().clone()), dialog);
     }
 
+    fn has(&self, peer: SocketAddr, user: &Arc<User>) -> bool {
+        self.known().contains_key(&(peer, user.clone()))
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(SocketAddr, Arc<User>), Dialog>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,6 +65,15 @@ struct Line<'s> {
 }
 
 impl Snmp {
+    /// Whether a device has answered to this user, and still did when it was last asked.
+    #[must_use]
+    pub fn is_acquainted(&self, target: &InScope, credential: &Credential) -> bool {
+        match credential {
+            Credential::User(user) => self.shared.dialogs.has(target.addr(), user),
+            Credential::Community { .. } => false,
+        }
+    }
+
     /// Asks one question as a user.
     pub(super) async fn ask_as_user(
         &self,

@@ -79,6 +79,7 @@ impl World {
             door,
             web,
             credentials: vec![Credential::v2c("public")],
+            names: vec!["public".to_owned()],
         };
         let parts = Parts {
             settings: settings(),

@@ -9,11 +9,10 @@ use actors::reach::credential::Credential;
 use actors::reach::range::{AddressRange, RangeError};
 use actors::reach::resolve::Resolver;
 use actors::reach::scope::{Door, InScope};
-use actors::reach::snmp::{AskError, Snmp, SnmpSettings};
+use actors::reach::snmp::{Snmp, SnmpSettings};
+use actors::reach::survey;
 use clap::Args;
 use printer::profile::Profiles;
-use printer::question;
-use snmp::usm::{Security, User};
 
 use super::profiles::FolderArgs;
 use super::user::{UserArgs, first_line};
@@ -122,13 +121,10 @@ impl AskingArgs {
         if self.user.is_there() {
             return false;
         }
-        // The user of RFC 3414 A.1; whether it is known there does not matter.
-        let user = User::new("initial", "", Security::None).map(|it| Credential::User(it.into()));
-        let (Ok(user), Ok(snmp)) = (user, self.open(ENGINE_RATE)) else {
+        let Ok(snmp) = self.open(ENGINE_RATE) else {
             return false;
         };
-        let asked = snmp.get(target, &user, &question::probe()).await;
-        matches!(asked, Ok(_) | Err(AskError::Refused { .. }))
+        survey::has_engine(&snmp, target).await
     }
 
     /// Opens the sockets.

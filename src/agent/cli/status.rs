@@ -24,6 +24,8 @@ use crate::identity::refusals::Tally;
 const SILENT_NAMED_MAX: usize = 5;
 /// Most printers with something wrong that are named in the text; the JSON has more.
 const TROUBLED_NAMED_MAX: usize = 5;
+/// Most devices that accept no credential that are named in the text; the JSON has more.
+const REFUSING_NAMED_MAX: usize = 5;
 /// Most restarted actors that are named in the text; the JSON has more.
 const RESTARTED_NAMED_MAX: usize = 5;
 
@@ -153,6 +155,9 @@ fn text(status: &Status) -> String {
     for line in troubles(&snapshot.printers) {
         let _ = writeln!(text, "          {line}");
     }
+    if let Some(lines) = refusing(&snapshot.printers) {
+        let _ = writeln!(text, "Refusing  {lines}");
+    }
     for held in &snapshot.set_aside {
         let _ = writeln!(text, "Set aside {}", set_aside(held, now));
     }
@@ -273,6 +278,27 @@ fn troubles(printers: &PrintersStatus) -> Vec<String> {
     lines
 }
 
+/// Devices that answer and accept no credential; none where there is none.
+fn refusing(printers: &PrintersStatus) -> Option<String> {
+    if printers.refusing == 0 {
+        return None;
+    }
+    let listed = &printers.refusing_listed;
+    let named = &listed[..listed.len().min(REFUSING_NAMED_MAX)];
+    let mut text = match printers.refusing {
+        1 => "1 answers, but no credential fits".to_owned(),
+        many => format!("{many} answer, but no credential fits"),
+    };
+    for it in named {
+        let _ = write!(text, "\n          {}: {}", it.address, printable(&it.why));
+    }
+    let shown = u32::try_from(named.len()).unwrap_or(u32::MAX);
+    if printers.refusing > shown {
+        let _ = write!(text, "\n          and {} more", printers.refusing - shown);
+    }
+    Some(text)
+}
+
 /// One that nobody reads any more, and how it comes back.
 fn set_aside(held: &SetAsideStatus, now: Timestamp) -> String {
     let place = held
@@ -301,6 +327,8 @@ fn subnet_line(SubnetStatus { label, scanner }: &SubnetStatus, now: Timestamp) -
         swept_at,
         seen,
         next_at,
+        refusing: _,
+        refusing_listed: _,
     } = scanner;
     let last = match swept_at {
         Some(at) => format!("swept {} ago, {seen} seen", ago(*at, now)),

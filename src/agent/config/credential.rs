@@ -143,6 +143,52 @@ fn user(name: &str, raw: &RawCredential, places: &Places) -> Result<User, Config
     })
 }
 
+/// A user as a hub seals one: as in `[credentials.NAME]`, with the passwords in place of files.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SealedUser {
+    user: String,
+    #[serde(default)]
+    context: String,
+    auth: Option<String>,
+    auth_password: Option<String>,
+    #[serde(rename = "priv")]
+    privacy: Option<String>,
+    priv_password: Option<String>,
+}
+
+/// Makes a user of what a hub sealed. What is wrong is told without a word of what was sealed.
+pub(crate) fn sealed_user(document: &[u8]) -> Result<User, String> {
+    let no_user = || {
+        "what is sealed is no user: write user, auth, auth_password, priv, priv_password and \
+         context as TOML"
+            .to_owned()
+    };
+    let text = std::str::from_utf8(document).map_err(|_| no_user())?;
+    let sealed: SealedUser = toml::from_str(text).map_err(|_| no_user())?;
+    let auth = match sealed.auth.as_deref() {
+        Some(word) => Some(Auth::from_word(word).ok_or("its auth is no algorithm")?),
+        None => None,
+    };
+    let privacy = match sealed.privacy.as_deref() {
+        Some(word) => Some(Privacy::from_word(word).ok_or("its priv is no algorithm")?),
+        None => None,
+    };
+    let (hush, priv_hush) = (&sealed.auth_password, &sealed.priv_password);
+    let security = match ((auth, hush), (privacy, priv_hush)) {
+        ((None, None), (None, None)) => Security::None,
+        ((Some(auth), Some(hush)), (None, None)) => Security::Auth(auth, hush.as_bytes()),
+        ((Some(auth), Some(hush)), (Some(privacy), Some(priv_hush))) => {
+            Security::AuthPriv((auth, hush.as_bytes()), (privacy, priv_hush.as_bytes()))
+        }
+        (_, _) => {
+            let what = "auth and auth_password, priv and priv_password go together, priv with auth";
+            return Err(what.to_owned());
+        }
+    };
+    User::new(&sealed.user, &sealed.context, security).map_err(|error| error.to_string())
+}
+
 /// The algorithm behind a word.
 fn algorithm<A>(
     word: &Option<Spanned<String>>,

@@ -1,6 +1,7 @@
 //! One word of the hub's against one site's: each part counts whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actors::reach::credential::{Credential, Secret};
@@ -10,6 +11,7 @@ use actors::site::{SealedCredential, Wanted, WantedRange};
 use snmp::Version;
 
 use super::InEffect;
+use crate::config::credential::sealed_user;
 use crate::config::{AgentConfig, FIRST_READ_SHARE, PERIOD_SECS_MAX, RangeConfig};
 
 /// Most ranges of one configuration: as many as the environment can set.
@@ -131,28 +133,35 @@ impl<'w> Applying<'w> {
                     "a credential cannot be called '{shown}': it takes letters, digits, - _ ."
                 ));
             }
-            let version = match credential.version.as_str() {
-                "1" => Version::V1,
-                "2c" | "" => Version::V2c,
-                other => {
-                    let other = bounded(other);
-                    return Err(format!("credential '{name}': SNMP {other} is not spoken"));
-                }
-            };
-            let community =
-                open(credential).map_err(|why| format!("credential '{name}': {why}"))?;
-            let known = self.effect.config.credentials.get(name);
-            if known.is_some_and(Credential::is_user) {
-                return Err(format!(
-                    "credential '{name}' is a user of SNMPv3 at the site; no community takes its place"
-                ));
-            }
-            let credential = Credential::Community { version, community };
+            let credential = self
+                .credential(credential, open)
+                .map_err(|why| format!("credential '{name}'{why}"))?;
             if opened.insert(name.clone(), credential).is_some() {
                 return Err(format!("credential '{name}' is there twice"));
             }
         }
         Ok(opened)
+    }
+
+    /// One of the hub's credentials, opened; else what stands behind its name in a refusal.
+    fn credential(&self, sealed: &SealedCredential, open: Open<'_>) -> Result<Credential, String> {
+        let version = match sealed.version.as_str() {
+            "1" => Version::V1,
+            "2c" | "" => Version::V2c,
+            "3" => {
+                let document = open(sealed).map_err(|why| format!(": {why}"))?;
+                let user = sealed_user(document.expose()).map_err(|why| format!(": {why}"))?;
+                return Ok(Credential::User(Arc::new(user)));
+            }
+            other => return Err(format!(": SNMP {} is not spoken", bounded(other))),
+        };
+        let community = open(sealed).map_err(|why| format!(": {why}"))?;
+        let known = self.effect.config.credentials.get(&sealed.name);
+        if known.is_some_and(Credential::is_user) {
+            let why = " is a user of SNMPv3 at the site; no community takes its place";
+            return Err(why.to_owned());
+        }
+        Ok(Credential::Community { version, community })
     }
 
     /// Lets the hub's credentials count wherever their names stand.

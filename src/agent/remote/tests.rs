@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use actors::reach::credential::Credential;
+
 use super::*;
 use crate::sealing::tests::pair;
 
@@ -260,5 +262,60 @@ fn the_hubs_word_comes_back_from_disk_and_stays_sealed_there() {
         let effect = InEffect::load(&config, Some(&key));
         assert!(effect.refusals[0].contains("is damaged"), "{damage}");
         assert_eq!(effect.config.ranges[0].label, "office");
+    }
+}
+
+#[test]
+fn a_sealed_user_of_version_3_takes_the_place_of_a_community() {
+    let (key, seal) = pair("a1");
+    let user = |document: &str| SealedCredential {
+        version: "3".to_owned(),
+        ..seal("site", document.as_bytes())
+    };
+    let wanted = |document: &str| Wanted {
+        id: "c1".to_owned(),
+        credentials: vec![user(document)],
+        ..Wanted::default()
+    };
+    let document = "user = \"mps\"\nauth = \"sha256\"\nauth_password = \"hush-hush\"\n\
+        priv = \"aes256c\"\npriv_password = \"hush-too\"\ncontext = \"Jetdirect\"\n";
+    let effect = apply(&site(SITE), &wanted(document), Some(&key));
+    assert_eq!(effect.refusals, [] as [String; 0]);
+    let (name, used) = &effect.config.ranges[0].credentials[0];
+    let Credential::User(used) = used else {
+        panic!("{used:?}");
+    };
+    assert_eq!(
+        (name.as_str(), used.name(), used.context()),
+        ("site", "mps", "Jetdirect")
+    );
+    assert_eq!(used.level(), snmp::usm::Level::AuthPriv);
+    // Longer than any community, and what is wrong is told without a word of it.
+    let padded = format!("{document}# {}", "x".repeat(1_000));
+    assert_eq!(
+        apply(&site(SITE), &wanted(&padded), Some(&key)).refusals,
+        [] as [String; 0]
+    );
+    for (document, why) in [
+        (
+            "user = \"mps\"\nauth = \"hush\"\nauth_password = \"x\"",
+            "its auth is no algorithm",
+        ),
+        ("user = \"mps\"\nauth = \"md5\"", "go together"),
+        ("user = hush", "what is sealed is no user"),
+        (
+            "user = \"mps\"\nhush = \"hush\"",
+            "what is sealed is no user",
+        ),
+        ("user = \"\"", "a user name has 1 to 32 bytes"),
+    ] {
+        let effect = apply(&site(SITE), &wanted(document), Some(&key));
+        let said = effect.refusals.join("; ");
+        assert!(
+            said.starts_with("credential 'site': ") && said.contains(why),
+            "{said}"
+        );
+        assert!(!said.contains("hush"), "{said}");
+        assert!(!effect.config.ranges[0].credentials[0].1.is_user());
     }
 }

@@ -213,6 +213,15 @@ async fn show(config: &HubConfig, wanted: &str, json: bool) -> Result<Exit, Comp
         ("printers", agent.printers.to_string()),
     ];
     lines.extend(status.alarms.iter().map(|alarm| ("alarm", plain(alarm))));
+    let refusing = status.refusing.iter();
+    lines.extend(refusing.map(|it| {
+        let said = format!(
+            "{} answers, but no credential fits: {}",
+            plain(&it.address),
+            plain(&it.why)
+        );
+        ("refusing", said)
+    }));
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         say(format!("{name:12} {value}"))?;
     }
@@ -239,6 +248,7 @@ async fn list(config: &HubConfig, json: bool) -> Result<Exit, Complaint> {
         "SITE",
         "STATE",
         "PRINTERS",
+        "REFUSING",
         "WAITING",
         "VERSION",
         "LAST POLL",
@@ -254,6 +264,7 @@ async fn list(config: &HubConfig, json: bool) -> Result<Exit, Complaint> {
             plain(&agent.site),
             state(agent),
             agent.printers.to_string(),
+            refusing(agent),
             waiting.unwrap_or_default(),
             plain(&agent.version),
             last_poll(agent),
@@ -271,6 +282,12 @@ pub(super) async fn tell_alarms(store: &Store) -> Result<(), Complaint> {
         eprintln!("alarm: {}", plain(&alarm.to_string()));
     }
     Ok(())
+}
+
+/// How many devices answer there and accept no credential.
+fn refusing(agent: &AgentRow) -> String {
+    let status = agent.status.as_ref();
+    status.map_or_else(String::new, |status| status.refusing.len().to_string())
 }
 
 fn last_poll(agent: &AgentRow) -> String {

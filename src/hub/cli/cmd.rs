@@ -34,8 +34,8 @@ use crate::store::{Store, Tenant};
 /// Commands in one list.
 const LISTED_MAX: usize = 50;
 
-/// Longest file of a community, in octets; more is no community.
-const COMMUNITY_FILE_MAX: usize = 1_024;
+/// Longest file of a credential, in octets; more is none.
+const CREDENTIAL_FILE_MAX: usize = 4_096;
 
 /// What can be ordered.
 #[derive(Debug, Subcommand)]
@@ -308,12 +308,17 @@ fn wanted(args: &ConfigureArgs, agent: &AgentRow) -> Result<Configuration, Compl
     lists(&args.exclude, |range| &mut range.exclude);
     lists(&args.using, |range| &mut range.credentials);
     let mut credentials = Vec::new();
-    for (version, given) in [("2c", &args.credential), ("1", &args.credential_v1)] {
+    let given = [
+        ("2c", &args.credential),
+        ("1", &args.credential_v1),
+        ("3", &args.credential_v3),
+    ];
+    for (version, given) in given {
         for (name, file) in given {
             credentials.push(Credential {
                 name: name.clone(),
                 version,
-                sealed: sealed(agent, name, file)?,
+                sealed: sealed(agent, (name, version), file)?,
             });
         }
     }
@@ -326,7 +331,11 @@ fn wanted(args: &ConfigureArgs, agent: &AgentRow) -> Result<Configuration, Compl
     })
 }
 
-fn sealed(agent: &AgentRow, name: &str, file: &Path) -> Result<Vec<u8>, Complaint> {
+fn sealed(
+    agent: &AgentRow,
+    (name, version): (&str, &str),
+    file: &Path,
+) -> Result<Vec<u8>, Complaint> {
     let Some(key) = agent.sealing_key else {
         return Err(
             Complaint::new(Exit::FAILED, "nothing can be sealed to this agent")
@@ -335,10 +344,40 @@ fn sealed(agent: &AgentRow, name: &str, file: &Path) -> Result<Vec<u8>, Complain
         );
     };
     let text = read_file(file)?;
-    let community = text.strip_suffix(b"\n").unwrap_or(&text);
-    let community = community.strip_suffix(b"\r").unwrap_or(community);
-    seal::credential(&key, (&agent.id, name), community)
-        .map_err(|error| Complaint::new(Exit::FAILED, format!("{}: {error}", file.display())))
+    let sealed = if version == "3" {
+        look_at_user(file, &text)?;
+        seal::user(&key, (&agent.id, name), &text)
+    } else {
+        let community = text.strip_suffix(b"\n").unwrap_or(&text);
+        let community = community.strip_suffix(b"\r").unwrap_or(community);
+        seal::credential(&key, (&agent.id, name), community)
+    };
+    sealed.map_err(|error| Complaint::new(Exit::FAILED, format!("{}: {error}", file.display())))
+}
+
+/// Looks whether a file can be a user of version 3: which algorithms there are, the agent knows.
+fn look_at_user(file: &Path, text: &[u8]) -> Result<(), Complaint> {
+    const KEYS: [&str; 6] = [
+        "user",
+        "context",
+        "auth",
+        "auth_password",
+        "priv",
+        "priv_password",
+    ];
+    let table = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse::<toml::Table>().ok());
+    let is_key =
+        |(key, value): (&String, &toml::Value)| KEYS.contains(&key.as_str()) && value.is_str();
+    let is_user = |table: &toml::Table| table.contains_key("user") && table.iter().all(is_key);
+    if table.as_ref().is_some_and(is_user) {
+        return Ok(());
+    }
+    let what = format!("{} holds no user of version 3", file.display());
+    Err(Complaint::new(Exit::FAILED, what)
+        .because("a user is TOML with texts under these keys alone")
+        .try_next(format!("write {}", KEYS.join(", "))))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Complaint> {
@@ -346,9 +385,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Complaint> {
         Complaint::new(Exit::FAILED, format!("{} cannot be read", path.display())).because(why)
     };
     let octets = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    if octets.len() > COMMUNITY_FILE_MAX {
+    if octets.len() > CREDENTIAL_FILE_MAX {
         return Err(refuse(format!(
-            "it has more than {COMMUNITY_FILE_MAX} octets"
+            "it has more than {CREDENTIAL_FILE_MAX} octets"
         )));
     }
     Ok(octets)

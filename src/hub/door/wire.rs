@@ -21,7 +21,7 @@ use proto::v1;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
-use crate::store::agents::AgentStatus;
+use crate::store::agents::{AgentStatus, Refusing};
 use crate::store::report::{Body, Report};
 
 /// Most reports in one poll, as uplink.proto promises.
@@ -39,6 +39,9 @@ const RAW_LEN_MAX: usize = 32 * 1024;
 /// Most rows of one list of a reading. Agents bound theirs well below: a label table of meters is
 /// the longest, with 1,024 rows.
 const ROWS_MAX: usize = 4_096;
+
+/// Most devices that accept no credential in one status, as uplink.proto promises.
+const REFUSING_MAX: usize = 100;
 
 /// Why a message is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -167,6 +170,24 @@ pub fn status(sent: Option<v1::AgentStatus>) -> Checked<AgentStatus> {
         commands_connected: sent.commands_connected,
         alarms: rows(&at, "alarms", sent.alarms, text)?,
         configuration: name(&at.field("configuration"), sent.configuration)?,
+        refusing: few(&at, "refusing", sent.refusing)?,
+    })
+}
+
+/// Checks who accepts no credential: no more than an agent may tell of.
+fn few(at: &At<'_>, field: &'static str, sent: Vec<v1::Refusing>) -> Checked<Vec<Refusing>> {
+    if sent.len() > REFUSING_MAX {
+        return Err(WireError::TooLong {
+            field: at.field(field).to_string(),
+            max: REFUSING_MAX,
+        });
+    }
+    rows(at, field, sent, |at, row| {
+        Ok(Refusing {
+            address: bounded(&at.field("address"), row.address, NAME_LEN_MAX)?,
+            why: text(&at.field("why"), row.why)?,
+            device: name(&at.field("device_id"), row.device_id)?,
+        })
     })
 }
 

@@ -78,6 +78,20 @@ pub struct AgentStatus {
     /// The id of the configuration of the hub's that it runs; empty for none.
     #[serde(default)]
     pub configuration: String,
+    /// Who answers there and accepts no credential: not silent, and not read.
+    #[serde(default)]
+    pub refusing: Vec<Refusing>,
+}
+
+/// A device that answers and accepts no credential of its range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusing {
+    /// Where it answers, or the pseudonym of that.
+    pub address: String,
+    /// What it says to each credential, in the agent's words.
+    pub why: String,
+    /// Which printer it is; empty for one that was never read.
+    pub device: String,
 }
 
 /// An agent, as the store knows it.

@@ -1,7 +1,7 @@
 //! What the status looks like.
 
 use actors::messages::{Cause, ChildId, Kind, UplinkVitals};
-use actors::status::{ChildRestarts, SilentPrinter, StatusSnapshot, TroubledPrinter};
+use actors::status::{ChildRestarts, Refusing, SilentPrinter, StatusSnapshot, TroubledPrinter};
 use actors::tunnel::SessionsStatus;
 use printer::identity::DeviceId;
 
@@ -46,6 +46,12 @@ fn the_status_says_what_a_person_asks_for() {
                 address: Some([192, 168, 1, 52].into()),
                 since: at("2026-11-20T08:00:00Z"),
             }],
+            refusing: 7,
+            refusing_listed: vec![Refusing {
+                address: [192, 168, 1, 54].into(),
+                device: None,
+                why: "user 'mps': \u{1b}[31mno".to_owned(),
+            }],
             troubled_listed: vec![TroubledPrinter {
                 device: device.clone(),
                 address: Some([192, 168, 1, 53].into()),
@@ -58,6 +64,7 @@ fn the_status_says_what_a_person_asks_for() {
                 swept_at: Some(at("2026-11-23T06:00:00Z")),
                 seen: 14,
                 next_at: Some(at("2026-11-23T12:00:00Z")),
+                ..ScannerVitals::default()
             },
         }],
         queue: QueueStatus::default(),
@@ -108,6 +115,15 @@ fn the_status_says_what_a_person_asks_for() {
         lines[3].trim_start(),
         "192.168.1.53: used up [31mthe budget"
     );
+    assert_eq!(
+        lines[4..7],
+        [
+            "Refusing  7 answer, but no credential fits",
+            "          192.168.1.54: user 'mps': [31mno",
+            "          and 6 more",
+        ]
+    );
+    let lines = &lines[3..];
     assert_eq!(
         lines[4],
         format!("Set aside 192.168.1.66 1 h ago: panicked: ouch · platen release {device}")

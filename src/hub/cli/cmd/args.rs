@@ -54,6 +54,10 @@ pub(in crate::cli) struct ConfigureArgs {
     /// The same of version 1
     #[arg(long, value_name = "NAME=FILE", value_parser = file)]
     pub(super) credential_v1: Vec<(String, PathBuf)>,
+    /// A user of version 3, sealed in the same way: a TOML file with user, auth, auth_password,
+    /// priv, priv_password and context
+    #[arg(long, value_name = "NAME=FILE", value_parser = file)]
+    pub(super) credential_v3: Vec<(String, PathBuf)>,
 }
 
 /// What a Zebra is told.

@@ -147,7 +147,7 @@ pub struct Credential {
     pub name: String,
     /// `1` or `2c`.
     pub version: &'static str,
-    /// The community, sealed ([`super::seal`]).
+    /// The community or the user, sealed ([`super::seal`]).
     pub sealed: Vec<u8>,
 }
 

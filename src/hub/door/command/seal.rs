@@ -10,14 +10,22 @@ use hpke::{Deserializable, Kem, OpModeS, Serializable, single_shot_seal};
 const INFO: &[u8] = b"platen credential v1";
 
 /// Longest community, in octets.
-pub const SECRET_BYTES_MAX: usize = 255;
+pub const COMMUNITY_BYTES_MAX: usize = 255;
+
+/// Longest user of version 3 as TOML, in octets.
+pub const USER_BYTES_MAX: usize = 2_048;
 
 /// Why nothing was sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// Empty, or longer than a community may be.
-    #[error("a community has 1 to {SECRET_BYTES_MAX} octets")]
-    Length,
+    /// Empty, or longer than it may be.
+    #[error("a {what} has 1 to {max} octets")]
+    Length {
+        /// What was to be sealed.
+        what: &'static str,
+        /// The most octets.
+        max: usize,
+    },
     /// The agent's key is none.
     #[error("the agent's sealing key cannot be used; enroll the agent again")]
     Key,
@@ -33,8 +41,36 @@ pub fn credential(
     (agent, name): (&str, &str),
     community: &[u8],
 ) -> Result<Vec<u8>, SealError> {
-    if !(1..=SECRET_BYTES_MAX).contains(&community.len()) {
-        return Err(SealError::Length);
+    let what = "community";
+    seal(
+        sealing_key,
+        (agent, name),
+        (what, COMMUNITY_BYTES_MAX),
+        community,
+    )
+}
+
+/// Seals a user of version 3, written as TOML, in the same way.
+///
+/// # Errors
+/// [`SealError`].
+pub fn user(
+    sealing_key: &[u8; 32],
+    (agent, name): (&str, &str),
+    document: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let what = "user";
+    seal(sealing_key, (agent, name), (what, USER_BYTES_MAX), document)
+}
+
+fn seal(
+    sealing_key: &[u8; 32],
+    (agent, name): (&str, &str),
+    (what, max): (&'static str, usize),
+    secret: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    if !(1..=max).contains(&secret.len()) {
+        return Err(SealError::Length { what, max });
     }
     type Public = <X25519HkdfSha256 as Kem>::PublicKey;
     let key = Public::from_bytes(sealing_key).map_err(|_| SealError::Key)?;
@@ -44,7 +80,7 @@ pub fn credential(
         ChaCha20Poly1305,
         HkdfSha256,
         X25519HkdfSha256,
-    >(&OpModeS::Base, &key, INFO, community, aad.as_bytes())
+    >(&OpModeS::Base, &key, INFO, secret, aad.as_bytes())
     .map_err(|_| SealError::Key)?;
     Ok([encapsulated.to_bytes().as_slice(), &ciphertext].concat())
 }
@@ -92,7 +128,10 @@ mod tests {
         assert_eq!(open(&stranger, &sealed, aad.as_bytes()), None);
         assert_eq!(
             credential(&key, (&agent, "office"), b""),
-            Err(SealError::Length)
+            Err(SealError::Length {
+                what: "community",
+                max: 255
+            })
         );
     }
 }

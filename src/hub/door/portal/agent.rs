@@ -14,7 +14,7 @@ use super::mark::{Kind, Mark, Now};
 use super::text::{ago, count, counted, instant, moment};
 use super::{PageError, PortalState, page};
 use crate::permission::{Action, Object, permit};
-use crate::store::agents::AgentRow;
+use crate::store::agents::{AgentRow, Refusing};
 use crate::store::commands::{CommandRow, CommandState};
 
 /// Commands in the list. Older ones: `platen-hub cmd ls`.
@@ -69,6 +69,7 @@ struct AgentPage {
     facts: Vec<(&'static str, String)>,
     printers: String,
     alarms: Vec<String>,
+    refusing: Vec<Refusing>,
     choices: Vec<Choice>,
     form: Form,
     commands: Vec<CommandLine>,
@@ -143,6 +144,7 @@ fn build(
         facts: facts(agent, now.at),
         printers: counted(agent.printers, "printer"),
         alarms: status.alarms,
+        refusing: status.refusing,
         choices: offered
             .map(|(action, words)| Choice {
                 value: action.as_str(),
@@ -251,5 +253,45 @@ fn mark(kind: Kind, words: &str) -> Mark {
     Mark {
         kind,
         words: words.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::sample_agent;
+    use super::*;
+    use crate::store::agents::AgentStatus;
+
+    #[test]
+    fn who_accepts_no_credential_stands_on_the_page_with_what_it_says() {
+        let at = Timestamp::from_second(1_000_000_000).unwrap();
+        let mut agent = sample_agent("here", at);
+        let page = |agent: &AgentRow| {
+            let now = Now {
+                at,
+                poll_every: Duration::from_secs(60),
+                agents: &[],
+            };
+            let form = (Form::default(), |_: Action| false);
+            build(agent, &[], form, now).render().unwrap()
+        };
+        let title = "Answers, but no credential fits";
+        assert!(!page(&agent).contains(title));
+        let refusing = |address: &str, device: &str| Refusing {
+            address: address.to_owned(),
+            why: "user '<b>': the user name is not known there".to_owned(),
+            device: device.to_owned(),
+        };
+        agent.status = Some(AgentStatus {
+            refusing: vec![refusing("10.20.4.17", ""), refusing("10.20.4.18", "0a0b")],
+            ..AgentStatus::default()
+        });
+        let shown = page(&agent);
+        assert!(shown.contains(title) && shown.contains("<bdi>10.20.4.17</bdi>"));
+        assert!(shown.contains("<a href=\"/printers/0a0b\"><bdi>10.20.4.18</bdi></a>"));
+        assert!(shown.contains("the user name is not known there"));
+        assert!(!shown.contains("<b>"), "it is text");
     }
 }

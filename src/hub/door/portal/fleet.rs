@@ -452,9 +452,9 @@ mod tests {
     use printer::identity::DeviceId;
     use printer::status::Severity;
 
-    use super::super::tests::sample_reading;
+    use super::super::tests::{sample_agent, sample_reading};
     use super::*;
-    use crate::store::agents::AgentStatus;
+    use crate::store::agents::{AgentStatus, Refusing};
 
     #[test]
     fn each_printer_is_counted_where_it_stands() {
@@ -547,6 +547,36 @@ mod tests {
     }
 
     #[test]
+    fn a_printer_that_accepts_no_credential_is_not_silent() {
+        let mut row = row(1, "here");
+        row.silent_since = Some(now() - SignedDuration::from_hours(2));
+        let mut agent = agent("here", 0);
+        let refusing = Refusing {
+            address: "10.20.4.17".to_owned(),
+            why: "user 'mps': the user name is not known there".to_owned(),
+            device: row.device.to_string(),
+        };
+        agent.status = Some(AgentStatus {
+            refusing: vec![refusing],
+            ..AgentStatus::default()
+        });
+        let mark_by = |agents: &[AgentRow]| {
+            let (at, poll_every) = (now(), Duration::from_secs(60));
+            let now = Now {
+                at,
+                poll_every,
+                agents,
+            };
+            Mark::of_printer(&row, now)
+        };
+        let mark = mark_by(&[agent.clone()]);
+        assert_eq!(mark.kind, Kind::Warning);
+        assert_eq!(mark.words, "answers, but no credential fits");
+        agent.status = None;
+        assert_eq!(mark_by(&[agent]).words, "silent 2 h");
+    }
+
+    #[test]
     fn two_agents_that_see_one_printer_make_one_row() {
         let (mut old, new) = (row(1, "here"), row(1, "away"));
         old.last_seen -= SignedDuration::from_hours(1);
@@ -586,23 +616,7 @@ mod tests {
     }
 
     fn agent(id: &str, minutes: i64) -> AgentRow {
-        AgentRow {
-            id: id.to_owned(),
-            name: id.to_owned(),
-            site: String::new(),
-            key_hash: String::new(),
-            sealing_key: None,
-            quarantined: None,
-            refusals: 0,
-            enrolled: now(),
-            certificate_until: now(),
-            revoked: None,
-            last_poll: Some(now() - SignedDuration::from_mins(minutes)),
-            version: String::new(),
-            status: None,
-            trouble: None,
-            printers: 1,
-        }
+        sample_agent(id, now() - SignedDuration::from_mins(minutes))
     }
 
     fn now() -> Timestamp {

@@ -78,13 +78,18 @@ impl Mark {
     /// How a printer is: first whether it is heard at all, then what it last said.
     #[must_use]
     pub fn of_printer(row: &PrinterRow, now: Now<'_>) -> Self {
+        let agent = now.agents.iter().find(|agent| agent.id == row.agent);
+        if agent.is_some_and(|agent| is_refusing(agent, row)) {
+            let words = "answers, but no credential fits".to_owned();
+            let kind = Kind::Warning;
+            return Self { kind, words };
+        }
         if let Some(since) = row.silent_since {
             return Self {
                 kind: Kind::Silent,
                 words: format!("silent {}", age(since, now.at)),
             };
         }
-        let agent = now.agents.iter().find(|agent| agent.id == row.agent);
         if agent.is_some_and(|agent| is_silent(agent, now)) {
             let words = "agent silent".to_owned();
             return Self {
@@ -142,6 +147,17 @@ impl Mark {
         };
         Self { kind, words }
     }
+}
+
+/// Whether the agent of a printer says that it answers and accepts no credential.
+fn is_refusing(agent: &AgentRow, row: &PrinterRow) -> bool {
+    let status = agent.status.as_ref();
+    status.is_some_and(|status| {
+        status
+            .refusing
+            .iter()
+            .any(|it| it.device == row.device.as_str())
+    })
 }
 
 /// The most important of what the agent says is wrong at its site.

@@ -1,6 +1,6 @@
 //! Who gets in, and who does not: the portal asked over a socket, as a browser asks it.
 //!
-//! Also a reading for the tests of the other files.
+//! Also a reading and an agent for the tests of the other files.
 
 use jiff::{SignedDuration, Timestamp};
 use printer::reading::{Evidence, Reading};
@@ -15,6 +15,7 @@ use crate::door::reception::tests::Quay;
 use crate::door::reception::{Reception, ReceptionParts};
 use crate::permission::Rights;
 use crate::session::Sessions;
+use crate::store::agents::AgentRow;
 use crate::store::invitations::{self, Enrollment, Invited};
 use crate::store::{Store, Tenant};
 
@@ -385,6 +386,27 @@ fn reception(store: &Store, folder: &std::path::Path) -> Reception {
         audit: Audit::open(store.clone(), folder).unwrap(),
         gateway: std::sync::Arc::new(Quay::default()),
     })
+}
+
+/// An agent that polled last at `polled`.
+pub(super) fn sample_agent(id: &str, polled: Timestamp) -> AgentRow {
+    AgentRow {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        site: String::new(),
+        key_hash: String::new(),
+        sealing_key: None,
+        quarantined: None,
+        refusals: 0,
+        enrolled: polled,
+        certificate_until: polled,
+        revoked: None,
+        last_poll: Some(polled),
+        version: String::new(),
+        status: None,
+        trouble: None,
+        printers: 1,
+    }
 }
 
 /// A printer that is ready, with a total of `total` and a cyan toner.

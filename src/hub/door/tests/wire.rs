@@ -228,6 +228,36 @@ fn an_agents_words_about_itself_are_checked() {
     );
 }
 
+#[test]
+fn who_accepts_no_credential_is_checked() {
+    let refusing = |address: &str, device_id: &str| v1::Refusing {
+        address: address.to_owned(),
+        why: "user 'mps': the user name is not known there".to_owned(),
+        device_id: device_id.to_owned(),
+    };
+    let told = |refusing: Vec<v1::Refusing>| {
+        status(Some(v1::AgentStatus {
+            refusing,
+            ..v1::AgentStatus::default()
+        }))
+    };
+    let checked = told(vec![refusing("10.20.4.17", "")]).unwrap();
+    assert_eq!(checked.refusing[0].address, "10.20.4.17");
+    let many = told(vec![refusing("10.20.4.17", ""); 101]).unwrap_err();
+    assert_eq!(many.to_string(), "status.refusing is longer than 100");
+    let long = told(vec![refusing(&"1".repeat(129), "")]).unwrap_err();
+    assert!(
+        long.to_string().contains("status.refusing[0].address"),
+        "{long}"
+    );
+    // It becomes part of an address of the portal.
+    let other = told(vec![refusing("10.20.4.17", "../?\"")]).unwrap_err();
+    assert!(
+        other.to_string().contains("status.refusing[0].device_id"),
+        "{other}"
+    );
+}
+
 fn full() -> v1::Reading {
     let text = |text: &str| Some(text.to_owned());
     let level = |state: &str, percent| {
