@@ -281,10 +281,12 @@ fn plain(text: &str) -> String {
     text.join(" | ").replace('\u{202f}', " ")
 }
 
-/// The number that a line's digits make.
+/// The number that a line's digits make, but for those of a word: A3 is no number.
 fn digits(line: &str) -> Option<u64> {
-    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
-    digits.parse().ok()
+    let before = std::iter::once(' ').chain(line.chars());
+    let all = before.zip(line.chars());
+    let own = all.filter(|(before, it)| it.is_ascii_digit() && !before.is_alphabetic());
+    own.map(|(_, digit)| digit).collect::<String>().parse().ok()
 }
 
 /// The meter that bills.
