@@ -9,6 +9,7 @@ mod dry_run;
 pub mod enrolling;
 mod found;
 pub mod outbox;
+mod outcome;
 pub mod read;
 mod recording;
 pub mod releasing;
