@@ -4,6 +4,7 @@
 //! data and carry no addresses. What only one actor says to itself stays in its own file.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -275,6 +276,14 @@ pub struct Sighted {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Found(pub Sighted);
+
+/// A Scanner to the Supervisor: where do known devices live in my subnet? They are asked first.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<IpAddr>")]
+pub struct WhoLives {
+    /// The subnet's label.
+    pub label: String,
+}
 
 /// A Scanner to the Supervisor: a whole sweep of its subnet has ended.
 #[derive(Debug, Message)]

@@ -23,12 +23,12 @@ use tracing::{debug, info, warn};
 
 use crate::backoff::{chance, jittered};
 use crate::messages::{
-    Beat, Drain, Found, Pulse, ScannerVitals, Sighted, Sweep, Swept, Vitals, Work,
+    Beat, Drain, Found, Pulse, ScannerVitals, Sighted, Sweep, Swept, Vitals, WhoLives, Work,
 };
 use crate::parts::{Subnet, Tools};
 use crate::reach::scope::InScope;
 use crate::reach::survey::{self, ReadError};
-use crate::reach::sweep::{Answered, SweepError, SweepOptions};
+use crate::reach::sweep::{Answered, SweepError, SweepOptions, SweepProgress};
 use crate::status::{REFUSING_LISTED_MAX, Refusing};
 use crate::supervisor::Supervisor;
 
@@ -36,6 +36,11 @@ use crate::supervisor::Supervisor;
 const TRIES: u32 = 2;
 /// How long a probe waits for its answer; the sweep hears later ones too while it goes on.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the Supervisor may take to say who lives where; a sweep begins without it as well.
+const KNOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pace that a sweep's deadline allows for at most: new addresses on the machine's own link are
+/// asked no faster than the kernel's table of neighbors bears, 179 to 298 a second.
+const DEADLINE_RATE_MAX: u32 = 150;
 /// Devices that are asked who they are at once, during a sweep.
 const IDENTIFIED_AT_ONCE_MAX: usize = 16;
 /// What a sweep may take longer than its packets need at the configured pace: twice, and this.
@@ -145,7 +150,8 @@ impl Scanner {
             .scope
             .count()
             .saturating_mul(versions * u64::from(TRIES));
-        let seconds = packets / u64::from(self.tools.settings.packets_per_second.max(1));
+        let rate = self.tools.settings.packets_per_second;
+        let seconds = packets / u64::from(rate.clamp(1, DEADLINE_RATE_MAX));
         Duration::from_secs(seconds.saturating_mul(2)).saturating_add(SWEEP_SLACK)
     }
 }
@@ -218,7 +224,7 @@ async fn sweep(
         probe: question::probe(),
         tries: TRIES,
         timeout: PROBE_TIMEOUT,
-        first: Vec::new(),
+        first: known(&subnet, &boss).await,
     };
     let sweep = {
         // The sweep's own task belongs on the runtime, not on the actors' thread.
@@ -227,6 +233,7 @@ async fn sweep(
             .snmp
             .sweep(&subnet.scope, subnet.door, &subnet.credentials, options)?
     };
+    let progress = sweep.watch();
     let answers = stream::unfold(sweep, async |mut sweep| {
         let answered = sweep.next().await?;
         Some((answered, sweep))
@@ -254,12 +261,34 @@ async fn sweep(
             Identified::Nothing => {}
         }
     }
+    warn_of_loss(&subnet, *progress.borrow());
     let _ = boss
         .send(Swept {
             label: subnet.label.clone(),
         })
         .await;
     Ok(seen)
+}
+
+/// Where devices are known to live; nowhere while the Supervisor does not say.
+async fn known(subnet: &Subnet, boss: &Addr<Supervisor>) -> Vec<InScope> {
+    let label = subnet.label.clone();
+    let asked = boss.send(WhoLives { label }).timeout(KNOWN_TIMEOUT);
+    let addresses = asked.await.unwrap_or_default().into_iter();
+    let admit = |address| subnet.scope.admit(address, subnet.door).ok();
+    addresses.filter_map(admit).collect()
+}
+
+/// Warns of what a sweep may have missed.
+fn warn_of_loss(subnet: &Subnet, progress: SweepProgress) {
+    let (label, dropped) = (&subnet.label, progress.dropped);
+    if dropped > 0 {
+        warn!(subnet = %label, dropped, "answers came faster than they could be taken");
+    }
+    let overflows = progress.neighbor_overflows;
+    if overflows > 0 {
+        warn!(subnet = %label, overflows, "the kernel's table of neighbors was full");
+    }
 }
 
 /// Asks a candidate who it is.

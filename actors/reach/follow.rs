@@ -84,6 +84,11 @@ impl FollowUps {
         self.known.contains(&peer)
     }
 
+    /// Everybody who has answered.
+    pub(super) fn peers(&self) -> impl Iterator<Item = &SocketAddr> {
+        self.known.iter()
+    }
+
     /// The next request to send.
     pub(super) fn next_probe(&mut self) -> Option<(InScope, Probe)> {
         self.to_send.pop_front()

@@ -3,12 +3,17 @@
 //! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
 //! address and door. No other room of the agent opens a socket to a device.
 
+mod arp;
+mod batch;
 pub mod credential;
 mod flight;
 mod follow;
 pub mod icmp;
 pub mod inspect;
 mod lines;
+pub mod link;
+mod near;
+mod own;
 mod pace;
 mod probe;
 pub mod range;

@@ -1,7 +1,11 @@
 //! How fast we may send: one pace for everything that goes out, so that a site's limit holds
 //! whatever is asked at once.
+//!
+//! Two rules together. Each packet has its slot, evenly spaced, so that nothing comes in bursts.
+//! And whatever is sent is counted when it goes: who was held up, as by a busy machine, does not
+//! make up for it within the same second.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,25 +18,53 @@ const CATCH_UP: Duration = Duration::from_millis(10);
 /// receive buffer that a kernel gives.
 const BATCH_MAX: u32 = 64;
 
+/// What is sent is counted by slices of this length.
+const SLICE: Duration = Duration::from_millis(10);
+
+/// Slices over which the rate is kept: a second, the slice that has just begun, and 50 ms for what
+/// lies between the count and the wire. So no second on the wire carries more than the rate.
+const SLICES: usize = 106;
+
 /// Packets per second, shared by all who send.
 #[derive(Debug)]
 pub(super) struct Pace {
     start: Instant,
     nanos_per_packet: u64,
+    packets_per_second: u32,
     batch: u32,
-    /// When the next packet may go, in nanoseconds since `start`.
-    next: AtomicU64,
+    plan: Mutex<Plan>,
+}
+
+#[derive(Debug)]
+struct Plan {
+    /// When the next packet may go, in nanoseconds since the start.
+    next: u64,
+    /// What went in each of the last slices.
+    sent: [u32; SLICES],
+    /// Their sum.
+    sum: u32,
+    /// The latest slice that was counted in, since the start.
+    slice: u64,
 }
 
 impl Pace {
     /// A pace of that many packets a second; at least one.
     pub(super) fn new(packets_per_second: u32) -> Self {
         let packets_per_second = packets_per_second.max(1);
+        // Evenly spaced, the rate just fills the slices over which it is kept.
+        let over = nanos(SLICE).saturating_mul(u64::try_from(SLICES).unwrap_or(u64::MAX));
+        let plan = Plan {
+            next: 0,
+            sent: [0; SLICES],
+            sum: 0,
+            slice: 0,
+        };
         Self {
             start: Instant::now(),
-            nanos_per_packet: 1_000_000_000 / u64::from(packets_per_second),
+            nanos_per_packet: over / u64::from(packets_per_second),
+            packets_per_second,
             batch: (packets_per_second / 100).clamp(1, BATCH_MAX),
-            next: AtomicU64::new(0),
+            plan: Mutex::new(plan),
         }
     }
 
@@ -41,20 +73,73 @@ impl Pace {
         self.batch
     }
 
-    /// Reserves the next `packets` and tells when they may go.
-    pub(super) fn reserve(&self, packets: u32, now: Instant) -> Instant {
-        let elapsed = nanos(now.saturating_duration_since(self.start));
-        let earliest = elapsed.saturating_sub(nanos(CATCH_UP));
-        let cost = self.nanos_per_packet.saturating_mul(u64::from(packets));
-        let planned = self
-            .next
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
-                Some(next.max(earliest).saturating_add(cost))
-            });
-        // The closure always gives a value, so both arms hold the plan before this reservation.
-        let (Ok(before) | Err(before)) = planned;
-        self.start + Duration::from_nanos(before.max(earliest))
+    /// How many packets go in this time, at most.
+    pub(super) fn within(&self, time: Duration) -> u64 {
+        let packets = u128::from(self.packets_per_second) * time.as_millis() / 1_000;
+        u64::try_from(packets).unwrap_or(u64::MAX)
     }
+
+    /// Waits for the turn of so many packets, which are then to be sent without delay.
+    pub(super) async fn turn(&self, packets: u32) {
+        let mut at = self.reserve(packets, Instant::now());
+        loop {
+            if at > Instant::now() {
+                tokio::time::sleep_until(at).await;
+            }
+            match self.go(packets, Instant::now()) {
+                Ok(()) => return,
+                Err(later) => at = later,
+            }
+        }
+    }
+
+    /// Reserves the next `packets` and tells when they may go, if [`Pace::go`] lets them.
+    pub(super) fn reserve(&self, packets: u32, now: Instant) -> Instant {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let earliest = self.since_start(now).saturating_sub(nanos(CATCH_UP));
+        let slot = plan.next.max(earliest);
+        let cost = self.nanos_per_packet.saturating_mul(u64::from(packets));
+        plan.next = slot.saturating_add(cost);
+        self.start + Duration::from_nanos(slot)
+    }
+
+    /// Counts packets that go now.
+    ///
+    /// # Errors
+    /// When to ask again, where this second has carried its rate.
+    pub(super) fn go(&self, packets: u32, now: Instant) -> Result<(), Instant> {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let slice = (self.since_start(now) / nanos(SLICE)).max(plan.slice);
+        plan.forget_until(slice);
+        // A batch is never larger than the rate, but whoever asks for more still gets a turn.
+        if plan.sum > 0 && plan.sum.saturating_add(packets) > self.packets_per_second {
+            let later = nanos(SLICE).saturating_mul(slice + 1);
+            return Err(self.start + Duration::from_nanos(later));
+        }
+        plan.sum += packets;
+        plan.sent[index(slice)] += packets;
+        Ok(())
+    }
+
+    fn since_start(&self, now: Instant) -> u64 {
+        nanos(now.saturating_duration_since(self.start))
+    }
+}
+
+impl Plan {
+    /// Begins the slices up to this one.
+    fn forget_until(&mut self, slice: u64) {
+        let slices = u64::try_from(SLICES).unwrap_or(u64::MAX);
+        let first = (self.slice + 1).max((slice + 1).saturating_sub(slices));
+        for begun in first..=slice {
+            self.sum -= std::mem::take(&mut self.sent[index(begun)]);
+        }
+        self.slice = slice;
+    }
+}
+
+fn index(slice: u64) -> usize {
+    usize::try_from(slice % u64::try_from(SLICES).unwrap_or(1)).unwrap_or(0)
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -67,14 +152,43 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_second_holds_no_more_packets_than_the_pace() {
-        let pace = Pace::new(50);
-        let start = Instant::now();
-        let mut sent = 0;
-        while Instant::now() < start + Duration::from_secs(10) {
-            tokio::time::sleep_until(pace.reserve(1, Instant::now())).await;
-            sent += 1;
+        for rate in [1, 50, 997] {
+            let pace = Pace::new(rate);
+            let start = Instant::now();
+            let mut sent = Vec::new();
+            while Instant::now() < start + Duration::from_secs(10) {
+                pace.turn(1).await;
+                sent.push(Instant::now());
+            }
+            let rate = usize::try_from(rate).unwrap();
+            assert!(most_in_a_second(&sent) <= rate, "{rate} a second");
+            let fewest = rate * 9;
+            assert!(sent.len() > fewest, "{} packets in 10 s", sent.len());
         }
-        assert!((499..=502).contains(&sent), "{sent} packets in 10 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_held_up_makes_no_burst() {
+        let pace = Pace::new(1_000);
+        let mut sent = Vec::new();
+        for _second in 0..20 {
+            for _packet in 0..150 {
+                pace.turn(1).await;
+                sent.push(Instant::now());
+            }
+            // Slots that are reserved and then not used in time, as by many who wait on a machine
+            // that stands still.
+            let slots: Vec<Instant> = (0..300).map(|_| pace.reserve(1, Instant::now())).collect();
+            tokio::time::advance(Duration::from_millis(700)).await;
+            assert!(slots.iter().all(|slot| *slot <= Instant::now()));
+            for _slot in slots {
+                while let Err(later) = pace.go(1, Instant::now()) {
+                    tokio::time::sleep_until(later).await;
+                }
+                sent.push(Instant::now());
+            }
+        }
+        assert!(most_in_a_second(&sent) <= 1_000);
     }
 
     #[tokio::test(start_paused = true)]
@@ -84,5 +198,13 @@ mod tests {
         let now = Instant::now();
         let at_once = (0..1_000).filter(|_| pace.reserve(1, now) <= now).count();
         assert!(at_once <= 11, "{at_once} packets at once");
+    }
+
+    fn most_in_a_second(sent: &[Instant]) -> usize {
+        let within = |first: &Instant| {
+            let end = *first + Duration::from_secs(1);
+            sent.iter().filter(|at| (*first..end).contains(at)).count()
+        };
+        sent.iter().map(within).max().unwrap_or(0)
     }
 }

@@ -16,12 +16,14 @@ const MARKS: [i64; 2] = [0x55aa_55aa, 0x2a55_2a55];
 /// Below this a request-id would be encoded in fewer than four octets (X.690 §8.3.2).
 const FOUR_OCTETS_MIN: i64 = 0x0080_0000;
 
-/// The rounds of a sweep: who has not answered by the end of one is asked in the next.
+/// The rounds of a sweep: who has not answered by the end of one is asked in the next. Where all are
+/// asked more than once, last rounds ask only where something lives, or lived, or lives nearby.
 #[derive(Debug)]
 pub(super) struct Rounds {
     rounds: Vec<Round>,
     /// Rounds begun: only these can have answers.
     begun: usize,
+    of_an_attempt: usize,
     key: RandomState,
 }
 
@@ -30,6 +32,7 @@ struct Round {
     credential: usize,
     /// None where engines of version 3 are asked who they are.
     version: Option<Version>,
+    is_near: bool,
     template: Template,
 }
 
@@ -55,12 +58,16 @@ impl Rounds {
     ) -> Result<Self, EncodeError> {
         let mut rounds = Vec::new();
         let first_user = credentials.iter().position(Credential::is_user);
-        for attempt in 0..tries.max(1) {
+        let tries = tries.max(1);
+        // Whoever asks twice wants nothing to be missed: once more where it is worth it.
+        let near = u32::from(tries > 1);
+        for attempt in 0..tries + near {
+            let is_near = attempt == tries;
             for (index, credential) in credentials.iter().enumerate() {
                 if credential.is_user() && first_user != Some(index) {
                     continue;
                 }
-                let spoken = if attempt % 2 == 0 {
+                let spoken = if is_near || attempt % 2 == 0 {
                     credential.clone()
                 } else {
                     credential.in_version(Version::V1)
@@ -70,11 +77,14 @@ impl Rounds {
                 rounds.push(Round {
                     credential: index,
                     version,
+                    is_near,
                     template,
                 });
             }
         }
+        let attempts = usize::try_from(tries + near).unwrap_or(usize::MAX);
         Ok(Self {
+            of_an_attempt: rounds.len() / attempts,
             rounds,
             begun: 0,
             key: RandomState::new(),
@@ -90,11 +100,26 @@ impl Rounds {
         self.begun = self.begun.max(round + 1);
     }
 
-    /// The request of one round to one address.
-    pub(super) fn probe(&self, round: usize, to: SocketAddr) -> Probe {
+    /// How many rounds try each credential once.
+    pub(super) fn of_an_attempt(&self) -> usize {
+        self.of_an_attempt
+    }
+
+    /// Whether a round asks only where something lives, or lived, or lives nearby.
+    pub(super) fn is_near(&self, round: usize) -> bool {
+        self.rounds[round].is_near
+    }
+
+    /// How many rounds ask everybody.
+    pub(super) fn wide(&self) -> usize {
+        self.rounds.iter().filter(|round| !round.is_near).count()
+    }
+
+    /// Appends the request of one round to one address.
+    pub(super) fn write(&self, round: usize, to: SocketAddr, out: &mut Vec<u8>) {
         self.rounds[round]
             .template
-            .probe(self.request_id(round, to))
+            .write(self.request_id(round, to), out);
     }
 
     /// Which credential, in which version, the answer with this request-id was asked with. No
@@ -150,12 +175,18 @@ impl Template {
     }
 
     pub(super) fn probe(&self, request_id: i64) -> Probe {
-        let mut bytes = self.bytes.clone();
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        self.write(request_id, &mut bytes);
+        Probe { bytes }
+    }
+
+    fn write(&self, request_id: i64, out: &mut Vec<u8>) {
         let octets = u32::try_from(request_id)
             .unwrap_or(u32::MAX >> 1)
             .to_be_bytes();
-        bytes[self.id_at..self.id_at + octets.len()].copy_from_slice(&octets);
-        Probe { bytes }
+        let id_at = out.len() + self.id_at;
+        out.extend_from_slice(&self.bytes);
+        out[id_at..id_at + octets.len()].copy_from_slice(&octets);
     }
 }
 
@@ -198,14 +229,16 @@ mod tests {
         let id = rounds.request_id(0, peer);
         assert_eq!(rounds.asked_with(peer, id), Some((0, None)));
         let asked = discovery(u32::try_from(id).unwrap()).unwrap();
-        assert_eq!(rounds.probe(0, peer).bytes(), asked);
+        let mut written = b"before".to_vec();
+        rounds.write(0, peer, &mut written);
+        assert_eq!(written[6..], asked);
     }
 
     #[test]
     fn only_who_was_asked_knows_the_request_id() {
         let credentials = [Credential::v2c("a"), Credential::v2c("b")];
         let mut rounds = Rounds::new(&[], &credentials, 2).unwrap();
-        assert_eq!(rounds.count(), 4);
+        assert_eq!((rounds.count(), rounds.wide()), (6, 4));
         let peer: SocketAddr = "10.0.0.1:161".parse().unwrap();
         let other: SocketAddr = "10.0.0.2:161".parse().unwrap();
         let id = rounds.request_id(3, peer);

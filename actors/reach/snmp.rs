@@ -133,7 +133,9 @@ impl AskError {
 pub struct SnmpCounts {
     /// Datagrams sent, sweeps not included.
     pub packets_sent: u64,
-    /// Of them, questions asked again.
+    /// Octets sent, without the headers of UDP and IP.
+    pub bytes_sent: u64,
+    /// Packets that asked a question again.
     pub retries: u64,
     /// Answers that found their question.
     pub answers: u64,
@@ -175,6 +177,7 @@ pub(super) struct Answer {
 #[derive(Debug, Default)]
 struct Counters {
     packets_sent: AtomicU64,
+    bytes_sent: AtomicU64,
     retries: AtomicU64,
     answers: AtomicU64,
     strays: AtomicU64,
@@ -195,7 +198,7 @@ impl Snmp {
     /// When no UDP socket can be opened at all.
     pub fn open(settings: SnmpSettings) -> io::Result<Self> {
         // A machine that gives no socket is found out now and not at the first question.
-        drop(super::socket::Sockets::open()?);
+        drop(super::batch::Sockets::open(0)?);
         let shared = Shared {
             settings,
             lines: Lines::new(),
@@ -304,6 +307,7 @@ impl Snmp {
         let counters = &self.shared.counters;
         SnmpCounts {
             packets_sent: counters.packets_sent.load(Ordering::Relaxed),
+            bytes_sent: counters.bytes_sent.load(Ordering::Relaxed),
             retries: counters.retries.load(Ordering::Relaxed),
             answers: counters.answers.load(Ordering::Relaxed),
             strays: counters.strays.load(Ordering::Relaxed),
@@ -371,10 +375,11 @@ impl Snmp {
     }
 
     async fn send(&self, line: &UdpSocket, bytes: &[u8], attempt: u32) -> io::Result<()> {
-        let slot = self.shared.pace.reserve(1, Instant::now());
-        tokio::time::sleep_until(slot).await;
+        self.shared.pace.turn(1).await;
         let sent = lines::send(line, bytes).await?;
+        let octets = u64::try_from(bytes.len()).unwrap_or(0);
         Counters::add(&self.shared.counters.packets_sent, 1);
+        Counters::add(&self.shared.counters.bytes_sent, octets);
         Counters::add(&self.shared.counters.retries, u64::from(attempt > 0));
         Counters::add(&self.shared.counters.send_waits, u64::from(sent.waits));
         Ok(())

@@ -3,9 +3,10 @@
 //! What a sighting means is the registry's to say; here the question is asked of the device, the
 //! devices are told to move, and what changed is put on disk.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WrapFuture};
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use tracing::{debug, error, info, warn};
@@ -13,7 +14,7 @@ use tracing::{debug, error, info, warn};
 use super::{ANSWER_MAX, Address, Supervisor, tell};
 use crate::messages::{
     ChildId, Confirm, Confirmation, Contradicted, Found, Missed, Proved, Relocate, Sighted, Swept,
-    Unmasked,
+    Unmasked, WhoLives,
 };
 use crate::registry::{Settled, Sighting};
 
@@ -159,6 +160,20 @@ impl Handler<Found> for Supervisor {
 
     fn handle(&mut self, Found(seen): Found, ctx: &mut Self::Context) -> Self::Result {
         self.sighted(&seen, ctx);
+    }
+}
+
+impl Handler<WhoLives> for Supervisor {
+    type Result = MessageResult<WhoLives>;
+
+    fn handle(&mut self, asked: WhoLives, _: &mut Self::Context) -> Self::Result {
+        let mut subnets = self.parts.subnets.iter();
+        let Some(subnet) = subnets.find(|subnet| subnet.label == asked.label) else {
+            return MessageResult(Vec::new());
+        };
+        let addresses = self.registry.iter().filter_map(|(_, known)| known.address);
+        let is_inside = |address: &IpAddr| subnet.scope.admit(*address, subnet.door).is_ok();
+        MessageResult(addresses.filter(is_inside).collect())
     }
 }
 

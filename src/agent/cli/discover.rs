@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{IsTerminal, Write};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use actors::reach::credential::Credential;
@@ -23,6 +24,7 @@ use printer::question;
 
 use super::asking::{self, AskingArgs};
 use super::found::{self, Found};
+use super::outcome::{in_words_of_link, losses, summary};
 use super::table::Color;
 use super::{CliError, Exit};
 
@@ -35,6 +37,12 @@ const RATE_DEFAULT: u32 = 1_000;
 
 /// Highest pace that may be asked for: more than a gigabit link carries.
 const RATE_MAX: u32 = 1_000_000;
+
+/// Largest file of known addresses: 20,000 lines of the longest addresses.
+const KNOWN_BYTES_MAX: u64 = 1_024 * 1_024;
+
+/// Most known addresses that are asked first: as many devices as an agent knows.
+const KNOWN_MAX: usize = 20_000;
 
 /// Devices read at once, one question each.
 const READINGS_MAX: usize = 64;
@@ -61,6 +69,9 @@ pub struct DiscoverArgs {
     exclude: Vec<String>,
     #[command(flatten)]
     asking: AskingArgs,
+    /// File with an address or range a line where printers are known to be: they are asked first
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
     /// Packets per second at most [default: 1000]
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<u32>,
@@ -95,7 +106,7 @@ pub async fn run(args: DiscoverArgs) -> Result<Exit, CliError> {
         probe: question::probe(),
         tries: args.asking.tries(),
         timeout: args.asking.timeout(),
-        first: Vec::new(),
+        first: known(&args, &scope).await?,
     };
     let sweep = snmp
         .sweep(&scope, args.asking.door(), &[credential], options)
@@ -109,12 +120,17 @@ pub async fn run(args: DiscoverArgs) -> Result<Exit, CliError> {
         profiles: &profiles,
         found: BTreeMap::new(),
         bar,
+        is_link_told: false,
     };
     let progress = discovery.go(sweep).await;
     discovery.bar.finish_and_clear();
+    let read = discovery.snmp.counts();
     let found: Vec<(IpAddr, Found)> = discovery.found.into_iter().collect();
     print(&args, &found)?;
-    eprintln!("{}", summary(&found, progress, started.elapsed()));
+    eprintln!("{}", summary(&found, (progress, read), started.elapsed()));
+    for word in losses(progress) {
+        eprintln!("{word}");
+    }
     let is_printer = |(_, found): &(IpAddr, Found)| matches!(found, Found::Printer(_));
     if found.iter().any(is_printer) {
         return Ok(Exit::OK);
@@ -154,6 +170,8 @@ struct Discovery<'p> {
     profiles: &'p Profiles,
     found: BTreeMap<IpAddr, Found>,
     bar: ProgressBar,
+    /// Whether the user knows how addresses on the own link are treated.
+    is_link_told: bool,
 }
 
 impl<'p> Discovery<'p> {
@@ -187,6 +205,7 @@ impl<'p> Discovery<'p> {
                 readings.push(self.read(answered));
             }
         }
+        self.draw(sweep.progress(), 0);
         sweep.progress()
     }
 
@@ -203,7 +222,12 @@ impl<'p> Discovery<'p> {
         })
     }
 
-    fn draw(&self, progress: SweepProgress, unread: usize) {
+    fn draw(&mut self, progress: SweepProgress, unread: usize) {
+        if let (Some(own_link), false) = (progress.own_link, self.is_link_told) {
+            self.is_link_told = true;
+            self.bar
+                .suspend(|| eprintln!("{}", in_words_of_link(own_link)));
+        }
         let printers = self
             .found
             .values()
@@ -244,6 +268,35 @@ async fn scope(args: &DiscoverArgs) -> Result<Scope, CliError> {
     Ok(scope)
 }
 
+/// Where printers are known to be, as far as it is in scope: one address or range a line.
+async fn known(args: &DiscoverArgs, scope: &Scope) -> Result<Vec<InScope>, CliError> {
+    let Some(path) = &args.known else {
+        return Ok(Vec::new());
+    };
+    let unusable = |why: String| {
+        let what = format!("{} cannot be used", path.display());
+        CliError::new(Exit::USAGE, what)
+            .because(why)
+            .try_next("write an address or range a line, as 10.0.0.17")
+    };
+    let size = std::fs::metadata(path).map_err(|error| unusable(error.to_string()))?;
+    if size.len() > KNOWN_BYTES_MAX {
+        return Err(unusable(format!(
+            "it has more than {KNOWN_BYTES_MAX} octets"
+        )));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<String> = lines.map(ToOwned::to_owned).collect();
+    let door = args.asking.door();
+    let known = Scope::new(&asking::ranges(&lines).await?, &[], &[door])
+        .map_err(|error| unusable(error.to_string()))?;
+    let addresses = known.addresses().take(KNOWN_MAX);
+    Ok(addresses
+        .filter_map(|it| scope.admit(it, door).ok())
+        .collect())
+}
+
 /// A progress bar on stderr, hidden where stderr is no terminal.
 fn progress_bar(ranges: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
@@ -273,48 +326,4 @@ fn print(args: &DiscoverArgs, found: &[(IpAddr, Found)]) -> Result<(), CliError>
     // Who reads may have gone (`| head`): what was not read is nobody's loss.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
-}
-
-/// `4 printers, 2 other devices, 248 silent · 254 addresses in 4.1 s · 61 kB sent`
-fn summary(found: &[(IpAddr, Found)], progress: SweepProgress, took: Duration) -> String {
-    let count = |is: fn(&Found) -> bool| found.iter().filter(|(_, found)| is(found)).count();
-    let printers = count(|found| matches!(found, Found::Printer(_)));
-    let others = count(|found| matches!(found, Found::Other(_)));
-    let unread = count(|found| matches!(found, Found::Unread(_)));
-    let refused = count(|found| matches!(found, Found::Refused(_)));
-    let silent = progress.addresses.saturating_sub(progress.answered);
-    let mut text = format!("{printers} {}", plural(printers, "printer", "printers"));
-    if others > 0 {
-        text.push_str(&format!(
-            ", {others} other {}",
-            plural(others, "device", "devices")
-        ));
-    }
-    if refused > 0 {
-        let answer = plural(refused, "answers", "answer");
-        text.push_str(&format!(", {refused} {answer} but no credential fits"));
-    }
-    if unread > 0 {
-        text.push_str(&format!(", {unread} unread"));
-    }
-    let seconds = took.as_secs_f64();
-    let kilobytes = progress.bytes_sent.div_ceil(1_000);
-    let addresses = match progress.addresses {
-        1 => "1 address".to_owned(),
-        addresses => format!("{addresses} addresses"),
-    };
-    text.push_str(&format!(
-        ", {silent} silent · {addresses} in {seconds:.1} s · {kilobytes} kB sent"
-    ));
-    if progress.unsendable > 0 {
-        text.push_str(&format!(
-            " · {} could not be sent (no route?)",
-            progress.unsendable
-        ));
-    }
-    text
-}
-
-fn plural<'w>(count: usize, one: &'w str, many: &'w str) -> &'w str {
-    if count == 1 { one } else { many }
 }

@@ -9,6 +9,7 @@ mod dry_run;
 pub mod enrolling;
 mod found;
 pub mod outbox;
+mod outcome;
 pub mod profiles;
 pub mod read;
 mod recording;
