@@ -37,8 +37,10 @@ impl Seeds {
             texts: Vec::new(),
             recordings: Vec::new(),
         };
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for path in files(&here.join("../tests/recordings")) {
+        let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let mut above = above.filter(|it| it.join("tests/recordings").is_dir());
+        let root = above.next().expect("the project is around its tests");
+        for path in files(&root.join("tests/recordings")) {
             if path.extension().is_some_and(|it| it == "snmprec") {
                 let text = std::fs::read(&path).expect("a recording");
                 let recording = Recording::parse(&text).expect("a recording");
@@ -50,7 +52,7 @@ impl Seeds {
             }
         }
         assert!(seeds.messages.len() > 20, "our own recordings are here");
-        for path in files(&here.join("../../shared/corpora/snmp")) {
+        for path in files(&root.join("../shared/corpora/snmp")) {
             let octets = std::fs::read(path).unwrap_or_default();
             seeds.messages.extend(messages_in(&octets));
         }

@@ -4,13 +4,13 @@
 //! A worker process for each processor, with one thread, so that what is allocated is of one case.
 //! `scripts/fuzz` runs it. The cases and what must hold of them are those of the tests.
 
-#[path = "../tests/fuzz/grow.rs"]
+#[path = "../grow.rs"]
 mod grow;
-#[path = "../tests/fuzz/run.rs"]
+#[path = "../run.rs"]
 mod run;
-#[path = "../tests/fuzz/seeds.rs"]
+#[path = "../seeds.rs"]
 mod seeds;
-#[path = "../tests/fuzz/targets.rs"]
+#[path = "../targets.rs"]
 mod targets;
 
 use std::alloc::System;

@@ -4,9 +4,9 @@
 
 #![no_main]
 
-#[path = "../tests/fuzz/seeds.rs"]
+#[path = "../seeds.rs"]
 mod seeds;
-#[path = "../tests/fuzz/targets.rs"]
+#[path = "../targets.rs"]
 #[expect(dead_code, reason = "the seeds are on disk already, as files")]
 mod targets;
 
