@@ -131,13 +131,15 @@ fn asking_interfaces() -> BTreeSet<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Route {
     span: Span,
+    /// Bits of the network.
+    length: u32,
     is_attached: bool,
     interface: String,
 }
 
 fn attached_of(mut routes: Vec<Route>) -> Vec<Attached> {
     // The widest first: a later one is more special, and takes precedence.
-    routes.sort_by_key(|route| std::cmp::Reverse(route.span.count()));
+    routes.sort_by_key(|route| route.length);
     let mut attached: Vec<Attached> = Vec::new();
     for route in routes {
         attached = attached
@@ -173,6 +175,7 @@ fn v4_route(line: &str) -> Option<Route> {
     let ends = [first & mask, first | !mask].map(|at| IpAddr::V4(Ipv4Addr::from(at)));
     (flags & UP != 0).then(|| Route {
         span: Span::between(ends[0], ends[1]),
+        length: mask.count_ones(),
         is_attached: gateway == 0 && flags & REJECT == 0,
         interface: words[0].to_owned(),
     })
@@ -189,6 +192,7 @@ fn v6_route(line: &str) -> Option<Route> {
     let ends = [first & !host, first | host].map(|at| IpAddr::V6(Ipv6Addr::from(at)));
     (flags & UP != 0).then(|| Route {
         span: Span::between(ends[0], ends[1]),
+        length,
         is_attached: gateway == 0 && flags & REJECT == 0 && length < 128,
         interface: (*words.last().unwrap_or(&"")).to_owned(),
     })

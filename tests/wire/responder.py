@@ -47,7 +47,9 @@ while True:
         opened[asked] -= 1
         # An answer that holds no object, from the address that was asked.
         note = struct.pack("I4s4s", 0, socket.inet_aton(asked), bytes(4))
-        answer = octets.replace(b"\xa0", b"\xa2", 1)
+        answer = bytearray(octets)
+        head = 2 if octets[1] < 0x80 else 2 + (octets[1] & 0x7F)
+        answer[head + 5 + octets[head + 4]] = 0xA2  # behind version and community: a response
         ear.sendmsg([answer], [(socket.IPPROTO_IP, IP_PKTINFO, note)], 0, client)
     counts = dict(packets=packets, most=most, open_most=open_most, shortest=shortest)
     if counts != told and (packets % 200 == 1 or not due):
