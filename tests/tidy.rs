@@ -124,7 +124,7 @@ fn a_mac_of_version_3_is_compared_in_constant_time_and_nowhere_else() {
     ];
     none(
         "MACs compared octet by octet",
-        violations(under(&files, &["src/snmp/", "actors/"]), &compared),
+        violations(under(&files, &["src/snmp/"]), &compared),
     );
 }
 
@@ -351,7 +351,7 @@ fn no_commit_names_this_machine_or_a_registry() {
     let mut found = Vec::new();
     for (path, text) in source::tracked_texts() {
         // Cargo writes the public index's name into its lock file.
-        if path == "Cargo.lock" {
+        if path.ends_with("Cargo.lock") {
             continue;
         }
         for (number, line) in text.lines().enumerate() {
