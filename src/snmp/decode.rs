@@ -21,6 +21,10 @@ pub const VALUE_SIZE_MAX: usize = 8 * 1_024;
 /// of the smallest objects it makes 20 times the memory of their octets, and it knows no bound.
 const STRICT_SIZE_MAX: usize = 8 * 1_024;
 
+/// Tags that snmp-parser takes for NULL by their number: `[APPLICATION 5]` and `[PRIVATE 5]`, plain
+/// and constructed.
+const TAKEN_FOR_NULL: [u8; 4] = [0x45, 0x65, 0xc5, 0xe5];
+
 /// From here on the first octet of an object identifier is not 40 times the first arc and the
 /// second (X.690 §8.19.4).
 const FIRST_OCTET_DOUBTFUL: u8 = 120;
@@ -62,15 +66,16 @@ pub fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
         return lenient::decode(bytes);
     }
     match strict(bytes) {
-        Some(message) if !is_doubtful(&message) => Ok(message),
+        Some(message) if !is_doubtful(&message, bytes) => Ok(message),
         Some(_) | None => lenient::decode(bytes),
     }
 }
 
-/// Whether an answer holds a value that snmp-parser 0.11 makes of two different things: it takes
+/// Whether a message holds a value that snmp-parser 0.11 makes of two different things: it takes
 /// a counter without octets for 0, and `[APPLICATION 5]` for NULL. The lenient decoder tells them
-/// apart.
-fn is_doubtful(message: &Message) -> bool {
+/// apart. A question is full of NULL and asks for no value, so it is doubtful only where one of the
+/// others can be in it.
+fn is_doubtful(message: &Message, bytes: &[u8]) -> bool {
     let is_either = |value: &Value| {
         matches!(
             value,
@@ -81,12 +86,10 @@ fn is_doubtful(message: &Message) -> bool {
                 | Value::Counter64(0)
         )
     };
-    message.pdu.kind == PduKind::Response
-        && message
-            .pdu
-            .varbinds
-            .iter()
-            .any(|varbind| is_either(&varbind.value))
+    let may_differ = message.pdu.kind == PduKind::Response
+        || bytes.iter().any(|octet| TAKEN_FOR_NULL.contains(octet));
+    let mut varbinds = message.pdu.varbinds.iter();
+    may_differ && varbinds.any(|varbind| is_either(&varbind.value))
 }
 
 /// Decodes by snmp-parser; `None` where it fails or says something that has no place in

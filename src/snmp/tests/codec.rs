@@ -192,6 +192,25 @@ fn odd_values_of_real_devices_are_read() {
 }
 
 #[test]
+fn a_value_in_a_question_is_told_from_null() {
+    // Found by the fuzzer: written again and read, it had become another.
+    let mut octets = question(PduKind::Get, Version::V1)
+        .encode()
+        .expect("encodes");
+    let tag = octets.len() - 2;
+    assert_eq!(octets[tag..], [0x05, 0]);
+    octets[tag] = 0x45;
+    let read = snmp::decode(&octets).expect("a question");
+    let last = &read.pdu.varbinds.last().expect("an object").value;
+    let expected = Value::Unknown {
+        tag: 0x45,
+        octets: Vec::new(),
+    };
+    assert_eq!(*last, expected);
+    assert_eq!(snmp::decode(&read.encode().expect("encodes")), Ok(read));
+}
+
+#[test]
 fn a_frame_that_strict_decoders_reject_is_read() {
     let plain = question(PduKind::Get, Version::V2c)
         .encode()
