@@ -27,7 +27,12 @@ const DIALOGS_MAX: usize = 16_384;
 
 /// What is known of engines.
 #[derive(Debug, Default)]
-pub(super) struct Dialogs(Mutex<HashMap<(SocketAddr, Arc<User>), Dialog>>);
+pub(super) struct Dialogs {
+    /// Those of which no question is out.
+    idle: Mutex<HashMap<(SocketAddr, Arc<User>), Dialog>>,
+    /// Which user each device answered to last.
+    met: Mutex<HashMap<SocketAddr, Arc<User>>>,
+}
 
 impl Dialogs {
     /// The dialog with a device, for one question at a time.
@@ -46,15 +51,35 @@ impl Dialogs {
             let other = known.keys().next().cloned();
             other.and_then(|other| known.remove(&other));
         }
-        known.insert((peer, dialog.user().clone()), dialog);
+        let user = dialog.user().clone();
+        known.insert((peer, user.clone()), dialog);
+        drop(known);
+        let mut met = self.met();
+        if met.len() >= DIALOGS_MAX {
+            let other = met.keys().next().copied();
+            other.and_then(|other| met.remove(&other));
+        }
+        met.insert(peer, user);
+    }
+
+    /// Notes that a device refuses a user.
+    fn refused(&self, peer: SocketAddr, user: &Arc<User>) {
+        let mut met = self.met();
+        if met.get(&peer) == Some(user) {
+            met.remove(&peer);
+        }
     }
 
     fn has(&self, peer: SocketAddr, user: &Arc<User>) -> bool {
-        self.known().contains_key(&(peer, user.clone()))
+        self.met().get(&peer) == Some(user)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(SocketAddr, Arc<User>), Dialog>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn met(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Arc<User>>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,8 +123,10 @@ impl Snmp {
         let answer = self.converse(&line_to, &mut dialog, &question).await;
         self.shared.lines.keep(peer, line);
         // Where there is no answer, the next question begins with whether anybody is there.
-        if answer.is_ok() {
-            self.shared.dialogs.keep(peer, dialog);
+        match &answer {
+            Ok(_) => self.shared.dialogs.keep(peer, dialog),
+            Err(AskError::Refused { .. }) => self.shared.dialogs.refused(peer, user),
+            Err(_) => {}
         }
         answer
     }
