@@ -194,15 +194,19 @@ fn responder(port: u16, one_in: u32) -> Result<(), Box<dyn Error>> {
     println!("{live} of {ADDRESSES} live");
     loop {
         let answer = |octets: &[u8], from: SockaddrIn, to: Option<Ipv4Addr>| {
-            let Some(asked) = to.filter(|to| lives(*to, one_in)) else {
+            let is_live = |to: &Ipv4Addr| octets.len() > 2 && lives(*to, one_in);
+            let Some(asked) = to.filter(is_live) else {
                 return;
             };
             // The question with another kind of PDU and nulls is an answer enough: it has none of
             // the objects, but comes from who was asked.
             let mut octets = octets.to_vec();
-            let Some(kind) = octets.iter().position(|octet| *octet == 0xa0) else {
+            // Behind the header, the version and the community.
+            let head = 2 + usize::from(octets[1] & 0x7f) * usize::from(octets[1] >> 7);
+            let kind = head + 5 + usize::from(octets.get(head + 4).copied().unwrap_or(0));
+            if octets.get(kind).is_none() {
                 return;
-            };
+            }
             octets[kind] = 0xa2;
             let info = libc::in_pktinfo {
                 ipi_ifindex: 0,
