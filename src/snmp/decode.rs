@@ -21,9 +21,9 @@ pub const VALUE_SIZE_MAX: usize = 8 * 1_024;
 /// of the smallest objects it makes 20 times the memory of their octets, and it knows no bound.
 const STRICT_SIZE_MAX: usize = 8 * 1_024;
 
-/// Tags that snmp-parser takes for NULL by their number: `[APPLICATION 5]` and `[PRIVATE 5]`, plain
-/// and constructed.
-const TAKEN_FOR_NULL: [u8; 4] = [0x45, 0x65, 0xc5, 0xe5];
+/// Tags that snmp-parser takes for NULL by their number: a constructed NULL, `[APPLICATION 5]` and
+/// `[PRIVATE 5]`, plain and constructed.
+const TAKEN_FOR_NULL: [u8; 5] = [0x25, 0x45, 0x65, 0xc5, 0xe5];
 
 /// From here on the first octet of an object identifier is not 40 times the first arc and the
 /// second (X.690 §8.19.4).
