@@ -3,8 +3,8 @@
 //! `wire floor NETWORK PORT` asks every address of a /16 once, in batches, with one request that is
 //! patched, keeps who answered in a bitmap, waits a second for late answers, and prints how many
 //! there were. `wire responder PORT ONE_IN` answers for one in so many addresses of whatever is
-//! routed to it, from the address that was asked. `wire blast ADDRESS PORT COUNT` asks one address
-//! as fast as it is answered, which tells the responder's own rate.
+//! routed to it, from the address that was asked. `wire blast NETWORK PORT COUNT ONE_IN` asks one
+//! live address as fast as it is answered, which tells the responder's own rate.
 
 use std::error::Error;
 use std::io::{IoSlice, IoSliceMut};
@@ -46,10 +46,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["floor", network, port] => floor(network.parse()?, port.parse()?),
         ["responder", port, one_in] => responder(port.parse()?, one_in.parse()?),
-        ["blast", address, port, count] => blast(address.parse()?, port.parse()?, count.parse()?),
-        _ => {
-            Err("wire floor NETWORK PORT | responder PORT ONE_IN | blast ADDRESS PORT COUNT".into())
+        ["blast", network, port, count, one_in] => {
+            let network = u32::from(network.parse::<Ipv4Addr>()?);
+            let one_in = one_in.parse()?;
+            let mut hosts = (0..=0xffff).map(|host| Ipv4Addr::from(network | host));
+            let live = hosts.find(|address| lives(*address, one_in));
+            blast(live.ok_or("nobody lives")?, port.parse()?, count.parse()?)
         }
+        _ => Err(
+            "wire floor NETWORK PORT | responder PORT ONE_IN | blast NETWORK PORT COUNT ONE_IN"
+                .into(),
+        ),
     }
 }
 
@@ -181,7 +188,9 @@ fn floor(network: Ipv4Addr, port: u16) -> Result<(), Box<dyn Error>> {
 /// Whether an address lives: one in so many, spread by a multiplicative hash so that no scanner's
 /// order suits it.
 fn lives(address: Ipv4Addr, one_in: u32) -> bool {
-    (u32::from(address) & 0xffff).wrapping_mul(0x9e37_79b1) % one_in == 0
+    // The ends of the network are no devices, and not everybody asks them.
+    let host = u32::from(address) & 0xffff;
+    (1..0xffff).contains(&host) && host.wrapping_mul(0x9e37_79b1) % one_in == 0
 }
 
 fn responder(port: u16, one_in: u32) -> Result<(), Box<dyn Error>> {
