@@ -76,9 +76,9 @@ fn a_wide_own_link_is_asked_by_arp_first() {
     ];
     let said = wire.discovers(&[], &range);
     let told = String::from_utf8_lossy(&said.stderr);
-    // The machine's own address has an owner too, and no SNMP.
+    // The cable's two ends have owners too, and no SNMP.
     assert!(
-        told.contains(&format!("by ARP {} of them", live + 1)),
+        told.contains(&format!("by ARP {} of them", live + 2)),
         "{told}"
     );
     assert!(told.contains(&format!("{live} other devices")), "{told}");
