@@ -24,7 +24,7 @@ use super::lines::{self, Lines};
 use super::pace::Pace;
 use super::scope::{Door, InScope, Scope};
 use super::session::{Budget, Session};
-use super::socket::DATAGRAM_BYTES_MAX;
+use super::socket;
 use super::sweep::{self, Sweep, SweepOptions};
 use super::unusable::{NoAnswer, Unusable};
 use user::Dialogs;
@@ -349,14 +349,13 @@ impl Snmp {
         let started = Instant::now();
         let mut wait = self.shared.settings.timeout;
         let tries = self.shared.settings.retries.saturating_add(1);
-        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         let mut unusable = Unusable::default();
         for attempt in 0..tries {
             self.send(&line, &bytes, attempt)
                 .await
                 .map_err(unsendable)?;
             let wanted = (version, request_id);
-            let heard = self.hear((&line, peer), &mut buffer, wanted, &mut unusable);
+            let heard = self.hear((&line, peer), wanted, &mut unusable);
             match tokio::time::timeout(wait, heard).await {
                 Ok(answer) => {
                     self.shared.lines.keep(peer, line);
@@ -391,23 +390,18 @@ impl Snmp {
     async fn hear(
         &self,
         (line, peer): (&UdpSocket, SocketAddr),
-        buffer: &mut [u8],
         (version, request_id): (Version, i64),
         unusable: &mut Unusable,
     ) -> Answer {
         let counters = &self.shared.counters;
-        loop {
-            // An ICMP error is told once for each datagram: the device may answer all the same.
-            let Ok(size_bytes) = line.recv(buffer).await else {
-                continue;
-            };
-            self.shared.flight.note(peer, &buffer[..size_bytes]);
-            let message = match snmp::decode(&buffer[..size_bytes]) {
+        socket::heard(line, |octets| {
+            self.shared.flight.note(peer, octets);
+            let message = match snmp::decode(octets) {
                 Ok(message) => message,
                 Err(error) => {
                     Counters::add(&counters.malformed, 1);
                     unusable.note(NoAnswer::NoMessage(error));
-                    continue;
+                    return None;
                 }
             };
             let why = if message.version != version {
@@ -418,12 +412,14 @@ impl Snmp {
                 NoAnswer::RequestId
             } else {
                 Counters::add(&counters.answers, 1);
-                let pdu = message.pdu;
-                return Answer { pdu, size_bytes };
+                let (pdu, size_bytes) = (message.pdu, octets.len());
+                return Some(Answer { pdu, size_bytes });
             };
             Counters::add(&counters.strays, 1);
             unusable.note(why);
-        }
+            None
+        })
+        .await
     }
 }
 

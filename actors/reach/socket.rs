@@ -1,5 +1,6 @@
 //! UDP sockets that are each connected to one device, and how to send where a queue is full.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,6 +19,12 @@ pub(super) const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
 
 /// How often a full queue is waited out before the send counts as failed: a second in all.
 const QUEUE_FULL_WAITS_MAX: u32 = 500;
+
+thread_local! {
+    /// Where a datagram lies while it is looked at: one a thread, since nobody waits meanwhile, and
+    /// a device that is waited for costs no buffer.
+    static SEEN: RefCell<Vec<u8>> = RefCell::new(vec![0; DATAGRAM_BYTES_MAX]);
+}
 
 /// What it took to send one datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +48,23 @@ where
         }
     }
     Err(io::Error::from_raw_os_error(ENOBUFS))
+}
+
+/// Waits for datagrams until one means something to `look`.
+pub(super) async fn heard<T>(line: &UdpSocket, mut look: impl FnMut(&[u8]) -> Option<T>) -> T {
+    loop {
+        // An ICMP error is told once for each datagram: the device may answer all the same.
+        if line.readable().await.is_err() {
+            continue;
+        }
+        let seen = SEEN.with_borrow_mut(|buffer| {
+            let size_bytes = line.try_recv(buffer).ok()?;
+            look(buffer.get(..size_bytes)?)
+        });
+        if let Some(seen) = seen {
+            return seen;
+        }
+    }
 }
 
 /// A socket that hears this peer and nobody else.

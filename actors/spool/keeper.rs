@@ -21,7 +21,7 @@ use super::{NewReport, Sequence, SpoolError, SpoolLimits, SpoolStats, Spooled, a
 
 /// Page cache of the database: the default grows the process by 61 MB, and a queue reads each page
 /// once.
-const CACHE_BYTES: usize = 8 * 1_024 * 1_024;
+const CACHE_BYTES: usize = 2 * 1_024 * 1_024;
 /// What a file of the first form is carried over into, beside it.
 const CARRIED_EXTENSION: &str = "carried";
 

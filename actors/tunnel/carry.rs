@@ -63,7 +63,7 @@ pub(super) fn same(known: &Fingerprint, seen: &Fingerprint) -> Same {
 }
 
 /// Serves a call until it ends; an end of the whole session if another device answers.
-pub(super) async fn carry(call: Call, place: Arc<Place>) -> Option<End> {
+pub(super) async fn carry(call: Box<Call>, place: Arc<Place>) -> Option<End> {
     let device = match reach(&place).await {
         Ok(device) => Arc::new(device),
         Err(NotReached { words, end }) => {

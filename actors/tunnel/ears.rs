@@ -31,7 +31,8 @@ const REFUSALS_LOGGED_MAX: u64 = 10;
 /// RFC 4254, section 5.1: the reason of a connection that could not be made.
 const CONNECT_FAILED: u32 = 2;
 
-/// A connection that the gateway asks for, and that nobody has answered yet.
+/// A connection that the gateway asks for, and that nobody has answered yet. It travels boxed: a
+/// queue has room for 32 from its beginning, in every session.
 pub(super) struct Call {
     pub(super) outlet: Outlet,
     pub(super) writer: ChannelWriteHalf<Msg>,
@@ -59,7 +60,7 @@ pub(super) struct Ears {
     session: SessionId,
     host_key: HostKey,
     bind: (String, u16),
-    calls: mpsc::Sender<Call>,
+    calls: mpsc::Sender<Box<Call>>,
     places: Arc<Semaphore>,
     intakes: HashMap<ChannelId, Intake>,
     farewell: Farewell,
@@ -73,7 +74,7 @@ impl Ears {
         ticket: &Ticket,
         farewell: Farewell,
         (tally, room): (Arc<Tally>, Room),
-    ) -> (Self, mpsc::Receiver<Call>) {
+    ) -> (Self, mpsc::Receiver<Box<Call>>) {
         let (calls, called) = mpsc::channel(CONNECTIONS_MAX);
         let ears = Self {
             session: ticket.session.clone(),
@@ -113,7 +114,7 @@ impl Ears {
             reply,
             place,
         };
-        match self.calls.try_send(call) {
+        match self.calls.try_send(Box::new(call)) {
             Ok(()) => {
                 self.intakes.insert(id, intake);
                 None

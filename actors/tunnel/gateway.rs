@@ -113,7 +113,7 @@ impl Farewell {
 pub(super) struct Link {
     handle: client::Handle<Ears>,
     /// Connections that the gateway asks for; closed when the link is lost.
-    pub(super) calls: mpsc::Receiver<Call>,
+    pub(super) calls: mpsc::Receiver<Box<Call>>,
     pub(super) farewell: Farewell,
     /// Whether it takes what is sent.
     pub(super) flow: Flow,

@@ -90,7 +90,8 @@ pub(super) async fn run(job: Job, mut order: watch::Receiver<Option<End>>) -> En
     let opened = tokio::select! {
         biased;
         end = ordered(&mut order) => Err(end),
-        opened = timeout(OPEN_MAX, open(&job)) => opened.unwrap_or_else(|_| {
+        // Boxed: what a greeting needs would otherwise stay with the session until its end.
+        opened = timeout(OPEN_MAX, Box::pin(open(&job))) => opened.unwrap_or_else(|_| {
             Err(End::new(Cause::NoGateway, "the tunnel could not be opened in 30 s"))
         }),
     };

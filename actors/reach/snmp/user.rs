@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::super::credential::Credential;
 use super::super::scope::InScope;
-use super::super::socket::DATAGRAM_BYTES_MAX;
+use super::super::socket;
 use super::super::unusable::Unusable;
 use super::{
     Answer, AskError, Counters, Snmp, WAIT_GROWTH, WAIT_MAX, pdu, random_number, random_request_id,
@@ -199,10 +199,9 @@ impl Snmp {
         unusable: &mut Unusable,
     ) -> std::io::Result<Option<(Heard, usize)>> {
         let mut wait = self.shared.settings.timeout;
-        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         for attempt in 0..=self.shared.settings.retries {
             self.send(line.socket, message, attempt).await?;
-            let heard = self.hear_user(line, dialog, (&mut buffer, asked), unusable);
+            let heard = self.hear_user(line, dialog, asked, unusable);
             match tokio::time::timeout(wait, heard).await {
                 Ok(heard) => return Ok(Some(heard)),
                 Err(_elapsed) => wait = wait.saturating_mul(WAIT_GROWTH).min(WAIT_MAX.max(wait)),
@@ -216,18 +215,14 @@ impl Snmp {
         &self,
         line: &Line<'_>,
         dialog: &mut Dialog,
-        (buffer, asked): (&mut [u8], Asked),
+        asked: Asked,
         unusable: &mut Unusable,
     ) -> (Heard, usize) {
         let counters = &self.shared.counters;
-        loop {
-            // An ICMP error is told once for each datagram: the device may answer all the same.
-            let Ok(size_bytes) = line.socket.recv(buffer).await else {
-                continue;
-            };
-            self.shared.flight.note(line.peer, &buffer[..size_bytes]);
+        socket::heard(line.socket, |octets| {
+            self.shared.flight.note(line.peer, octets);
             let now = self.shared.opened_at.elapsed();
-            match dialog.hear(&buffer[..size_bytes], asked, now) {
+            match dialog.hear(octets, asked, now) {
                 Heard::Stray(doubt) => {
                     Counters::add(&counters.strays, 1);
                     unusable.note(doubt.into());
@@ -241,9 +236,11 @@ impl Snmp {
                 | Heard::Again
                 | Heard::Refused(_)) => {
                     Counters::add(&counters.answers, 1);
-                    return (heard, size_bytes);
+                    return Some((heard, octets.len()));
                 }
             }
-        }
+            None
+        })
+        .await
     }
 }
