@@ -279,3 +279,20 @@ fn is_over(tally: &Tally, ticket: &Ticket, leave: &Leave) -> Option<End> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a future takes, in octets.
+    fn size<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_open_session_does_not_keep_what_its_greeting_took() {
+        // 9,424 octets with it, 4,880 without.
+        let session_bytes = size(run);
+        assert!(session_bytes <= 6 * 1_024, "{session_bytes} octets");
+    }
+}
