@@ -19,12 +19,18 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// Time from one look at it to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Reads an address over IPP; SNMP has so little time that silence costs none.
-fn read(address: &str, (ipp, snmp): (u16, u16), more: &[&str]) -> Output {
+/// Seconds that SNMP has where silence is the point: it is waited out each time.
+const IMPATIENT: &str = "0.3";
+
+/// Seconds that SNMP has where an answer comes, however busy the machine.
+const PATIENT: &str = "10";
+
+/// Reads an address over IPP, whose SNMP is given so many seconds to say what stands there.
+fn read(address: &str, (ipp, snmp): (u16, u16), (secs, more): (&str, &[&str])) -> Output {
     let ports = [ipp.to_string(), snmp.to_string()];
     let [ipp, snmp] = &ports;
     let door = ["read", address, "--via", "ipp", "--ipp-port", ipp];
-    let patience = ["--port", snmp, "--timeout", "0.5", "--retries", "0"];
+    let patience = ["--port", snmp, "--timeout", secs, "--retries", "0"];
     platen()
         .args(door)
         .args(patience)
@@ -100,12 +106,16 @@ fn debians_ippeveprinter_is_read_over_ipp() {
     }
     let (folder, ports) = (tempfile::tempdir().unwrap(), free());
     let _printer = ippeveprinter(folder.path(), ports.0);
-    let unknown = read("127.0.0.1", ports, &[]);
+    let unknown = read("127.0.0.1", ports, (IMPATIENT, &[]));
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
     let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(!log().contains("POST"), "{}", log());
 
-    let known = read("127.0.0.1", ports, &["--unidentified", "--json"]);
+    let known = read(
+        "127.0.0.1",
+        ports,
+        (IMPATIENT, &["--unidentified", "--json"]),
+    );
     assert!(known.status.success(), "{}", said(&known.stderr));
     let reading: Value = serde_json::from_slice(&known.stdout).unwrap();
     assert_eq!(reading["identity"]["vendor"], "Kyocera", "{reading}");
@@ -122,7 +132,7 @@ fn debians_ippeveprinter_is_read_over_ipp() {
     assert!(!reading["trays"].as_array().unwrap().is_empty());
     assert_eq!(log().matches("POST").count(), 1, "{}", log());
 
-    let table = read("127.0.0.1", ports, &["--unidentified"]);
+    let table = read("127.0.0.1", ports, (IMPATIENT, &["--unidentified"]));
     let table = said(&table.stdout);
     assert!(table.contains("Kyocera ECOSYS M2040dn"), "{table}");
     assert!(table.contains("Black Toner"), "{table}");
@@ -132,15 +142,16 @@ fn debians_ippeveprinter_is_read_over_ipp() {
 fn nothing_is_sent_over_ipp_to_what_snmp_does_not_call_a_printer() {
     let fleet = frozen_fleet();
     // The ninth of the fleet is a switch; the tenth address is silent.
-    for (address, more, code, words) in [
-        ("127.40.0.9", &[][..], 3, "not a printer"),
-        ("127.40.0.9", &["--unidentified"][..], 3, "not a printer"),
-        ("127.40.0.10", &[][..], 1, "--unidentified"),
+    let switch = "127.40.0.9";
+    for (address, secs, more, code, words) in [
+        (switch, PATIENT, &[][..], 3, "not a printer"),
+        (switch, PATIENT, &["--unidentified"][..], 3, "not a printer"),
+        ("127.40.0.10", IMPATIENT, &[][..], 1, "--unidentified"),
     ] {
         let pot = TcpListener::bind((address, 0)).unwrap();
         pot.set_nonblocking(true).unwrap();
         let ports = (pot.local_addr().unwrap().port(), fleet.port);
-        let refused = read(address, ports, more);
+        let refused = read(address, ports, (secs, more));
         assert_eq!(refused.status.code(), Some(code), "{refused:?}");
         let text = said(&refused.stdout) + &said(&refused.stderr);
         assert!(text.contains(words), "{text}");
@@ -151,7 +162,7 @@ fn nothing_is_sent_over_ipp_to_what_snmp_does_not_call_a_printer() {
     let pot = TcpListener::bind(("127.40.0.1", 0)).unwrap();
     let ports = (pot.local_addr().unwrap().port(), fleet.port);
     let guest = std::thread::spawn(move || pot.accept().map(drop));
-    let asked = read("127.40.0.1", ports, &[]);
+    let asked = read("127.40.0.1", ports, (PATIENT, &[]));
     assert_eq!(asked.status.code(), Some(1), "{asked:?}");
     let why = said(&asked.stderr);
     assert!(why.contains("does not speak HTTP"), "{why}");

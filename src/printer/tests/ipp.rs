@@ -298,8 +298,10 @@ fn a_malformed_answer_is_a_clear_error() {
     let whole = sample().end();
     let cut = |at: usize| whole[..at].to_vec();
     let raw = |octets: &[u8]| [Body::printer().0, octets.to_vec()].concat();
-    let deep = (0..40).fold(Body::printer(), |body, depth| {
-        body.and(BEGIN, if depth == 0 { "media-col" } else { "" }, b"")
+    // A decoder that builds these, and lets go of them one within the other, runs out of stack.
+    let begun = Body::printer().and(BEGIN, "media-col", b"");
+    let deep = (0..5_000).fold(begun, |body, _| {
+        body.and(MEMBER, "", b"a").and(BEGIN, "", b"")
     });
     let many = (0..20_000).fold(Body::printer(), |body, place| {
         body.and(0x13, if place == 0 { "many" } else { "" }, b"")
