@@ -193,6 +193,7 @@ fn identity_from_proto(identity: v1::Identity) -> identity::Identity {
         location: identity.location,
         profile: identity.profile,
         engine_id: identity.engine_id,
+        uuid: None,
     }
 }
 

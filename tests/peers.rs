@@ -1,5 +1,5 @@
 //! Programs of others as witnesses: net-snmp's tools read our simulator, our reader reads snmpsim,
-//! and net-snmp's daemon is a device that is no printer.
+//! net-snmp's daemon is a device that is no printer, and CUPS's ippeveprinter one that speaks IPP.
 //!
 //! The simulator and the agent share one SNMP codec, so a mistake in it could cancel itself out.
 //! These programs share nothing with us. One that is missing fails its test with the way to get it;
@@ -11,6 +11,8 @@
     reason = "a helper of tests fails as a test does"
 )]
 
+#[path = "peers/ipp.rs"]
+mod ipp;
 #[path = "peers/net_snmp.rs"]
 mod net_snmp;
 #[path = "peers/process.rs"]

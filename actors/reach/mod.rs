@@ -1,4 +1,4 @@
-//! The only ways to a device: SNMP over UDP, ICMP echo, and a connection for its web page.
+//! The only ways to a device: SNMP over UDP, ICMP echo, IPP, and a connection for its web page.
 //!
 //! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
 //! address and door. No other room of the agent opens a socket to a device.
@@ -10,6 +10,7 @@ mod flight;
 mod follow;
 pub mod icmp;
 pub mod inspect;
+pub mod ipp;
 mod lines;
 pub mod link;
 mod near;

@@ -27,6 +27,11 @@ pub enum Door {
         /// The port.
         port: u16,
     },
+    /// IPP over TCP, in the clear.
+    Ipp {
+        /// The port, 631 on nearly every device.
+        port: u16,
+    },
 }
 
 impl Door {
@@ -34,7 +39,7 @@ impl Door {
     #[must_use]
     pub fn port(self) -> u16 {
         match self {
-            Self::Snmp { port } | Self::Web { port } => port,
+            Self::Snmp { port } | Self::Web { port } | Self::Ipp { port } => port,
             Self::Icmp => 0,
         }
     }
@@ -46,6 +51,7 @@ impl fmt::Display for Door {
             Self::Snmp { port } => write!(f, "port {port}"),
             Self::Icmp => f.write_str("ICMP"),
             Self::Web { port } => write!(f, "web port {port}"),
+            Self::Ipp { port } => write!(f, "IPP port {port}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A connection to one port of one device, for a person's session with its web page.
+//! A connection to one port of one device: for a person's session with its web page, and for IPP.
 //!
 //! Takes an [`InScope`] like everything here. Beyond the scope it refuses what no range can make a
 //! printer of: this machine's own addresses, and those of the hub, the gateway and the proxy, which
@@ -90,6 +90,11 @@ async fn is_own(address: IpAddr) -> bool {
 }
 
 impl DeviceStream {
+    /// The connection itself, for a door with a language of its own.
+    pub(super) fn into_tcp(self) -> TcpStream {
+        self.0
+    }
+
     /// Waits until something has come. No buffer is held meanwhile.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::mib;
 use crate::walk::Walk;
 
 /// Most alerts of one device: tables of some devices keep hundreds of old ones.
-const ALERTS_MAX: usize = 256;
+pub(crate) const ALERTS_MAX: usize = 256;
 
 /// One row of a printer's alert table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,12 @@ fn training_name(number: Option<i64>) -> &'static str {
 pub fn code_name(code: u32) -> &'static str {
     let position = CODES.binary_search_by_key(&code, |(number, _)| *number);
     position.map_or("other", |position| CODES[position].1)
+}
+
+/// The code that has this name in PrtAlertCodeTC.
+pub(crate) fn code_of(name: &str) -> Option<u32> {
+    let found = CODES.iter().find(|(_, known)| *known == name);
+    found.map(|(code, _)| *code)
 }
 
 /// PrtAlertCodeTC without the finishers' codes, in order.

@@ -58,6 +58,7 @@ pub(crate) fn read(walk: &Walk, device: u32, profile: Option<&Profile>) -> Ident
         location: scalar(mib::SYS_LOCATION),
         profile: profile.map(|profile| profile.name.clone()),
         engine_id: engine_id(walk),
+        uuid: None,
     }
 }
 

@@ -51,6 +51,9 @@ pub struct Identity {
     /// snmpEngineID in hex, where the device tells (RFC 3411).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_id: Option<String>,
+    /// The UUID that it tells over IPP (printer-uuid), as `4509a320-00a0-008f-00b6-002507510eca`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
 }
 
 /// Names one device for good, whatever its address: 32 lower-case hex digits.

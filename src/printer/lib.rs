@@ -14,6 +14,7 @@ pub mod direction;
 pub mod facts;
 mod identify;
 pub mod identity;
+pub mod ipp;
 pub mod judge;
 mod level;
 pub mod meter;

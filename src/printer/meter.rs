@@ -178,6 +178,28 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// The unit that has this name there, or this number: IPP has both.
+    pub(crate) fn named(word: &str) -> Self {
+        let by_number = word.parse().ok().map(|number| Self::from_mib(Some(number)));
+        let by_name = || match word {
+            "impressions" => Self::Impressions,
+            "sheets" => Self::Sheets,
+            "percent" => Self::Percent,
+            "tenthsOfGrams" => Self::TenthsOfGrams,
+            "tenthsOfMilliliters" => Self::TenthsOfMilliliters,
+            "thousandthsOfOunces" => Self::ThousandthsOfOunces,
+            "hundrethsOfFluidOunces" => Self::HundrethsOfFluidOunces,
+            "items" => Self::Items,
+            "hours" => Self::Hours,
+            "feet" => Self::Feet,
+            "meters" => Self::Meters,
+            _ => Self::Unknown,
+        };
+        by_number.unwrap_or_else(by_name)
+    }
+}
+
 /// -3 to -1 as a count of 32 bits: devices that do not know say so in a type that has no sign.
 const UNKNOWN_AS_COUNT: std::ops::RangeInclusive<u64> = 4_294_967_293..=4_294_967_295;
 

@@ -36,7 +36,8 @@ pub struct Reading {
     pub address: Option<IpAddr>,
     /// When the last answer came, UTC, whole seconds.
     pub at: Timestamp,
-    /// Seconds since its SNMP agent started (sysUpTime); it begins again after 497 days.
+    /// Seconds since its SNMP agent started (sysUpTime), which begins again after 497 days; over IPP
+    /// since the printer started (printer-up-time).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_secs: Option<u64>,
     /// Who it is.
@@ -71,9 +72,10 @@ pub enum Verdict {
 /// Where a value comes from: what a billing clerk shows when it is disputed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The way it was read: `snmp`.
+    /// The way it was read: `snmp` or `ipp`.
     pub door: String,
-    /// The object asked: a dotted OID for SNMP; of a sum, the first of its parts.
+    /// The object asked: a dotted OID for SNMP (of a sum, the first of its parts), the name of an
+    /// attribute for IPP.
     pub object: String,
     /// Type and value as they came: `Counter32: 432951`.
     pub raw: String,
@@ -89,6 +91,16 @@ impl Evidence {
             door: "snmp".to_owned(),
             object: object.to_string(),
             raw: value.map_or_else(|| "absent".to_owned(), raw),
+            rule: rule.to_owned(),
+        }
+    }
+
+    /// The evidence for a value read over IPP.
+    pub(crate) fn ipp(attribute: &str, raw: String, rule: &str) -> Self {
+        Self {
+            door: "ipp".to_owned(),
+            object: attribute.to_owned(),
+            raw,
             rule: rule.to_owned(),
         }
     }

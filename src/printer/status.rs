@@ -139,6 +139,24 @@ pub(crate) fn read(walk: &Walk, device: u32, alerts: &[Alert]) -> Status {
     }
 }
 
+/// How a printer is by what it says over IPP: printer-state (RFC 8011 §5.4.11), and conditions by
+/// the names here, in bit order.
+pub(crate) fn of_ipp(state: Option<i64>, conditions: &[&'static str], alerts: &[Alert]) -> Status {
+    let (printer, host) = match state {
+        Some(3) => (PrinterStatus::Idle, DeviceStatus::Running),
+        Some(4) => (PrinterStatus::Printing, DeviceStatus::Running),
+        Some(5) => (PrinterStatus::Other, DeviceStatus::Down),
+        Some(_) | None => (PrinterStatus::Unsaid, DeviceStatus::Unsaid),
+    };
+    let (state, severity) = decide(printer, host, conditions, alerts);
+    Status {
+        state,
+        severity,
+        conditions: conditions.iter().copied().map(str::to_owned).collect(),
+        console: Vec::new(),
+    }
+}
+
 /// Decides state and severity, by RFC 3805 §2.2.13.2 and what devices do in the field.
 ///
 /// A printer that says it is idle or printing is believed: an empty tray or an old alert beside it

@@ -10,7 +10,7 @@ use crate::walk::Walk;
 use crate::{level, mib, supply_words};
 
 /// Most supplies of one device; a color press with every finisher has some 40.
-const SUPPLIES_MAX: usize = 128;
+pub(crate) const SUPPLIES_MAX: usize = 128;
 
 /// One supply or receptacle of a printer at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,7 +141,7 @@ fn colorant(walk: &Walk, row: &[u32]) -> Option<String> {
 }
 
 /// The class the device says, else the one its type implies.
-fn class_of(class: Option<i64>, kind: &str) -> SupplyClass {
+pub(crate) fn class_of(class: Option<i64>, kind: &str) -> SupplyClass {
     match class {
         Some(3) => SupplyClass::Consumed,
         Some(4) => SupplyClass::Receptacle,
@@ -156,6 +156,11 @@ fn class_of(class: Option<i64>, kind: &str) -> SupplyClass {
 fn kind_name(number: i64) -> Option<&'static str> {
     let index = usize::try_from(number).ok()?.checked_sub(1)?;
     KINDS.get(index).copied()
+}
+
+/// The kind that has this name there.
+pub(crate) fn kind_named(name: &str) -> Option<&'static str> {
+    KINDS.into_iter().find(|kind| *kind == name)
 }
 
 /// The names of PrtMarkerSuppliesTypeTC, from 1 on.

@@ -10,7 +10,7 @@ use crate::walk::Walk;
 use crate::{level, mib};
 
 /// Most inputs of one device; presses with every stacker have some 30.
-const TRAYS_MAX: usize = 64;
+pub(crate) const TRAYS_MAX: usize = 64;
 
 /// One input of a printer at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -72,6 +72,11 @@ impl Process {
         Self::started(command, place)
     }
 
+    /// A program that answers by something else than SNMP; who starts it knows when.
+    pub(crate) fn spawned(mut command: Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
     /// Starts a program and waits until it answers SNMP.
     fn started(mut command: Command, place: &Place) -> Self {
         let child = command
@@ -107,7 +112,12 @@ pub(crate) fn peer(tool: &str) -> Option<PathBuf> {
     if std::env::var_os("PLATEN_WITHOUT_PEERS").is_some_and(|value| value == "1") {
         return None;
     }
-    let package = if tool == "snmpd" { "snmpd" } else { "snmp" };
+    let package = match tool {
+        "snmpd" => "snmpd",
+        "ippeveprinter" => "cups-ipp-utils",
+        "dbus-daemon" => "dbus-daemon",
+        _ => "snmp",
+    };
     Some(find(tool).unwrap_or_else(|| {
         panic!(
             "{tool} is missing: install the Debian package {package}, or set PLATEN_WITHOUT_PEERS=1"

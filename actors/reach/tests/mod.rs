@@ -1,6 +1,7 @@
 //! Devices that lose, double, delay and lie, over real sockets on loopback.
 
 mod fake_device;
+mod ipp;
 mod user;
 
 use std::net::{IpAddr, SocketAddr};

@@ -211,7 +211,11 @@ pub fn whole_number(text: &str, bounds: RangeInclusive<u32>) -> Result<u32, Stri
     })
 }
 
-fn port(text: &str) -> Result<u16, String> {
+/// A port number.
+///
+/// # Errors
+/// What may be written.
+pub fn port(text: &str) -> Result<u16, String> {
     let number = whole_number(text, 1..=u16::MAX.into())?;
     u16::try_from(number).map_err(|error| error.to_string())
 }

@@ -23,6 +23,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod user;
+mod via;
 
 use std::fmt;
 use std::process::ExitCode;

@@ -17,6 +17,7 @@ use snmp::recording::Recording;
 use super::asking::{self, AskingArgs};
 use super::found::NoPrinter;
 use super::table::{self, Color};
+use super::via::ViaArgs;
 use super::{CliError, Exit, recording, show};
 
 /// Packets per second: one device is asked one question at a time anyway.
@@ -34,7 +35,8 @@ const EXAMPLES: &str = "\
 Examples:
   platen read 192.168.1.17
   platen read 192.168.1.17 --record kyocera.snmprec    for a bug report
-  platen read --from-recording kyocera.snmprec --json";
+  platen read --from-recording kyocera.snmprec --json
+  platen read 192.168.1.17 --via ipp --all             the same printer by another door";
 
 /// Arguments of `platen read`.
 #[derive(Debug, Args)]
@@ -60,6 +62,8 @@ pub struct ReadArgs {
     #[arg(long, requires = "record")]
     private: bool,
     #[command(flatten)]
+    via: ViaArgs,
+    #[command(flatten)]
     asking: AskingArgs,
     /// Color the output: auto, always or never
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
@@ -74,6 +78,7 @@ pub struct ReadArgs {
 pub async fn run(args: ReadArgs) -> Result<Exit, CliError> {
     let verdict = match (&args.from_recording, &args.address) {
         (Some(path), _) => from_recording(path, &args)?,
+        (None, Some(address)) if args.via.is_ipp()? => args.via.read(address, &args.asking).await?,
         (None, Some(address)) => from_device(address, &args).await?,
         (None, None) => return Err(CliError::new(Exit::USAGE, "name a printer or a recording")),
     };

@@ -289,6 +289,7 @@ fn identity(at: &At<'_>, sent: Option<v1::Identity>) -> Checked<Identity> {
         location: maybe_text(&at.field("location"), sent.location)?,
         profile: maybe_text(&at.field("profile"), sent.profile)?,
         engine_id: maybe_text(&at.field("engine_id"), sent.engine_id)?,
+        uuid: None,
     })
 }
 

@@ -1,0 +1,139 @@
+//! `platen read --via ipp`: reads a printer by another door than SNMP.
+//!
+//! Nothing is sent to that door of an address before SNMP has said that it is a printer, unless the
+//! person at the keyboard vouches for it.
+
+use std::net::IpAddr;
+
+use actors::reach::ipp::{self, IppReadError};
+use actors::reach::range::AddressRange;
+use actors::reach::scope::{Door, InScope, Scope};
+use actors::reach::stream::NoStream;
+use actors::reach::survey::{self, ReadError};
+use clap::{Args, ValueEnum};
+use printer::reading::Verdict;
+
+use super::asking::{self, AskingArgs};
+use super::{CliError, Exit};
+
+/// Packets per second: one device is asked who it is, one question at a time.
+const RATE: u32 = 1_000;
+
+/// A door to read a printer by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Via {
+    /// Over UDP, as everywhere else
+    Snmp,
+    /// Get-Printer-Attributes over TCP, in the clear
+    Ipp,
+}
+
+/// Which way a printer is read.
+#[derive(Debug, Args)]
+pub struct ViaArgs {
+    /// Read it by this door: snmp, or ipp once SNMP has said that it is a printer
+    #[arg(long, value_name = "DOOR", value_enum, conflicts_with_all = ["from_recording", "record"])]
+    #[arg(hide_possible_values = true)]
+    via: Option<Via>,
+    /// TCP port of the printer's IPP
+    #[arg(long, value_name = "P", default_value_t = ipp::PORT, value_parser = asking::port)]
+    ipp_port: u16,
+    /// With --via ipp: ask it although SNMP does not say what it is. You vouch for it: another
+    /// device may print what it is sent
+    #[arg(long, requires = "via")]
+    unidentified: bool,
+}
+
+impl ViaArgs {
+    /// Whether IPP is the door.
+    ///
+    /// # Errors
+    /// [`CliError`] where another option needs it, and it is not.
+    pub fn is_ipp(&self) -> Result<bool, CliError> {
+        let is_ipp = self.via == Some(Via::Ipp);
+        if self.unidentified && !is_ipp {
+            let what = "--unidentified is for --via ipp only";
+            return Err(
+                CliError::new(Exit::USAGE, what).try_next("leave it out: SNMP never prints")
+            );
+        }
+        Ok(is_ipp)
+    }
+
+    /// Reads a printer over IPP.
+    ///
+    /// # Errors
+    /// [`CliError`] when it is not known to be a printer, or does not answer.
+    pub async fn read(&self, written: &str, asking: &AskingArgs) -> Result<Verdict, CliError> {
+        let (range, address) = asking::address(written).await?;
+        match identify((&range, address), asking).await? {
+            Ok(Verdict::Printer(_)) => {}
+            Ok(Verdict::NotAPrinter { reason }) => return Ok(Verdict::NotAPrinter { reason }),
+            Err(error) if self.unidentified => {
+                eprintln!("not identified over SNMP ({error}); asked over IPP on your word");
+            }
+            Err(error) => return Err(unidentified(written, &error)),
+        }
+        let target = admit(
+            &range,
+            address,
+            Door::Ipp {
+                port: self.ipp_port,
+            },
+        )?;
+        let reading = ipp::read_device(&target).await;
+        let reading = reading.map_err(|error| unread(written, self.ipp_port, &error))?;
+        Ok(Verdict::Printer(Box::new(reading)))
+    }
+}
+
+/// The proof that this one door of this one address was asked for.
+fn admit(range: &AddressRange, address: IpAddr, door: Door) -> Result<InScope, CliError> {
+    let usage = |why: String| CliError::new(Exit::USAGE, why);
+    let scope = Scope::new(std::slice::from_ref(range), &[], &[door]);
+    let scope = scope.map_err(|error| usage(error.to_string()))?;
+    scope
+        .admit(address, door)
+        .map_err(|error| usage(error.to_string()))
+}
+
+/// Asks over SNMP what stands there.
+async fn identify(
+    (range, address): (&AddressRange, IpAddr),
+    asking: &AskingArgs,
+) -> Result<Result<Verdict, ReadError>, CliError> {
+    let target = admit(range, address, asking.door())?;
+    let credentials = survey::with_v1(&[asking.credential()?]);
+    let (snmp, profiles) = (asking.open(RATE)?, asking.profiles()?);
+    let introduced = survey::introduce(&snmp, &target, &credentials, &profiles).await;
+    Ok(introduced.map(|it| it.verdict))
+}
+
+/// Says that nobody knows what stands there, and that nothing was sent to it over IPP.
+fn unidentified(written: &str, error: &ReadError) -> CliError {
+    let what = format!("{written} is not known to be a printer: nothing was sent to it over IPP");
+    CliError::new(Exit::FAILED, what)
+        .because(error.to_string())
+        .try_next(format!(
+            "give it an SNMP credential (--community C, --v3-user NAME), or vouch for it: platen \
+             read {written} --via ipp --unidentified"
+        ))
+}
+
+/// Says why a printer was not read over IPP, and what to do about it.
+fn unread(written: &str, port: u16, error: &IppReadError) -> CliError {
+    let next = match error {
+        IppReadError::NoStream(NoStream::Silent(_) | NoStream::Refused(..)) => format!(
+            "check that IPP is enabled on it and that TCP port {port} is open on the way, or name \
+             another port: --ipp-port P"
+        ),
+        IppReadError::NoStream(_) => "name the address of a printer".to_owned(),
+        IppReadError::Slow(_) => format!("try again: platen read {written} --via ipp"),
+        IppReadError::Http { .. } | IppReadError::Status { .. } | IppReadError::Ipp { .. } => {
+            format!("read it over SNMP: platen read {written}")
+        }
+    };
+    CliError::new(Exit::FAILED, format!("cannot read {written} over IPP"))
+        .because(error.to_string())
+        .try_next(next)
+}
