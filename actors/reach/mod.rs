@@ -10,6 +10,7 @@ mod flight;
 mod follow;
 pub mod icmp;
 pub mod inspect;
+pub mod knock;
 mod lines;
 pub mod link;
 mod near;
