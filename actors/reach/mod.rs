@@ -11,6 +11,7 @@ mod follow;
 pub mod icmp;
 pub mod inspect;
 pub mod ipp;
+pub mod knock;
 mod lines;
 pub mod link;
 mod near;

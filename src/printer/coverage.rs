@@ -54,7 +54,9 @@ pub fn of(profiles: &Profiles) -> Vec<Coverage> {
     all
 }
 
-fn of_one(profile: &Profile) -> Coverage {
+/// What one profile covers.
+#[must_use]
+pub fn of_one(profile: &Profile) -> Coverage {
     let mut meters: Vec<MeterCoverage> = Vec::new();
     for rule in &profile.meters {
         let is_known = |known: &MeterCoverage| known.name == rule.name;

@@ -290,6 +290,15 @@ impl Profile {
         oids
     }
 
+    /// The object in which a meter is looked for first.
+    #[must_use]
+    pub fn object_of(&self, name: &MeterName) -> Option<&Oid> {
+        let mut rules = self.meters.iter();
+        rules
+            .find(|rule| rule.name == *name)
+            .map(|rule| &rule.object)
+    }
+
     /// What the maker's own objects say about who the device is.
     pub(crate) fn identity(&self, walk: &Walk) -> VendorIdentity {
         let mut says = VendorIdentity::default();

@@ -1,7 +1,7 @@
 //! `platen check`: does each row of `platen ports` work, and if not, why, and what to do?
 
 mod explain;
-mod finding;
+pub(super) mod finding;
 mod hub;
 mod machine;
 mod range;

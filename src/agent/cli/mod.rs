@@ -5,6 +5,7 @@ pub mod check;
 pub mod configuring;
 pub mod diag;
 pub mod discover;
+pub mod doctor;
 mod dry_run;
 pub mod enrolling;
 mod found;
@@ -38,6 +39,7 @@ Examples:
   platen enroll URL CODE            the line that the hub's invite printed, once
   platen run                        the agent, until Ctrl-C or SIGTERM
   platen check                      what is not within reach, and why
+  platen doctor 192.168.1.17        why is this printer missing?
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found or a check failed, 69 hub away,
 77 refused, 78 wrong configuration. More: docs/reference/cli.md";
@@ -75,6 +77,8 @@ enum Verb {
     Diag(diag::DiagArgs),
     /// Say whether hub, proxy, clock, disk and printers are within reach, and why not
     Check(check::CheckArgs),
+    /// Say why a printer, or a value of it, is missing
+    Doctor(doctor::DoctorArgs),
     /// Exit with 0 if the running agent answers, for health checks
     Health(status::HealthArgs),
     /// Print, show or validate the configuration
@@ -194,6 +198,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Outbox(args) => outbox::run(&args),
         Verb::Diag(args) => diag::run(args).await,
         Verb::Check(args) => check::run(args).await,
+        Verb::Doctor(args) => doctor::run(args).await,
         Verb::Health(args) => status::health(args).await,
         Verb::Config(verb) => configuring::config(verb),
         Verb::Ports(args) => configuring::ports(&args),

@@ -212,7 +212,8 @@ fn bar(level: &Level) -> String {
     format!("{}{}", "█".repeat(full), "░".repeat(BAR_WIDTH - full))
 }
 
-fn level_text(level: &Level, remaining: Option<u64>, unit: Unit) -> String {
+/// A level for people.
+pub(super) fn level_text(level: &Level, remaining: Option<u64>, unit: Unit) -> String {
     match level {
         Level::Percent { percent } => format!("{percent:.0} %"),
         Level::Quantity => match remaining {
@@ -249,7 +250,8 @@ fn severity_of(supply: &Supply) -> Severity {
     }
 }
 
-fn unit_word(unit: Unit) -> String {
+/// A unit for people; nothing where it is not known.
+pub(super) fn unit_word(unit: Unit) -> String {
     match unit {
         Unit::Unknown | Unit::Other => String::new(),
         unit => word(&unit),
