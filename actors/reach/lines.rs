@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
 
-use super::socket::{self, Sent};
+use super::socket::{self, ENOBUFS, Sent};
 
 /// Most sockets that are kept while nobody asks: more are opened anew when they are needed.
 const IDLE_MAX: usize = 64;
@@ -67,10 +67,10 @@ impl Lines {
 
 /// Sends one datagram to the device of a socket.
 pub(super) async fn send(line: &UdpSocket, bytes: &[u8]) -> io::Result<Sent> {
-    // An ICMP error that an earlier datagram brought is told at the next send, once: it says
-    // nothing about this one.
+    // An ICMP error that an earlier datagram brought (refused, no such host, prohibited) is told at
+    // the next send, once: it says nothing about this one, whose own error comes again.
     match socket::unhurried(|| line.send(bytes)).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+        Err(error) if error.raw_os_error() != Some(ENOBUFS) => {
             socket::unhurried(|| line.send(bytes)).await
         }
         sent => sent,
