@@ -79,13 +79,9 @@ async fn every_kind_of_actor_comes_back_after_a_panic_and_after_a_hang() {
         status["restarts"]["total"], 6,
         "siblings were disturbed: {status}"
     );
-    until("the spool is empty again", PATIENCE, || async {
-        (world.status()?["queue"]["waiting"] == 0).then_some(())
-    })
-    .await;
-    assert_eq!(world.agent_ends().await, Some(0));
+    let spooled = world.settles(rack).await;
     assert_eq!(
-        world.spooled().await,
+        spooled,
         world.stored().await,
         "what the spool took is at the hub, once"
     );
