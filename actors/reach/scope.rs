@@ -32,6 +32,26 @@ pub enum Door {
         /// The port, 631 on nearly every device.
         port: u16,
     },
+    /// HP's LEDM over HTTP, or over HTTPS on port 443.
+    Ledm {
+        /// The port: 80, 443 or 8080.
+        port: u16,
+    },
+    /// Zebra's SGD and `~HS` over TCP.
+    Zebra {
+        /// The port, 9100 on nearly every device.
+        port: u16,
+    },
+    /// PJL's INFO over TCP.
+    Pjl {
+        /// The port, 9100 on nearly every device.
+        port: u16,
+    },
+    /// LPR over TCP (RFC 1179).
+    Lpr {
+        /// The port, 515 on nearly every device.
+        port: u16,
+    },
 }
 
 impl Door {
@@ -39,7 +59,13 @@ impl Door {
     #[must_use]
     pub fn port(self) -> u16 {
         match self {
-            Self::Snmp { port } | Self::Web { port } | Self::Ipp { port } => port,
+            Self::Snmp { port }
+            | Self::Web { port }
+            | Self::Ipp { port }
+            | Self::Ledm { port }
+            | Self::Zebra { port }
+            | Self::Pjl { port }
+            | Self::Lpr { port } => port,
             Self::Icmp => 0,
         }
     }
@@ -52,6 +78,10 @@ impl fmt::Display for Door {
             Self::Icmp => f.write_str("ICMP"),
             Self::Web { port } => write!(f, "web port {port}"),
             Self::Ipp { port } => write!(f, "IPP port {port}"),
+            Self::Ledm { port } => write!(f, "LEDM port {port}"),
+            Self::Zebra { port } => write!(f, "Zebra port {port}"),
+            Self::Pjl { port } => write!(f, "PJL port {port}"),
+            Self::Lpr { port } => write!(f, "LPR port {port}"),
         }
     }
 }

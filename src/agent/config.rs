@@ -32,6 +32,7 @@ use toml::Spanned;
 use self::range::parse_ranges;
 use self::web_access::WebAccessConfig;
 use self::word::SiteWord;
+pub use range::Doors;
 pub use route::RouteConfig;
 
 /// The commented sample: every key, its default and its reason.
@@ -98,6 +99,8 @@ pub struct RangeConfig {
     pub credentials: Vec<(String, Credential)>,
     /// Ports that sessions with web pages may reach.
     pub web_ports: Vec<u16>,
+    /// Doors beside SNMP by which its printers are read: none unless the site opens them.
+    pub doors: Doors,
 }
 
 /// How much is logged, and in what form.

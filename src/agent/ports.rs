@@ -9,6 +9,7 @@ use std::fs;
 use std::net::IpAddr;
 
 use actors::reach::range::AddressRange;
+use actors::reach::scope::Door;
 use dial::Destination;
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ use crate::config::{AgentConfig, RangeConfig};
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Most name servers that a resolver asks (resolv.conf(5)).
 const NAME_SERVERS_MAX: usize = 3;
+/// Port of HTTPS.
+const HTTPS_PORT: u16 = 443;
 /// Port of DNS.
 const DNS_PORT: u16 = 53;
 
@@ -69,7 +72,9 @@ pub fn rows(config: &AgentConfig, hub_url: Option<&str>, words: &Words) -> Vec<R
         let web = range.web_ports.iter().map(|port| Speaks::Web(*port));
         // Without a tunnel nobody reaches a page.
         let web = web.filter(|_| has_sessions);
-        let doors: Vec<Speaks> = [snmp, Speaks::Icmp].into_iter().chain(web).collect();
+        let others = range.doors.open().map(|(_, door)| Speaks::Other(door));
+        let doors = [snmp, Speaks::Icmp].into_iter().chain(others).chain(web);
+        let doors: Vec<Speaks> = doors.collect();
         let of = move |addresses: &AddressRange| {
             let rows = doors
                 .iter()
@@ -113,6 +118,8 @@ enum Speaks {
     Snmp(u16),
     Icmp,
     Web(u16),
+    /// A door that the range opens.
+    Other(Door),
 }
 
 fn of_range(range: &RangeConfig, addresses: &AddressRange, speaks: Speaks, words: &Words) -> Row {
@@ -120,13 +127,17 @@ fn of_range(range: &RangeConfig, addresses: &AddressRange, speaks: Speaks, words
         Speaks::Snmp(port) => (Transport::Udp, "UDP SNMP", Some(port), words.printers),
         Speaks::Icmp => (Transport::Icmp, "ICMP echo", None, words.ping),
         Speaks::Web(port) => (Transport::Tcp, "TCP", Some(port), words.session),
+        Speaks::Other(door) => {
+            let (protocol, purpose) = by_door(door, words);
+            (Transport::Tcp, protocol, Some(door.port()), purpose)
+        }
     };
     let exclude: Vec<String> = range.exclude.iter().map(ToString::to_string).collect();
     let mut purpose = format!("{purpose} ({})", range.label);
     if !exclude.is_empty() {
         purpose.push_str(&format!(", {} {}", words.never, exclude.join(", ")));
     }
-    let on_request = !matches!(speaks, Speaks::Snmp(_));
+    let on_request = !matches!(speaks, Speaks::Snmp(_) | Speaks::Other(_));
     Row {
         destination: addresses.to_string(),
         transport,
@@ -134,6 +145,21 @@ fn of_range(range: &RangeConfig, addresses: &AddressRange, speaks: Speaks, words
         on_request,
         exclude,
         ..row(protocol, when(purpose, on_request, words))
+    }
+}
+
+/// What is spoken through a door that a range opens, and what for.
+fn by_door(door: Door, words: &Words) -> (&'static str, &'static str) {
+    match door {
+        Door::Ipp { .. } => ("TCP IPP", words.identified),
+        Door::Ledm { port: HTTPS_PORT } => ("TCP HTTPS (LEDM)", words.hp),
+        Door::Ledm { .. } => ("TCP HTTP (LEDM)", words.hp),
+        Door::Zebra { .. } => ("TCP SGD", words.zebra),
+        Door::Pjl { .. } => ("TCP PJL", words.pjl),
+        Door::Lpr { .. } => ("TCP LPR", words.queues),
+        Door::Snmp { .. } => ("UDP SNMP", words.printers),
+        Door::Icmp => ("ICMP echo", words.ping),
+        Door::Web { .. } => ("TCP", words.session),
     }
 }
 
@@ -248,6 +274,32 @@ mod tests {
         let rows = rows(&config, None, Lang::En.words());
         assert!(rows[0].purpose.ends_with("never 10.0.0.9"));
         assert_eq!(rows[0].exclude, ["10.0.0.9"]);
+    }
+
+    #[test]
+    fn a_door_has_a_row_where_the_range_opens_it_and_nowhere_else() {
+        let text = "[[ranges]]\naddresses = [\"10.0.0.7\"]\nweb_ports = []\n\
+                    doors = { ipp = 631, ledm = 443, zebra = 9100, lpr = 515 }\n\
+                    [[ranges]]\naddresses = [\"10.0.0.8\"]\nweb_ports = []\n\
+                    doors = { ledm = 8080, pjl = 9100 }\n";
+        assert_eq!(
+            short(text, None),
+            [
+                "UDP SNMP 10.0.0.7 161",
+                "ICMP echo 10.0.0.7 ",
+                "TCP IPP 10.0.0.7 631",
+                "TCP HTTPS (LEDM) 10.0.0.7 443",
+                "TCP SGD 10.0.0.7 9100",
+                "TCP LPR 10.0.0.7 515",
+                "UDP SNMP 10.0.0.8 161",
+                "ICMP echo 10.0.0.8 ",
+                "TCP HTTP (LEDM) 10.0.0.8 8080",
+                "TCP PJL 10.0.0.8 9100",
+            ]
+        );
+        let wrong = "[[ranges]]\naddresses = [\"10.0.0.7\"]\ndoors = { ipps = 631 }\n";
+        let error = AgentConfig::parse("agent.toml", wrong, []).expect_err("no door");
+        assert!(error.to_string().contains("ipp"), "{error}");
     }
 
     #[test]

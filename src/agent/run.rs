@@ -303,7 +303,9 @@ pub(crate) async fn subnet(range: &RangeConfig, port: u16) -> Result<Subnet, Cli
     let addresses = resolved(&range.addresses, &range.label).await?;
     let exclude = resolved(&range.exclude, &range.label).await?;
     let door = Door::Snmp { port };
-    let scope = Scope::new(&addresses, &exclude, &[door, Door::Icmp])
+    let others = range.doors.open().map(|(_, door)| door);
+    let doors: Vec<Door> = [door, Door::Icmp].into_iter().chain(others).collect();
+    let scope = Scope::new(&addresses, &exclude, &doors)
         .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;
     let web = Scope::of_web(&addresses, &exclude, &range.web_ports)
         .map_err(|error| CliError::new(Exit::FAILED, error.to_string()))?;

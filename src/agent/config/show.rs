@@ -206,6 +206,7 @@ fn range(range: &RangeConfig) -> Value {
     table.insert("credentials".to_owned(), texts(names));
     let ports = super::web_access::show_ports(&range.web_ports);
     table.insert("web_ports".to_owned(), ports);
+    table.insert("doors".to_owned(), range.doors.show().into());
     table.into()
 }
 

@@ -12,7 +12,7 @@ use snmp::Version;
 
 use super::InEffect;
 use crate::config::credential::sealed_user;
-use crate::config::{AgentConfig, FIRST_READ_SHARE, PERIOD_SECS_MAX, RangeConfig};
+use crate::config::{AgentConfig, Doors, FIRST_READ_SHARE, PERIOD_SECS_MAX, RangeConfig};
 
 /// Most ranges of one configuration: as many as the environment can set.
 const RANGES_MAX: usize = 64;
@@ -229,7 +229,15 @@ impl<'w> Applying<'w> {
             exclude: exclude.into_iter().chain(sites.cloned()).collect(),
             credentials: credentials.collect::<Result<_, _>>()?,
             web_ports: self.web_ports(),
+            doors: self.doors(),
         })
+    }
+
+    /// Doors beside SNMP in a range of the hub's: those that every range of the site opens.
+    fn doors(&self) -> Doors {
+        let mut doors = self.site.ranges.iter().map(|range| range.doors);
+        let first = doors.next().unwrap_or_default();
+        doors.fold(first, Doors::also_in)
     }
 
     /// Ports for sessions in a range of the hub's: a range that the site closes stays closed, so
