@@ -8,7 +8,6 @@ use snmp_parser::{
     parse_snmp_v1, parse_snmp_v2c,
 };
 
-use crate::oid::ARCS_MAX;
 use crate::{ErrorStatus, Message, Oid, Pdu, PduKind, Value, VarBind, Version, lenient};
 
 /// Most varbinds in one message. We ask for some forty; the simulator answers what it is asked.
@@ -24,10 +23,6 @@ const STRICT_SIZE_MAX: usize = 8 * 1_024;
 /// Tags that snmp-parser takes for NULL by their number: a constructed NULL, `[APPLICATION 5]` and
 /// `[PRIVATE 5]`, plain and constructed.
 const TAKEN_FOR_NULL: [u8; 5] = [0x25, 0x45, 0x65, 0xc5, 0xe5];
-
-/// From here on the first octet of an object identifier is not 40 times the first arc and the
-/// second (X.690 §8.19.4).
-const FIRST_OCTET_DOUBTFUL: u8 = 120;
 
 /// Why some bytes are no SNMP message for us.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -159,17 +154,10 @@ fn varbinds(variables: Vec<SnmpVariable<'_>>) -> Option<Vec<VarBind>> {
 
 fn oid(oid: &asn1_rs::Oid<'_>) -> Option<Oid> {
     // asn1-rs 0.7 takes the first octet for the first two arcs, also where they take more octets
-    // or are 2.40 and up.
-    if oid.as_bytes().first()? >= &FIRST_OCTET_DOUBTFUL {
-        return None;
-    }
-    let arcs = oid
-        .iter()?
-        .map(|arc| u32::try_from(arc).ok())
-        .take(ARCS_MAX + 1)
-        .collect::<Option<Vec<u32>>>()?;
+    // or are 2.40 and up, so its octets are read here.
+    let oid = lenient::oid(oid.as_bytes()).ok()?;
     // Two arcs are what snmp-parser makes of no octets at all; the lenient decoder tells them apart.
-    (arcs.len() > 2 && arcs.len() <= ARCS_MAX).then(|| Oid::new(&arcs))
+    (oid.arcs().len() > 2).then_some(oid)
 }
 
 fn value(value: VarBindValue<'_>) -> Option<Value> {

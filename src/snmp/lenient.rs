@@ -185,7 +185,7 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
 }
 
 /// Reads an object identifier. No octets at all are no arcs: some devices answer so.
-fn oid(octets: &[u8]) -> Result<Oid, DecodeError> {
+pub(crate) fn oid(octets: &[u8]) -> Result<Oid, DecodeError> {
     // On the stack: only what is in the message takes memory, four octets for one at most.
     let mut arcs = [0_u32; ARCS_MAX];
     let mut count = 0;

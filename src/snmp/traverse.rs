@@ -14,9 +14,9 @@ pub const PDUS_MAX: u32 = 400;
 pub const BYTES_MAX: usize = 512 * 1_024;
 /// Most octets of one gathered value.
 pub const VALUE_BYTES_MAX: usize = 8 * 1_024;
-/// Varbinds asked for in one GetBulk: 42 of a printer's make some 1,000 octets, which passes every
-/// link unfragmented.
-pub const VARBINDS_PER_ANSWER: u32 = 40;
+/// Varbinds asked for in one GetBulk: 42 of a printer's make some 1,000 octets, so that as many as these
+/// pass every link unfragmented.
+pub const VARBINDS_PER_ANSWER: u32 = 56;
 /// Most columns in one question.
 pub const COLUMNS_PER_QUESTION: usize = 12;
 /// Most rows asked for at once: few tables of a printer have more.
