@@ -17,7 +17,7 @@ use actix::{
 };
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use printer::change;
+use printer::change::Change;
 use printer::identity::{DeviceId, Fingerprint};
 use printer::reading::Reading;
 use tokio::sync::oneshot;
@@ -31,6 +31,7 @@ use crate::messages::{
 };
 use crate::parts::Tools;
 use crate::reach::credential::{Credential, proven_first};
+use crate::reach::packed::Packed;
 use crate::reach::scope::InScope;
 use crate::reach::survey::Survey;
 use crate::report::Report;
@@ -68,7 +69,7 @@ pub struct Device {
     tools: Tools,
     boss: Addr<Supervisor>,
     /// The last reading that is on disk or equal to it.
-    last: Option<Last>,
+    last: Option<Packed>,
     /// The UTC day whose first meter is on disk, in days since 1970.
     kept_on: Option<i64>,
     next_full: Instant,
@@ -81,13 +82,6 @@ pub struct Device {
     served: Vec<oneshot::Sender<ReadNow>>,
     vitals: DeviceVitals,
     is_draining: bool,
-}
-
-/// What a device remembers of its last reading.
-struct Last {
-    /// The last full walk, with what moved since.
-    survey: Survey,
-    reading: Reading,
 }
 
 impl Device {
@@ -130,7 +124,7 @@ impl Device {
             self.weigh(Heard::Nothing(None), ctx);
             return;
         };
-        let last = self.last.as_ref().map(|last| last.survey.clone());
+        let last = self.last.clone();
         let asked = ask::ask(self.seed.clone(), target, self.tools.clone(), last, depth);
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
             // An answer from an address that the device has left since tells nothing of it.
@@ -153,7 +147,8 @@ impl Device {
                 depth,
                 survey,
                 reading,
-            } => self.keep(depth, *survey, *reading, ctx),
+                changes,
+            } => self.keep(depth, *survey, (*reading, changes), ctx),
             Heard::Other(seen) => {
                 let device = self.seed.id.clone();
                 info!(%device, at = %seen.target.addr(), "somebody else answers here");
@@ -203,17 +198,20 @@ impl Device {
     }
 
     /// Spools a reading that holds something new; only then it is the last one.
-    fn keep(&mut self, depth: Depth, survey: Survey, reading: Reading, ctx: &mut Context<Self>) {
+    fn keep(
+        &mut self,
+        depth: Depth,
+        survey: Survey,
+        (reading, changes): (Reading, Option<Vec<Change>>),
+        ctx: &mut Context<Self>,
+    ) {
         debug!(device = %self.seed.id, "read");
-        let changes = self
-            .last
-            .as_ref()
-            .map(|last| change::between(&last.reading, &reading));
         let day = reading.at.as_second().div_euclid(SECONDS_PER_DAY);
         let is_first = self.kept_on != Some(day);
         let importance = importance::of(&reading, changes.as_deref(), is_first);
         let device = self.seed.id.clone();
-        let boxed = Box::new(reading.clone());
+        let at = reading.at;
+        let boxed = Box::new(reading);
         let report = match (depth, &changes) {
             (Depth::Status, Some(changes)) if changes.is_empty() => None,
             (Depth::Status, _) => Some(Report::Status {
@@ -228,13 +226,13 @@ impl Device {
         // What it said did no harm, and what may hang from here on is the disk.
         self.forget_heard();
         let is_kept = report.is_some() && importance == Importance::Keep;
-        let append = append(self.tools.clone(), report, importance, reading.at);
+        let append = append(self.tools.clone(), report, importance, at);
         ctx.spawn(
             wrap_future::<_, Self>(append).map(move |appended, device, ctx| {
                 match appended {
                     Ok(()) => {
                         device.kept_on = if is_kept { Some(day) } else { device.kept_on };
-                        device.commit(depth, survey, reading, ctx);
+                        device.commit(depth, survey, at, ctx);
                     }
                     Err(error) => {
                         warn!(device = %device.seed.id, %error, "the spool refused a reading");
@@ -247,11 +245,11 @@ impl Device {
     }
 
     /// Takes a reading that is safe for the last one.
-    fn commit(&mut self, depth: Depth, survey: Survey, reading: Reading, ctx: &mut Context<Self>) {
+    fn commit(&mut self, depth: Depth, survey: Survey, at: Timestamp, ctx: &mut Context<Self>) {
         self.failures = 0;
         self.silence_told_at = None;
         self.vitals.silent_since = None;
-        self.vitals.read_at = Some(reading.at);
+        self.vitals.read_at = Some(at);
         self.vitals.trouble = survey.trouble.clone();
         self.vitals.refused = None;
         if depth == Depth::Full {
@@ -264,7 +262,7 @@ impl Device {
             self.tell(proof, ctx);
         }
         self.seed.credentials = proven_first(&self.seed.credentials, &survey.credential);
-        self.last = Some(Last { survey, reading });
+        self.last = survey.pack();
         self.answer(ReadNow::Kept);
     }
 
@@ -396,7 +394,7 @@ impl Handler<Relocate> for Device {
         self.seed.target = order.target;
         if !order.credentials.is_empty() {
             self.seed.credentials = match &self.last {
-                Some(last) => proven_first(&order.credentials, &last.survey.credential),
+                Some(last) => proven_first(&order.credentials, last.credential()),
                 None => order.credentials,
             };
         }

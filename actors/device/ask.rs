@@ -1,5 +1,6 @@
 //! One attempt to read a device: what is asked, and what came of it.
 
+use printer::change::{self, Change};
 use printer::identity::Fingerprint;
 use printer::question;
 use printer::reading::{Reading, Verdict};
@@ -9,7 +10,9 @@ use tracing::{debug, warn};
 use super::Seed;
 use crate::messages::{Confirmation, Sighted};
 use crate::parts::Tools;
+use crate::reach::again;
 use crate::reach::credential::Credential;
+use crate::reach::packed::Packed;
 use crate::reach::scope::InScope;
 use crate::reach::snmp::AskError;
 use crate::reach::survey::{self, ReadError, Survey};
@@ -31,6 +34,8 @@ pub(super) enum Heard {
         depth: Depth,
         survey: Box<Survey>,
         reading: Box<Reading>,
+        /// What is new since the last reading; none where there is no last.
+        changes: Option<Vec<Change>>,
     },
     /// Somebody else.
     Other(Sighted),
@@ -47,14 +52,19 @@ pub(super) async fn ask(
     seed: Seed,
     target: InScope,
     tools: Tools,
-    last: Option<Survey>,
+    last: Option<Packed>,
     depth: Depth,
 ) -> Heard {
+    let last = last.and_then(|last| last.unpack(&tools.profiles));
     let asked = match (depth, &last) {
         (Depth::Status, Some(last)) => {
             survey::read_status(&tools.snmp, &target, last, &tools.profiles).await
         }
-        (Depth::Full, _) | (Depth::Status, None) => {
+        (Depth::Full, Some(last)) => {
+            let credentials = &seed.credentials;
+            again::read_again(&tools.snmp, &target, last, credentials, &tools.profiles).await
+        }
+        (Depth::Full | Depth::Status, None) => {
             survey::read_device(&tools.snmp, &target, &seed.credentials, &tools.profiles).await
         }
     };
@@ -77,11 +87,20 @@ pub(super) async fn ask(
     }
     match survey.verdict.clone() {
         Verdict::Printer(reading) => Heard::Itself {
+            changes: last.and_then(|last| changes(&last.verdict, &reading)),
             depth,
             survey: Box::new(survey),
             reading,
         },
         Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
+    }
+}
+
+/// What is new since the last reading.
+fn changes(last: &Verdict, reading: &Reading) -> Option<Vec<Change>> {
+    match last {
+        Verdict::Printer(last) => Some(change::between(last, reading)),
+        Verdict::NotAPrinter { .. } => None,
     }
 }
 

@@ -14,22 +14,26 @@ use tokio::runtime::Handle;
 
 use super::socket::{self, ENOBUFS, Sent};
 
-/// Most sockets that are kept while nobody asks: more are opened anew when they are needed.
-const IDLE_MAX: usize = 64;
+/// Fewest sockets that are kept while nobody asks: more only where more questions may be out at once,
+/// since each device is asked several in a row.
+const IDLE_LEAST: usize = 64;
 
 /// The sockets that wait for their next question.
 #[derive(Debug)]
 pub(super) struct Lines {
     idle: Mutex<HashMap<SocketAddr, UdpSocket>>,
+    idle_max: usize,
     /// Where the sockets are watched, whoever asks.
     runtime: Handle,
 }
 
 impl Lines {
-    /// No socket yet. Must be called on the runtime that shall watch them.
-    pub(super) fn new() -> Self {
+    /// No socket yet, for so many questions at once. Must be called on the runtime that shall watch
+    /// the sockets.
+    pub(super) fn new(in_flight_max: usize) -> Self {
         Self {
             idle: Mutex::default(),
+            idle_max: in_flight_max.max(IDLE_LEAST),
             runtime: Handle::current(),
         }
     }
@@ -47,12 +51,14 @@ impl Lines {
         socket::connected(local, peer)
     }
 
-    /// Keeps a socket for the next question, if there is room.
+    /// Keeps a socket for the next question; where there is no room, any other goes.
     pub(super) fn keep(&self, peer: SocketAddr, line: UdpSocket) {
         let mut idle = self.idle();
-        if idle.len() < IDLE_MAX {
-            idle.insert(peer, line);
-        }
+        let other = (idle.len() >= self.idle_max).then(|| idle.keys().next().copied());
+        // Closed once nobody waits for the others.
+        let _closed = other.flatten().and_then(|other| idle.remove(&other));
+        idle.insert(peer, line);
+        drop(idle);
     }
 
     /// Where the sockets are watched.

@@ -3,6 +3,7 @@
 //! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
 //! address and door. No other room of the agent opens a socket to a device.
 
+pub mod again;
 mod arp;
 mod batch;
 pub mod credential;
@@ -17,6 +18,7 @@ pub mod link;
 mod near;
 mod own;
 mod pace;
+pub mod packed;
 mod probe;
 pub mod range;
 pub mod record;

@@ -201,7 +201,7 @@ impl Snmp {
         drop(super::batch::Sockets::open(0)?);
         let shared = Shared {
             settings,
-            lines: Lines::new(),
+            lines: Lines::new(settings.in_flight_max),
             dialogs: Dialogs::default(),
             opened_at: Instant::now(),
             permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),

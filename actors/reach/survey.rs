@@ -37,6 +37,11 @@ pub struct Survey {
     pub unanswered: Vec<Oid>,
     /// Whether everything was asked, or only what moves.
     pub is_whole: bool,
+    /// When it was last walked as if it were new.
+    pub explored_at: Timestamp,
+    /// Whether the next whole reading may ask by what is known ([`super::again`]): not where the device
+    /// did not bear it.
+    pub bears_again: bool,
     /// Why something is missing that the device may have: it used up a budget, or walked in a
     /// circle. In words.
     pub trouble: Option<String>,
@@ -109,7 +114,9 @@ async fn read_plan(
     walk: &mut Walk,
     profiles: &Profiles,
 ) -> Result<Option<AskError>, AskError> {
-    let plan = question::full(walk, profiles);
+    let mut plan = question::full(walk, profiles);
+    let greeting = question::greeting();
+    plan.scalars.retain(|oid| !greeting.contains(oid));
     let (scalars, stopped) = session.gain(&plan.scalars).await;
     walk.overlay(scalars);
     if stopped.is_some() {
@@ -126,7 +133,7 @@ async fn read_plan(
 }
 
 /// A budget that is used up ends a reading and leaves what was read; anything else leaves nothing.
-fn only_budget(stopped: Option<AskError>) -> Result<Option<AskError>, AskError> {
+pub(super) fn only_budget(stopped: Option<AskError>) -> Result<Option<AskError>, AskError> {
     match stopped {
         Some(error @ AskError::OverBudget { .. }) => Ok(Some(error)),
         Some(error) => Err(error),
@@ -135,7 +142,7 @@ fn only_budget(stopped: Option<AskError>) -> Result<Option<AskError>, AskError> 
 }
 
 /// Asks at the end who answers, under a budget of its own where the reading has used up its.
-async fn closing(
+pub(super) async fn closing(
     session: &mut Session,
     (snmp, target): (&Snmp, &InScope),
     is_spent: bool,
@@ -152,7 +159,7 @@ async fn closing(
 
 impl Survey {
     /// Notes what ended the reading early, if anything did.
-    fn stopped_by(mut self, stopped: Option<AskError>) -> Self {
+    pub(super) fn stopped_by(mut self, stopped: Option<AskError>) -> Self {
         self.trouble = stopped.map(|error| error.to_string()).or(self.trouble);
         self
     }
@@ -212,6 +219,8 @@ pub async fn read_status(
     let trouble = survey.trouble.or_else(|| last.trouble.clone());
     let survey = Survey {
         is_whole: false,
+        explored_at: last.explored_at,
+        bears_again: last.bears_again,
         trouble,
         ..survey
     };
@@ -317,7 +326,7 @@ async fn greet(
     let peer = target.addr();
     let mut silence = ReadError::NoCredential { peer };
     let mut refusals: Vec<String> = Vec::new();
-    let greeting = joined(&question::probe(), &question::identity());
+    let greeting = question::greeting();
     for credential in credentials {
         let mut session = snmp.session(target, credential);
         match session.get(&greeting).await {
@@ -342,7 +351,7 @@ async fn greet(
     Err(ReadError::NoCredentialFits { peer, why })
 }
 
-fn conclude(
+pub(super) fn conclude(
     session: Session,
     target: &InScope,
     walk: Walk,
@@ -360,6 +369,8 @@ fn conclude(
         pdus: session.pdus(),
         unanswered: session.unanswered().to_vec(),
         is_whole: true,
+        explored_at: at,
+        bears_again: true,
         trouble: trouble(&session),
     }
 }
@@ -399,7 +410,7 @@ fn joined(first: &[Oid], second: &[Oid]) -> Vec<Oid> {
 }
 
 /// Whether a counter has another value than before, in any row.
-fn moved(before: &Walk, now: &Walk, column: &[u32]) -> bool {
+pub(super) fn moved(before: &Walk, now: &Walk, column: &[u32]) -> bool {
     let rows = |walk: &Walk| -> Vec<(Vec<u32>, Value)> {
         walk.under(column)
             .map(|(row, value)| (row.to_vec(), value.clone()))

@@ -3,6 +3,7 @@
 //! Used by the agent (makes readings), and by the hub (keeps and shows them).
 //! Pure: values in, values out; no socket, clock or disk.
 
+pub mod again;
 pub mod alert;
 mod brand;
 mod brands;

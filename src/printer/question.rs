@@ -62,13 +62,27 @@ pub fn identity() -> Vec<Oid> {
     ]
 }
 
+/// The GET that opens a whole reading: who answers, whether it may be a printer, and what stands
+/// alone on every device.
+#[must_use]
+pub fn greeting() -> Vec<Oid> {
+    let others = [scalar(mib::SYS_UP_TIME), scalar(mib::SYS_LOCATION)];
+    let mut all = probe();
+    for oid in identity().into_iter().chain(others) {
+        if !all.contains(&oid) {
+            all.push(oid);
+        }
+    }
+    all
+}
+
 /// The object in which nearly every printer says its model.
 #[must_use]
 pub fn model() -> Oid {
     Oid::new(mib::HR_DEVICE_DESCR).with(&[USUAL_DEVICE])
 }
 
-/// Everything a full reading asks, after probe and identity were answered.
+/// Everything a full reading asks; what [`greeting`] has asked already is in it, too.
 #[must_use]
 pub fn full(known: &Walk, profiles: &Profiles) -> Plan {
     let mut scalars = vec![

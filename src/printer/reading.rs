@@ -146,8 +146,12 @@ fn raw(value: &Value) -> String {
 }
 
 fn hex(octets: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
     let shown = octets.iter().take(RAW_OCTETS_MAX);
-    let mut text: String = shown.map(|octet| format!("{octet:02x}")).collect();
+    let digits = shown.flat_map(|octet| [octet >> 4, octet & 0xf]);
+    let mut text: String = digits.map(|digit| DIGITS[usize::from(digit)]).collect();
     if octets.len() > RAW_OCTETS_MAX {
         text.push('…');
     }

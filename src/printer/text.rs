@@ -106,7 +106,15 @@ const ROMAN8: &str = "ÀÂÈÊËÎÏ´ˋˆ¨˜ÙÛ₤¯Ýý°ÇçÑñ¡¿¤£¥�
 /// no blanks around it, at most [`TEXT_CHARS_MAX`] characters.
 #[must_use]
 pub fn decode(octets: &[u8], charset: Charset) -> String {
-    clean(&unicode(octets, charset))
+    decode_by(octets, || charset)
+}
+
+/// As [`decode`], of a device whose character set has to be looked for.
+pub(crate) fn decode_by(octets: &[u8], charset: impl Fn() -> Charset) -> String {
+    match std::str::from_utf8(octets) {
+        Ok(text) if is_plain(octets) => clean(text),
+        Ok(_) | Err(_) => clean(&unicode(octets, charset())),
+    }
 }
 
 /// Decodes an IEEE-1284 device id, which some devices send with its two octets of length.
@@ -183,12 +191,23 @@ pub fn clean(text: &str) -> String {
 }
 
 fn bounded(text: &str, chars_max: usize) -> String {
+    if is_plain(text.as_bytes()) {
+        let text = text.trim();
+        let kept = text.get(..chars_max).unwrap_or(text);
+        return kept.trim_end().to_owned();
+    }
     let spaced: String = text
         .chars()
         .map(|c| if is_hostile(c) { ' ' } else { c })
         .collect();
     let kept: String = spaced.trim().chars().take(chars_max).collect();
     kept.trim_end().to_owned()
+}
+
+/// Whether octets are printable ASCII alone: nearly every text of a printer, the same in every character
+/// set.
+fn is_plain(octets: &[u8]) -> bool {
+    octets.iter().all(|octet| (0x20..0x7f).contains(octet))
 }
 
 /// Control characters, and those that reorder or hide what a person reads.

@@ -1,0 +1,215 @@
+//! A walk as few octets: what is remembered of a printer until it is asked again.
+//!
+//! Ten thousand printers are remembered at once. An object is written as what its name adds to the
+//! name before it, then its value; numbers take as many octets as they need (LEB128).
+
+use snmp::{Oid, Value, VarBind};
+
+use super::Walk;
+
+/// A walk that is kept and not looked at: some 1.5 KiB for an office printer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedWalk(Box<[u8]>);
+
+impl Walk {
+    /// Packs the walk.
+    #[must_use]
+    pub fn pack(&self) -> PackedWalk {
+        let mut out = Vec::with_capacity(16 * self.len());
+        let mut before: &[u32] = &[];
+        for (oid, value) in self.iter() {
+            let same = oid.arcs().iter().zip(before);
+            let shared = same.take_while(|(a, b)| a == b).count();
+            put(&mut out, length(shared));
+            put_arcs(&mut out, &oid.arcs()[shared..]);
+            put_value(&mut out, value);
+            before = oid.arcs();
+        }
+        PackedWalk(out.into())
+    }
+}
+
+impl PackedWalk {
+    /// The walk again; none where the octets are no packed walk, which [`Walk::pack`] never makes.
+    #[must_use]
+    pub fn unpack(&self) -> Option<Walk> {
+        let mut octets = &self.0[..];
+        let mut objects = Vec::new();
+        let mut before: Vec<u32> = Vec::new();
+        while !octets.is_empty() {
+            before.truncate(usize::try_from(take(&mut octets)?).ok()?);
+            before.extend(take_arcs(&mut octets)?);
+            objects.push(VarBind::new(Oid::new(&before), take_value(&mut octets)?));
+        }
+        Some(objects.into_iter().collect())
+    }
+
+    /// How many octets it takes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn length(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(0x80 | number.to_le_bytes()[0]);
+        number >>= 7;
+    }
+    out.push(number.to_le_bytes()[0]);
+}
+
+fn take(octets: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (octet, rest) = octets.split_first()?;
+        *octets = rest;
+        number |= u64::from(octet & 0x7f) << shift;
+        if octet & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+fn put_arcs(out: &mut Vec<u8>, arcs: &[u32]) {
+    put(out, length(arcs.len()));
+    for arc in arcs {
+        put(out, u64::from(*arc));
+    }
+}
+
+fn take_arcs(octets: &mut &[u8]) -> Option<Vec<u32>> {
+    let count = take(octets)?;
+    (0..count)
+        .map(|_| u32::try_from(take(octets)?).ok())
+        .collect()
+}
+
+fn put_octets(out: &mut Vec<u8>, octets: &[u8]) {
+    put(out, length(octets.len()));
+    out.extend_from_slice(octets);
+}
+
+fn take_octets(octets: &mut &[u8]) -> Option<Vec<u8>> {
+    let count = usize::try_from(take(octets)?).ok()?;
+    let (taken, rest) = octets.split_at_checked(count)?;
+    *octets = rest;
+    Some(taken.to_vec())
+}
+
+/// Writes a value: which kind it is, then what it holds. Negative numbers alternate with positive
+/// ones, so that small ones are short.
+fn put_value(out: &mut Vec<u8>, value: &Value) {
+    let mut number = |kind: u8, number: u64| {
+        out.push(kind);
+        put(out, number);
+    };
+    match value {
+        Value::Integer(it) => number(0, ((it << 1) ^ (it >> 63)).cast_unsigned()),
+        Value::Counter32(it) => number(1, u64::from(*it)),
+        Value::Gauge32(it) => number(2, u64::from(*it)),
+        Value::TimeTicks(it) => number(3, u64::from(*it)),
+        Value::Counter64(it) => number(4, *it),
+        Value::OctetString(octets) => {
+            out.push(5);
+            put_octets(out, octets);
+        }
+        Value::IpAddress(octets) => {
+            out.push(6);
+            put_octets(out, octets);
+        }
+        Value::Opaque(octets) => {
+            out.push(7);
+            put_octets(out, octets);
+        }
+        Value::ObjectId(oid) => {
+            out.push(8);
+            put_arcs(out, oid.arcs());
+        }
+        Value::Unknown { tag, octets } => {
+            out.extend_from_slice(&[9, *tag]);
+            put_octets(out, octets);
+        }
+        // A walk holds no object that says that there is none.
+        Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {
+            out.push(10);
+        }
+    }
+}
+
+fn take_value(octets: &mut &[u8]) -> Option<Value> {
+    let (kind, rest) = octets.split_first()?;
+    *octets = rest;
+    let number32 = |octets: &mut &[u8]| u32::try_from(take(octets)?).ok();
+    Some(match kind {
+        0 => {
+            let number = take(octets)?;
+            Value::Integer((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
+        }
+        1 => Value::Counter32(number32(octets)?),
+        2 => Value::Gauge32(number32(octets)?),
+        3 => Value::TimeTicks(number32(octets)?),
+        4 => Value::Counter64(take(octets)?),
+        5 => Value::OctetString(take_octets(octets)?),
+        6 => Value::IpAddress(take_octets(octets)?),
+        7 => Value::Opaque(take_octets(octets)?),
+        8 => Value::ObjectId(Oid::new(&take_arcs(octets)?)),
+        9 => {
+            let (tag, rest) = octets.split_first()?;
+            *octets = rest;
+            Value::Unknown {
+                tag: *tag,
+                octets: take_octets(octets)?,
+            }
+        }
+        10 => Value::Null,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let octets = || proptest::collection::vec(any::<u8>(), 0..300);
+        prop_oneof![
+            any::<i64>().prop_map(Value::Integer),
+            any::<u32>().prop_map(Value::Counter32),
+            any::<u32>().prop_map(Value::Gauge32),
+            any::<u32>().prop_map(Value::TimeTicks),
+            any::<u64>().prop_map(Value::Counter64),
+            octets().prop_map(Value::OctetString),
+            octets().prop_map(Value::IpAddress),
+            octets().prop_map(Value::Opaque),
+            arcs().prop_map(|arcs| Value::ObjectId(Oid::new(&arcs))),
+            (any::<u8>(), octets()).prop_map(|(tag, octets)| Value::Unknown { tag, octets }),
+        ]
+    }
+
+    fn arcs() -> impl Strategy<Value = Vec<u32>> {
+        let arc = prop_oneof![0..3_u32, any::<u32>()];
+        proptest::collection::vec(arc, 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn a_walk_comes_out_as_it_went_in(objects in proptest::collection::vec((arcs(), value()), 0..60)) {
+            let varbind = |(arcs, value): (Vec<u32>, Value)| VarBind::new(Oid::new(&arcs), value);
+            let walk: Walk = objects.into_iter().map(varbind).collect();
+            prop_assert_eq!(walk.pack().unpack(), Some(walk));
+        }
+
+        #[test]
+        fn other_octets_are_no_walk_and_do_no_harm(octets in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = PackedWalk(octets.into()).unpack();
+        }
+    }
+}
