@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use printer::change::Change;
 use printer::identity::{DeviceId, Fingerprint};
 use printer::reading::Reading;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -75,6 +75,9 @@ pub struct Device {
     next_full: Instant,
     timer: Option<SpawnHandle>,
     work: Option<Work>,
+    /// Whether it waits for its turn.
+    is_waiting: bool,
+    turn: Option<OwnedSemaphorePermit>,
     failures: u32,
     silence_told_at: Option<Timestamp>,
     /// Who asked for a reading out of turn; answered by the first that begins after that.
@@ -95,6 +98,8 @@ impl Device {
             next_full: Instant::now(),
             timer: None,
             work: None,
+            is_waiting: false,
+            turn: None,
             failures: 0,
             silence_told_at: None,
             asked: Vec::new(),
@@ -104,12 +109,33 @@ impl Device {
         }
     }
 
-    /// Begins a reading; a device that nobody can place counts as one that does not answer.
+    /// Reads when it is this device's turn; at once when somebody waits for it.
     fn read(&mut self, ctx: &mut Context<Self>) {
         self.timer = None;
         if self.work.is_some() {
             return;
         }
+        if !self.asked.is_empty() {
+            self.is_waiting = false;
+            self.begin(ctx);
+            return;
+        }
+        if std::mem::replace(&mut self.is_waiting, true) {
+            return;
+        }
+        let snmp = self.tools.snmp.clone();
+        let turn = async move { snmp.turn().await };
+        ctx.spawn(turn.into_actor(self).map(|turn, device, ctx| {
+            // Somebody may have asked for a reading meanwhile.
+            if std::mem::take(&mut device.is_waiting) && device.work.is_none() {
+                device.turn = turn;
+                device.begin(ctx);
+            }
+        }));
+    }
+
+    /// Begins a reading; a device that nobody can place counts as one that does not answer.
+    fn begin(&mut self, ctx: &mut Context<Self>) {
         let depth = match &self.last {
             Some(_) if Instant::now() < self.next_full => Depth::Status,
             Some(_) | None => Depth::Full,
@@ -310,6 +336,7 @@ impl Device {
     /// Ends a piece of work, and sets the timer for the next.
     fn finish(&mut self, ctx: &mut Context<Self>) {
         self.work = None;
+        self.turn = None;
         self.forget_heard();
         self.answer(ReadNow::Missed);
         if self.is_draining {

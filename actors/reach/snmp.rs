@@ -15,7 +15,7 @@ use std::time::Duration;
 use snmp::usm::Refusal;
 use snmp::{EncodeError, Message, Oid, Pdu, PduKind, VarBind, Version};
 use tokio::net::UdpSocket;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::credential::{Credential, Secret};
@@ -23,7 +23,7 @@ use super::flight::Flight;
 use super::lines::{self, Lines};
 use super::pace::Pace;
 use super::scope::{Door, InScope, Scope};
-use super::session::{Budget, Session};
+use super::session::{Budget, READING_TIME_MAX, Session};
 use super::socket;
 use super::sweep::{self, Sweep, SweepOptions};
 use super::unusable::{NoAnswer, Unusable};
@@ -31,6 +31,9 @@ use user::Dialogs;
 
 /// How much longer each further try waits than the one before.
 const WAIT_GROWTH: u32 = 2;
+
+/// Questions that a whole reading of most printers takes, a few asked again.
+const READING_PACKETS: u32 = 10;
 
 /// Longest wait of one try: the slowest answer in our recordings took 3.1 s.
 const WAIT_MAX: Duration = Duration::from_secs(8);
@@ -161,6 +164,8 @@ struct Shared {
     /// Since when engines' clocks are followed.
     opened_at: Instant,
     permits: Semaphore,
+    /// Whose turn it is to read a device.
+    turns: Arc<Semaphore>,
     pace: Arc<Pace>,
     flight: Flight,
     counters: Counters,
@@ -192,6 +197,14 @@ impl Counters {
 }
 
 impl Snmp {
+    /// Waits until one more device may be read. Who holds a turn holds a reading in memory until it is on
+    /// disk, and shares the pace with the others, so there are only so many; they come in the order in
+    /// which they ask. None when the runtime ends.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let turns = self.shared.turns.clone();
+        turns.acquire_owned().await.ok()
+    }
+
     /// Makes ready to ask. Must be called on a tokio runtime, on which the sockets are watched.
     ///
     /// # Errors
@@ -205,6 +218,7 @@ impl Snmp {
             dialogs: Dialogs::default(),
             opened_at: Instant::now(),
             permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
+            turns: Arc::new(Semaphore::new(readings_max(&settings))),
             pace: Arc::new(Pace::new(settings.packets_per_second_max)),
             flight: Flight::default(),
             counters: Counters::default(),
@@ -421,6 +435,15 @@ impl Snmp {
         })
         .await
     }
+}
+
+/// How many devices may be read at once: as many as questions may be out, and no more than that each
+/// gets its questions through at the pace in half the time that a reading may take.
+fn readings_max(settings: &SnmpSettings) -> usize {
+    let packets = u64::from(settings.packets_per_second_max) * READING_TIME_MAX.as_secs();
+    let in_time = packets / u64::from(2 * READING_PACKETS);
+    let in_time = usize::try_from(in_time).unwrap_or(usize::MAX);
+    in_time.clamp(1, settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS))
 }
 
 /// Builds a question as a message.

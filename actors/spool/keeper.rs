@@ -10,14 +10,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use redb::{Builder, Database, DatabaseError, StorageError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::alarm::Alarm;
 use super::key::SpoolKey;
 use super::seal::Sealer;
 use super::store::{Standing, Store, StoreError};
-use super::{NewReport, Sequence, SpoolError, SpoolLimits, SpoolStats, Spooled, alarm, format};
+use super::{
+    CALLS_MAX, NewReport, Sequence, SpoolError, SpoolLimits, SpoolStats, Spooled, alarm, format,
+};
 
 /// Page cache of the database: the default grows the process by 61 MB, and a queue reads each page
 /// once.
@@ -31,8 +33,22 @@ const OPENINGS_AT_ONCE: u32 = 5;
 /// How long calls are refused then, before the file is tried again.
 const OPENING_EVERY: Duration = Duration::from_secs(5);
 
+/// Most calls whose reports are put on disk together: as many as may wait.
+const APPENDS_AT_ONCE: usize = CALLS_MAX;
+
 /// A call handed to the thread.
-pub(super) type Job = Box<dyn FnOnce(&mut Keeper) + Send>;
+pub(super) enum Job {
+    /// Reports to append. Those that wait for the disk at once share one write.
+    Append(Append),
+    /// Anything else.
+    Other(Box<dyn FnOnce(&mut Keeper) + Send>),
+}
+
+/// Reports, and who is told where they stand.
+pub(super) struct Append {
+    pub(super) reports: Vec<NewReport>,
+    pub(super) answer: oneshot::Sender<Result<RangeInclusive<Sequence>, SpoolError>>,
+}
 
 /// How a database is opened; the tests put a failing disk here.
 type Opener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
@@ -112,18 +128,75 @@ impl Keeper {
 
     /// Works off calls until nobody can call any more, or the spool is closed.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(job) = jobs.blocking_recv() {
-            if catch_unwind(AssertUnwindSafe(|| job(&mut self))).is_err() {
-                // The caller sees `Closed`. What the database holds in memory is not to be trusted.
-                error!(path = %self.path.display(), "the spool's database panicked");
-                self.store = None;
-                let error = io::Error::other("the database panicked");
-                self.refusal(io_error(error), (self.clock)());
-                self.is_suspect = true;
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| jobs.blocking_recv()) {
+            match job {
+                Job::Other(call) => self.guarded(call),
+                Job::Append(first) => {
+                    let mut appends = vec![first];
+                    while appends.len() < APPENDS_AT_ONCE && next.is_none() {
+                        match jobs.try_recv() {
+                            Ok(Job::Append(append)) => appends.push(append),
+                            Ok(other @ Job::Other(_)) => next = Some(other),
+                            Err(_) => break,
+                        }
+                    }
+                    self.guarded(|keeper| keeper.append_all(appends));
+                }
             }
             if self.is_closed {
                 return;
             }
+        }
+    }
+
+    /// Does a call. If the database panics, the caller sees `Closed`.
+    fn guarded(&mut self, call: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| call(self))).is_err() {
+            // What the database holds in memory is not to be trusted.
+            error!(path = %self.path.display(), "the spool's database panicked");
+            self.store = None;
+            let error = io::Error::other("the database panicked");
+            self.refusal(io_error(error), (self.clock)());
+            self.is_suspect = true;
+        }
+    }
+
+    /// Appends the reports of several calls by one write. Where there is no room for all, each is tried
+    /// by itself: some may be thinned for. Where the disk failed, nobody knows what of it is there, and
+    /// nothing is tried again.
+    fn append_all(&mut self, appends: Vec<Append>) {
+        let mut reports = Vec::new();
+        let mut callers = Vec::with_capacity(appends.len());
+        for mut append in appends {
+            callers.push((append.reports.len(), append.answer));
+            reports.append(&mut append.reports);
+        }
+        let is_one = callers.len() == 1;
+        let (mut place, mut failure) = match self.append(&reports) {
+            Ok(range) => (Some(range.start().0), None),
+            Err(SpoolError::Full { .. }) if !is_one => (None, None),
+            Err(error) => (None, Some(error)),
+        };
+        let is_failed = failure.is_some();
+        let mut rest = reports.as_slice();
+        for (count, answer) in callers {
+            let (own, others) = rest.split_at(count.min(rest.len()));
+            rest = others;
+            let appended = match (place, failure.take()) {
+                (Some(first), _) => {
+                    let next = first + count as u64;
+                    place = Some(next);
+                    Ok(Sequence(first)..=Sequence(next - 1))
+                }
+                (None, Some(error)) => Err(error),
+                (None, None) if is_failed => Err(SpoolError::Resting {
+                    path: self.path.clone(),
+                }),
+                (None, None) => self.append(own),
+            };
+            // Who asked may have gone; what was done stays done.
+            let _ = answer.send(appended);
         }
     }
 
@@ -140,10 +213,7 @@ impl Keeper {
         }
     }
 
-    pub(super) fn append(
-        &mut self,
-        reports: &[NewReport],
-    ) -> Result<RangeInclusive<Sequence>, SpoolError> {
+    fn append(&mut self, reports: &[NewReport]) -> Result<RangeInclusive<Sequence>, SpoolError> {
         let range = self.with_store(|store, now_ms| store.append(reports, now_ms))?;
         self.news.send_replace(self.stats.borrow().last.0);
         Ok(range)

@@ -31,7 +31,7 @@ use printer::identity::DeviceId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alarm::Alarm;
-use keeper::{Job, Keeper, Views};
+use keeper::{Append, Job, Keeper, Views};
 pub use key::{KeyError, SpoolKey};
 
 /// Most reports that are asked for at once (uplink.proto). So many may have been sent when the
@@ -249,7 +249,7 @@ impl Spool {
     }
 
     /// Puts reports behind the others, all or none, and returns their places once they are on disk
-    /// (fdatasync). Makes room first where there is too little.
+    /// (fdatasync, one for all calls that wait). Makes room first where there is too little.
     ///
     /// # Errors
     /// [`SpoolError`]; nothing was appended then.
@@ -267,7 +267,9 @@ impl Spool {
                 size_bytes: largest,
             });
         }
-        self.call(move |keeper| keeper.append(&reports)).await
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Append(Append { reports, answer });
+        self.hand(job, answered).await
     }
 
     /// The oldest reports not acked: so many, and so many octets of bodies, but at least one.
@@ -382,10 +384,18 @@ impl Spool {
         call: impl FnOnce(&mut Keeper) -> Result<T, SpoolError> + Send + 'static,
     ) -> Result<T, SpoolError> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |keeper| {
+        let job = Job::Other(Box::new(move |keeper: &mut Keeper| {
             // Who asked may have gone; what was done stays done.
             let _ = answer.send(call(keeper));
-        });
+        }));
+        self.hand(job, answered).await
+    }
+
+    async fn hand<T>(
+        &self,
+        job: Job,
+        answered: oneshot::Receiver<Result<T, SpoolError>>,
+    ) -> Result<T, SpoolError> {
         if self.jobs.send(job).await.is_err() {
             return Err(SpoolError::Closed);
         }

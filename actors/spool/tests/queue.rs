@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::bad_disk::Disk;
-use super::{bodies, device, keep, new_spool, on_disk, open};
-use crate::spool::{Sequence, SpoolLimits};
+use super::{bodies, device, keep, new_spool, noise, on_disk, open, small};
+use crate::spool::{Content, Sequence, SpoolError, SpoolLimits};
 
 #[tokio::test]
 async fn what_was_appended_is_peeked_in_order_until_acked() {
@@ -111,4 +111,48 @@ async fn acked_reports_go_after_their_time() {
         [b"c"],
         "the first two are past their time"
     );
+}
+
+#[tokio::test]
+async fn calls_at_once_share_a_write_and_each_hears_its_own_places() {
+    let (_folder, spool) = new_spool(SpoolLimits::default()).await;
+    let calls = (0..200_u32).map(|number| {
+        let spool = spool.clone();
+        async move {
+            let body = |of: u32| keep(format!("{number}/{of}").as_bytes());
+            let reports = (0..number % 4).map(body).collect();
+            (number, spool.append(reports).await.unwrap())
+        }
+    });
+    let told = futures_util::future::join_all(calls).await;
+    let all = spool.peek(usize::MAX, usize::MAX).await.unwrap();
+    let mut seen = 0;
+    for (number, places) in told {
+        let (first, last) = (places.start().0, places.end().0);
+        assert_eq!(last + 1 - first, u64::from(number % 4));
+        for (place, of) in (first..=last).zip(0_u32..) {
+            let report = &all[usize::try_from(place).unwrap() - 1];
+            assert_eq!(report.sequence, Sequence(place));
+            let body = format!("{number}/{of}").into_bytes();
+            assert_eq!(report.content, Content::Report(body));
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, all.len());
+}
+
+#[tokio::test]
+async fn of_calls_at_once_only_those_are_refused_that_have_no_room() {
+    let (_folder, spool) = new_spool(small()).await;
+    // Each is a quarter of what the disk may hold, and none may be thinned.
+    let calls = (0..12).map(|seed| {
+        let spool = spool.clone();
+        async move { spool.append(vec![keep(&noise(500_000, seed))]).await }
+    });
+    let told = futures_util::future::join_all(calls).await;
+    let kept = told.iter().filter(|it| it.is_ok()).count();
+    assert!((3..12).contains(&kept), "{kept}");
+    let is_full = |it: &Result<_, _>| matches!(it, Ok(_) | Err(SpoolError::Full { .. }));
+    assert!(told.iter().all(is_full), "{told:?}");
+    assert_eq!(bodies(&spool).await.len(), kept);
 }
