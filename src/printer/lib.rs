@@ -16,6 +16,7 @@ mod identify;
 pub mod identity;
 pub mod ipp;
 pub mod judge;
+pub mod ledm;
 mod level;
 pub mod meter;
 pub mod mib;
