@@ -14,7 +14,11 @@ mod xml;
 pub use judge::judge;
 pub use xml::{DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, Element};
 
+use crate::identity::Identity;
 use crate::text;
+
+/// Whose printers serve it.
+const MAKER: &str = "HP";
 
 /// A document that may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,6 +133,13 @@ pub fn listed(tree: &Element) -> Vec<Document> {
         trees.any(|it| it.text("ResourceURI").as_deref() == Some(document.path()))
     };
     Document::READ.into_iter().filter(is_listed).collect()
+}
+
+/// Whether a printer is one of the maker whose language this is.
+#[must_use]
+pub fn is_spoken_by(identity: &Identity) -> bool {
+    let vendor = identity.vendor.as_deref();
+    vendor.is_some_and(|vendor| vendor.eq_ignore_ascii_case(MAKER))
 }
 
 /// The documents of one printer, as far as it served them.
