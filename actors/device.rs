@@ -6,7 +6,9 @@
 //! report is on disk before the device takes it for its last one. One reading at a time.
 
 mod ask;
+mod doors;
 mod importance;
+mod shelf;
 
 use std::time::Duration;
 
@@ -25,17 +27,19 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use self::ask::{Depth, Heard};
+use self::doors::Doors;
+use self::shelf::append;
 use crate::messages::{
     Beat, Confirm, Confirmation, Contradicted, DeviceVitals, Drain, Missed, Proved, Pulse, Read,
     ReadNow, Relocate, Unmasked, Vitals, Work,
 };
-use crate::parts::Tools;
+use crate::parts::{OtherDoors, Tools};
 use crate::reach::credential::{Credential, proven_first};
 use crate::reach::scope::InScope;
 use crate::reach::survey::Survey;
 use crate::report::Report;
 use crate::schedule::{share_of, until_turn};
-use crate::spool::{Importance, NewReport, SpoolError};
+use crate::spool::Importance;
 use crate::status::Refusing;
 use crate::supervisor::Supervisor;
 
@@ -58,6 +62,8 @@ pub(crate) struct Seed {
     pub(crate) fingerprint: Fingerprint,
     /// Where it lives; none while nobody knows.
     pub(crate) target: Option<InScope>,
+    /// The doors beside SNMP that are open there.
+    pub(crate) doors: OtherDoors,
     /// Tried in this order.
     pub(crate) credentials: Vec<Credential>,
 }
@@ -69,6 +75,8 @@ pub struct Device {
     boss: Addr<Supervisor>,
     /// The last reading that is on disk or equal to it.
     last: Option<Last>,
+    /// What other doors say of it.
+    doors: Doors,
     /// The UTC day whose first meter is on disk, in days since 1970.
     kept_on: Option<i64>,
     next_full: Instant,
@@ -97,6 +105,7 @@ impl Device {
             tools,
             boss,
             last: None,
+            doors: Doors::default(),
             kept_on: None,
             next_full: Instant::now(),
             timer: None,
@@ -131,7 +140,14 @@ impl Device {
             return;
         };
         let last = self.last.as_ref().map(|last| last.survey.clone());
-        let asked = ask::ask(self.seed.clone(), target, self.tools.clone(), last, depth);
+        let folder = self.tools.certificates.clone();
+        let plan = self.doors.plan(self.seed.doors, &self.seed.id, folder);
+        let asking = ask::Asking {
+            seed: self.seed.clone(),
+            tools: self.tools.clone(),
+            plan,
+        };
+        let asked = asking.ask(target, last, depth);
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
             // An answer from an address that the device has left since tells nothing of it.
             let is_current = device.seed.target == Some(target);
@@ -151,9 +167,14 @@ impl Device {
         match heard {
             Heard::Itself {
                 depth,
-                survey,
-                reading,
-            } => self.keep(depth, *survey, *reading, ctx),
+                mut survey,
+                mut reading,
+                answers,
+            } => {
+                let trouble = self.doors.take(answers, &mut reading);
+                survey.trouble = survey.trouble.or(trouble);
+                self.keep(depth, *survey, *reading, ctx);
+            }
             Heard::Other(seen) => {
                 let device = self.seed.id.clone();
                 info!(%device, at = %seen.target.addr(), "somebody else answers here");
@@ -394,6 +415,7 @@ impl Handler<Relocate> for Device {
     fn handle(&mut self, order: Relocate, ctx: &mut Self::Context) -> Self::Result {
         let is_new = order.target.is_some() && order.target != self.seed.target;
         self.seed.target = order.target;
+        self.seed.doors = order.doors;
         if !order.credentials.is_empty() {
             self.seed.credentials = match &self.last {
                 Some(last) => proven_first(&order.credentials, &last.survey.credential),
@@ -402,6 +424,7 @@ impl Handler<Relocate> for Device {
         }
         // Whoever has just been seen answers now; a reading under way ends by itself.
         if is_new && !self.is_draining {
+            self.doors.forget();
             // The hub learns the new address from a full reading.
             self.next_full = Instant::now();
             if self.work.is_none() {
@@ -468,25 +491,4 @@ impl Handler<crate::messages::Provoke> for Device {
     fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
         self.work = crate::provoke::fail(fault, self.work, ctx);
     }
-}
-
-/// Puts a report on disk, if there is one.
-async fn append(
-    tools: Tools,
-    report: Option<Report>,
-    importance: Importance,
-    at: Timestamp,
-) -> Result<(), SpoolError> {
-    let Some(report) = report else { return Ok(()) };
-    let device = report.device().cloned();
-    let body = report.to_body();
-    let new = NewReport {
-        importance,
-        device,
-        at,
-        body,
-    };
-    let kept = tools.spool.append(vec![new]).await?;
-    debug!(sequence = kept.start().0, "spooled");
-    Ok(())
 }

@@ -7,6 +7,7 @@ use printer::walk::Walk;
 use tracing::{debug, warn};
 
 use super::Seed;
+use super::doors::{Answers, Plan};
 use crate::messages::{Confirmation, Sighted};
 use crate::parts::Tools;
 use crate::reach::credential::Credential;
@@ -31,6 +32,8 @@ pub(super) enum Heard {
         depth: Depth,
         survey: Box<Survey>,
         reading: Box<Reading>,
+        /// What other doors said; none at a reading of what moves.
+        answers: Option<Box<Answers>>,
     },
     /// Somebody else.
     Other(Sighted),
@@ -42,13 +45,49 @@ pub(super) enum Heard {
     Nothing(Option<String>),
 }
 
-/// Asks the device, and says who answered what.
-pub(super) async fn ask(
-    seed: Seed,
+/// Whom to ask, by what.
+pub(super) struct Asking {
+    pub(super) seed: Seed,
+    pub(super) tools: Tools,
+    pub(super) plan: Plan,
+}
+
+impl Asking {
+    /// Asks the device, and after it, where a printer answers in full, its other doors.
+    pub(super) async fn ask(self, target: InScope, last: Option<Survey>, depth: Depth) -> Heard {
+        let heard = ask(&self.seed, target, &self.tools, (last, depth)).await;
+        match heard {
+            Heard::Itself {
+                depth: Depth::Full,
+                survey,
+                reading,
+                ..
+            } => {
+                // What a door sends takes longer to read than the thread of all actors may be held.
+                let (plan, said) = (self.plan, reading.clone());
+                let asked = self
+                    .tools
+                    .runtime
+                    .spawn(async move { plan.ask(&said).await });
+                let answers = asked.await.unwrap_or_default();
+                Heard::Itself {
+                    depth: Depth::Full,
+                    survey,
+                    reading,
+                    answers: Some(Box::new(answers)),
+                }
+            }
+            heard => heard,
+        }
+    }
+}
+
+/// Asks the device over SNMP, and says who answered what.
+async fn ask(
+    seed: &Seed,
     target: InScope,
-    tools: Tools,
-    last: Option<Survey>,
-    depth: Depth,
+    tools: &Tools,
+    (last, depth): (Option<Survey>, Depth),
 ) -> Heard {
     let asked = match (depth, &last) {
         (Depth::Status, Some(last)) => {
@@ -60,7 +99,7 @@ pub(super) async fn ask(
     };
     let survey = match asked {
         Ok(survey) => survey,
-        Err(error) => return heard_instead(&seed, target, &tools, error).await,
+        Err(error) => return heard_instead(seed, target, tools, error).await,
     };
     let depth = if survey.is_whole {
         Depth::Full
@@ -80,6 +119,7 @@ pub(super) async fn ask(
             depth,
             survey: Box::new(survey),
             reading,
+            answers: None,
         },
         Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
     }

@@ -198,6 +198,11 @@ impl Scope {
         Err(OutOfScope::NotConfigured(address))
     }
 
+    /// The doors that are open, whatever the address.
+    pub fn doors(&self) -> impl Iterator<Item = Door> + '_ {
+        self.doors.iter().copied()
+    }
+
     /// The first address in scope that is not in another one.
     #[must_use]
     pub fn beyond(&self, other: &Self) -> Option<IpAddr> {

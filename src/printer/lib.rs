@@ -25,6 +25,7 @@ mod profile_file;
 pub mod question;
 pub mod reading;
 mod recognize;
+pub mod second_source;
 pub mod status;
 pub mod summary;
 pub mod supply;

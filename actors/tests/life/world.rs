@@ -93,6 +93,7 @@ impl World {
             site: None,
             web_access,
             quarantine: Some(folder.path().join(actors::quarantine::FOLDER)),
+            certificates: Some(folder.path().join(actors::certificates::FOLDER)),
             started_at: Timestamp::now(),
             runtime: tokio::runtime::Handle::current(),
         };
