@@ -135,7 +135,10 @@ mod tests {
         keep(&folder, &one).unwrap();
         keep(&folder, &other).unwrap();
         assert_eq!(of(&folder, &one.device).unwrap().as_ref(), Some(&one));
-        assert_eq!(forget(&folder, one.address).unwrap(), [one.clone()]);
+        assert_eq!(
+            forget(&folder, one.address).unwrap(),
+            std::slice::from_ref(&one)
+        );
         assert_eq!(of(&folder, &one.device).unwrap(), None);
         assert_eq!(of(&folder, &other.device).unwrap(), Some(other));
     }

@@ -32,7 +32,7 @@ pub enum Door {
         /// The port, 631 on nearly every device.
         port: u16,
     },
-    /// HP's LEDM over HTTP, or over HTTPS on port 443.
+    /// HP's LEDM over HTTP, or over HTTPS on port 443 and ports that end in it.
     Ledm {
         /// The port: 80, 443 or 8080.
         port: u16,

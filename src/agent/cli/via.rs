@@ -7,6 +7,7 @@ mod ledm;
 
 use std::net::IpAddr;
 
+use actors::reach::http::HttpError;
 use actors::reach::ipp::{self, IppReadError};
 use actors::reach::range::AddressRange;
 use actors::reach::scope::{Door, InScope, Scope};
@@ -146,13 +147,17 @@ fn unidentified(written: &str, door: &str, error: &ReadError) -> CliError {
 /// Says why a printer was not read over IPP, and what to do about it.
 fn unread(written: &str, port: u16, error: &IppReadError) -> CliError {
     let next = match error {
-        IppReadError::NoStream(NoStream::Silent(_) | NoStream::Refused(..)) => format!(
-            "check that IPP is enabled on it and that TCP port {port} is open on the way, or name \
+        IppReadError::Http(HttpError::NoStream(NoStream::Silent(_) | NoStream::Refused(..))) => {
+            format!(
+                "check that IPP is enabled on it and that TCP port {port} is open on the way, or name \
              another port: --ipp-port P"
-        ),
-        IppReadError::NoStream(_) => "name the address of a printer".to_owned(),
-        IppReadError::Slow(_) => format!("try again: platen read {written} --via ipp"),
-        IppReadError::Http { .. } | IppReadError::Status { .. } | IppReadError::Ipp { .. } => {
+            )
+        }
+        IppReadError::Http(HttpError::NoStream(_)) => "name the address of a printer".to_owned(),
+        IppReadError::Http(HttpError::Slow(_)) => {
+            format!("try again: platen read {written} --via ipp")
+        }
+        IppReadError::Http(_) | IppReadError::Status { .. } | IppReadError::Ipp { .. } => {
             format!("read it over SNMP: platen read {written}")
         }
     };
