@@ -10,6 +10,7 @@ mod firmware;
 mod hostile;
 mod html;
 mod http;
+mod ipp;
 mod ledm;
 mod links;
 mod log;
@@ -400,6 +401,7 @@ async fn play(stream: TcpStream, door: Door, visit: Visit) {
         | Page::WebSocket
         | Page::Log
         | Page::Firmware
+        | Page::Ipp
         | Page::Ledm
         | Page::LedmLarge => match door.tls {
             Some(end) => tls::serve(stream, end, page, visit).await,

@@ -26,6 +26,8 @@ pub(crate) enum Page {
     Log,
     /// Takes a firmware.
     Firmware,
+    /// IPP: what the printer says of itself.
+    Ipp,
     /// LEDM, the documents of HP's printers.
     Ledm,
     /// LEDM of a large format printer.
@@ -54,7 +56,7 @@ pub(crate) enum End {
 }
 
 /// Every page: how a fleet file names it, and where it is found unless the file says otherwise.
-const PAGES: [(&str, Page, Option<End>, u16); 19] = [
+const PAGES: [(&str, Page, Option<End>, u16); 20] = [
     ("panel", Page::Panel, None, 80),
     ("links", Page::Links, None, 80),
     ("login", Page::Login, None, 80),
@@ -66,6 +68,7 @@ const PAGES: [(&str, Page, Option<End>, u16); 19] = [
     ("websocket", Page::WebSocket, None, 80),
     ("log", Page::Log, None, 80),
     ("firmware", Page::Firmware, None, 80),
+    ("ipp", Page::Ipp, None, 631),
     ("ledm", Page::Ledm, None, 80),
     ("ledm-large", Page::LedmLarge, None, 80),
     ("ledm-tls", Page::Ledm, Some(End::Usual), 443),
@@ -190,7 +193,8 @@ impl Page {
     pub(crate) fn is_sound(self) -> bool {
         match self {
             Self::Panel | Self::Links | Self::Login => true,
-            Self::WebSocket | Self::Log | Self::Firmware | Self::Ledm | Self::LedmLarge => true,
+            Self::WebSocket | Self::Log | Self::Firmware => true,
+            Self::Ipp | Self::Ledm | Self::LedmLarge => true,
             Self::Tls10 | Self::TlsWeak | Self::Broken | Self::Hostile => false,
             Self::Tarpit | Self::Pjl | Self::Raw => false,
         }
