@@ -6,18 +6,20 @@
 //! report is on disk before the device takes it for its last one. One reading at a time.
 
 mod ask;
+mod doors;
 mod importance;
+mod orders;
+mod shelf;
 
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, ResponseActFuture,
-    SpawnHandle, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
+    WrapFuture,
 };
-use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use printer::change::Change;
+use printer::change::{self, Change};
 use printer::identity::{DeviceId, Fingerprint};
 use printer::reading::Reading;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -25,18 +27,19 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use self::ask::{Depth, Heard};
+use self::doors::Doors;
+use self::shelf::append;
 use crate::messages::{
-    Beat, Confirm, Confirmation, Contradicted, DeviceVitals, Drain, Missed, Proved, Pulse, Read,
-    ReadNow, Relocate, Unmasked, Vitals, Work,
+    Beat, Contradicted, DeviceVitals, Missed, Proved, Pulse, ReadNow, Unmasked, Vitals, Work,
 };
-use crate::parts::Tools;
+use crate::parts::{OtherDoors, Tools};
 use crate::reach::credential::{Credential, proven_first};
 use crate::reach::packed::Packed;
 use crate::reach::scope::InScope;
 use crate::reach::survey::Survey;
 use crate::report::Report;
 use crate::schedule::{share_of, until_turn};
-use crate::spool::{Importance, NewReport, SpoolError};
+use crate::spool::Importance;
 use crate::status::Refusing;
 use crate::supervisor::Supervisor;
 
@@ -59,6 +62,8 @@ pub(crate) struct Seed {
     pub(crate) fingerprint: Fingerprint,
     /// Where it lives; none while nobody knows.
     pub(crate) target: Option<InScope>,
+    /// The doors beside SNMP that are open there.
+    pub(crate) doors: OtherDoors,
     /// Tried in this order.
     pub(crate) credentials: Vec<Credential>,
 }
@@ -70,6 +75,8 @@ pub struct Device {
     boss: Addr<Supervisor>,
     /// The last reading that is on disk or equal to it.
     last: Option<Packed>,
+    /// What other doors say of it.
+    doors: Doors,
     /// The UTC day whose first meter is on disk, in days since 1970.
     kept_on: Option<i64>,
     next_full: Instant,
@@ -87,6 +94,15 @@ pub struct Device {
     is_draining: bool,
 }
 
+/// A reading that is on its way to the disk.
+struct Fresh {
+    depth: Depth,
+    at: Timestamp,
+    survey: Survey,
+    /// What is wrong with other doors than SNMP, in words.
+    trouble: Option<String>,
+}
+
 impl Device {
     pub(crate) fn new(seed: Seed, tools: Tools, boss: Addr<Supervisor>) -> Self {
         Self {
@@ -94,6 +110,7 @@ impl Device {
             tools,
             boss,
             last: None,
+            doors: Doors::default(),
             kept_on: None,
             next_full: Instant::now(),
             timer: None,
@@ -151,7 +168,14 @@ impl Device {
             return;
         };
         let last = self.last.clone();
-        let asked = ask::ask(self.seed.clone(), target, self.tools.clone(), last, depth);
+        let folder = self.tools.certificates.clone();
+        let plan = self.doors.plan(self.seed.doors, &self.seed.id, folder);
+        let asking = ask::Asking {
+            seed: self.seed.clone(),
+            tools: self.tools.clone(),
+            plan,
+        };
+        let asked = asking.ask(target, last, depth);
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
             // An answer from an address that the device has left since tells nothing of it.
             let is_current = device.seed.target == Some(target);
@@ -172,9 +196,25 @@ impl Device {
             Heard::Itself {
                 depth,
                 survey,
-                reading,
-                changes,
-            } => self.keep(depth, *survey, (*reading, changes), ctx),
+                mut reading,
+                before,
+                answers,
+            } => {
+                // What the doors said at the last reading belongs to that one.
+                let before = before.map(|mut before| {
+                    self.doors.add_to(&mut before);
+                    before
+                });
+                let trouble = self.doors.take(answers, &mut reading);
+                let changes = before.map(|before| change::between(&before, &reading));
+                let fresh = Fresh {
+                    depth,
+                    at: reading.at,
+                    survey: *survey,
+                    trouble,
+                };
+                self.keep(fresh, (reading, changes), ctx);
+            }
             Heard::Other(seen) => {
                 let device = self.seed.id.clone();
                 info!(%device, at = %seen.target.addr(), "somebody else answers here");
@@ -226,28 +266,20 @@ impl Device {
     /// Spools a reading that holds something new; only then it is the last one.
     fn keep(
         &mut self,
-        depth: Depth,
-        survey: Survey,
-        (reading, changes): (Reading, Option<Vec<Change>>),
+        fresh: Fresh,
+        (reading, changes): (Box<Reading>, Option<Vec<Change>>),
         ctx: &mut Context<Self>,
     ) {
         debug!(device = %self.seed.id, "read");
-        let day = reading.at.as_second().div_euclid(SECONDS_PER_DAY);
+        let at = fresh.at;
+        let day = at.as_second().div_euclid(SECONDS_PER_DAY);
         let is_first = self.kept_on != Some(day);
         let importance = importance::of(&reading, changes.as_deref(), is_first);
         let device = self.seed.id.clone();
-        let at = reading.at;
-        let boxed = Box::new(reading);
-        let report = match (depth, &changes) {
+        let report = match (fresh.depth, &changes) {
             (Depth::Status, Some(changes)) if changes.is_empty() => None,
-            (Depth::Status, _) => Some(Report::Status {
-                device,
-                reading: boxed,
-            }),
-            (Depth::Full, _) => Some(Report::Full {
-                device,
-                reading: boxed,
-            }),
+            (Depth::Status, _) => Some(Report::Status { device, reading }),
+            (Depth::Full, _) => Some(Report::Full { device, reading }),
         };
         // What it said did no harm, and what may hang from here on is the disk.
         self.forget_heard();
@@ -258,7 +290,7 @@ impl Device {
                 match appended {
                     Ok(()) => {
                         device.kept_on = if is_kept { Some(day) } else { device.kept_on };
-                        device.commit(depth, survey, at, ctx);
+                        device.commit(&fresh, ctx);
                     }
                     Err(error) => {
                         warn!(device = %device.seed.id, %error, "the spool refused a reading");
@@ -271,14 +303,15 @@ impl Device {
     }
 
     /// Takes a reading that is safe for the last one.
-    fn commit(&mut self, depth: Depth, survey: Survey, at: Timestamp, ctx: &mut Context<Self>) {
+    fn commit(&mut self, fresh: &Fresh, ctx: &mut Context<Self>) {
+        let survey = &fresh.survey;
         self.failures = 0;
         self.silence_told_at = None;
         self.vitals.silent_since = None;
-        self.vitals.read_at = Some(at);
-        self.vitals.trouble = survey.trouble.clone();
+        self.vitals.read_at = Some(fresh.at);
+        self.vitals.trouble = survey.trouble.clone().or(fresh.trouble.clone());
         self.vitals.refused = None;
-        if depth == Depth::Full {
+        if fresh.depth == Depth::Full {
             self.plan_full();
             let proof = Proved {
                 device: self.seed.id.clone(),
@@ -411,107 +444,4 @@ impl Handler<Beat> for Device {
             vitals: Vitals::Device(self.vitals.clone()),
         }
     }
-}
-
-impl Handler<Relocate> for Device {
-    type Result = ();
-
-    fn handle(&mut self, order: Relocate, ctx: &mut Self::Context) -> Self::Result {
-        let is_new = order.target.is_some() && order.target != self.seed.target;
-        self.seed.target = order.target;
-        if !order.credentials.is_empty() {
-            self.seed.credentials = match &self.last {
-                Some(last) => proven_first(&order.credentials, last.credential()),
-                None => order.credentials,
-            };
-        }
-        // Whoever has just been seen answers now; a reading under way ends by itself.
-        if is_new && !self.is_draining {
-            // The hub learns the new address from a full reading.
-            self.next_full = Instant::now();
-            if self.work.is_none() {
-                self.wake_after(Duration::ZERO, ctx);
-            }
-        }
-    }
-}
-
-impl Handler<Read> for Device {
-    type Result = ResponseActFuture<Self, ReadNow>;
-
-    /// A reading under way ends first: it may be of what moves only.
-    fn handle(&mut self, _: Read, ctx: &mut Self::Context) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        if !self.is_draining && self.asked.len() < ASKERS_MAX {
-            self.asked.push(answer);
-            self.next_full = Instant::now();
-            if self.work.is_none() {
-                self.wake_after(Duration::ZERO, ctx);
-            }
-        }
-        Box::pin(wrap_future(
-            answered.map(|came_of_it| came_of_it.unwrap_or(ReadNow::Missed)),
-        ))
-    }
-}
-
-impl Handler<Confirm> for Device {
-    type Result = ResponseActFuture<Self, Confirmation>;
-
-    fn handle(&mut self, _: Confirm, _: &mut Self::Context) -> Self::Result {
-        if self.work.is_some() {
-            return Box::pin(wrap_future(std::future::ready(Confirmation::Busy)));
-        }
-        let Some(target) = self.seed.target else {
-            return Box::pin(wrap_future(std::future::ready(Confirmation::Gone)));
-        };
-        self.work = Some(Work::begin("confirmation", CONFIRM_DEADLINE));
-        let confirm = ask::confirm(self.seed.clone(), target, self.tools.clone());
-        Box::pin(confirm.into_actor(self).map(|confirmation, device, ctx| {
-            device.finish(ctx);
-            confirmation
-        }))
-    }
-}
-
-impl Handler<Drain> for Device {
-    type Result = ();
-
-    /// A reading in hand is finished: what was answered is kept.
-    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
-        self.is_draining = true;
-        if self.work.is_none() {
-            ctx.stop();
-        }
-    }
-}
-
-#[cfg(feature = "provoke")]
-impl Handler<crate::messages::Provoke> for Device {
-    type Result = ();
-
-    fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
-        self.work = crate::provoke::fail(fault, self.work, ctx);
-    }
-}
-
-/// Puts a report on disk, if there is one.
-async fn append(
-    tools: Tools,
-    report: Option<Report>,
-    importance: Importance,
-    at: Timestamp,
-) -> Result<(), SpoolError> {
-    let Some(report) = report else { return Ok(()) };
-    let device = report.device().cloned();
-    let body = report.to_body();
-    let new = NewReport {
-        importance,
-        device,
-        at,
-        body,
-    };
-    let kept = tools.spool.append(vec![new]).await?;
-    debug!(sequence = kept.start().0, "spooled");
-    Ok(())
 }

@@ -5,6 +5,7 @@
 //! hold that thread up. [`start`] makes that thread; the [`Handle`] is all that the outside gets.
 
 mod backoff;
+pub mod certificates;
 mod children;
 mod device;
 mod handle;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::order::{Ended, Order, Progress};
+use crate::parts::OtherDoors;
 use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
 use crate::status::{Refusing, StatusSnapshot};
@@ -299,6 +300,8 @@ pub struct Swept {
 pub struct Relocate {
     /// The new address; none while nobody knows it.
     pub target: Option<InScope>,
+    /// The doors beside SNMP that are open there.
+    pub doors: OtherDoors,
     /// What to try there, in this order; none keeps what was tried before.
     pub credentials: Vec<Credential>,
 }

@@ -1,6 +1,7 @@
 //! What the life is made of: everything that `start` is given, already checked and opened.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::keeper::Keeper;
 use crate::mask::Masks;
 use crate::outbox::Outbox;
 use crate::reach::credential::{Credential, proven_first};
-use crate::reach::scope::{Door, Scope};
+use crate::reach::scope::{Door, InScope, Scope};
 use crate::reach::snmp::Snmp;
 use crate::reach::survey;
 use crate::registry::Named;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub web_access: WebAccess,
     /// Where devices that are set aside are written down; none keeps them for this life only.
     pub quarantine: Option<PathBuf>,
+    /// Where the certificates of printers are kept; none believes the first of this life only.
+    pub certificates: Option<PathBuf>,
     /// When the agent was started.
     pub started_at: Timestamp,
     /// Where sweeps and polls run: handlers share one thread, which nothing may hold up.
@@ -85,7 +88,36 @@ pub struct Subnet {
     pub names: Vec<String>,
 }
 
+/// The doors beside SNMP of one printer that readings are made through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OtherDoors {
+    /// IPP.
+    pub ipp: Option<InScope>,
+    /// LEDM.
+    pub ledm: Option<InScope>,
+}
+
 impl Subnet {
+    /// The doors beside SNMP that are open at an address.
+    #[must_use]
+    pub fn other_doors(&self, address: IpAddr) -> OtherDoors {
+        let mut others = OtherDoors::default();
+        for door in self.scope.doors() {
+            let target = self.scope.admit(address, door).ok();
+            match door {
+                Door::Ipp { .. } => others.ipp = target,
+                Door::Ledm { .. } => others.ledm = target,
+                Door::Snmp { .. }
+                | Door::Icmp
+                | Door::Web { .. }
+                | Door::Zebra { .. }
+                | Door::Pjl { .. }
+                | Door::Lpr { .. } => {}
+            }
+        }
+        others
+    }
+
     /// A credential as it can be written down: by its name, and whether version 1 is spoken.
     #[must_use]
     pub fn named(&self, credential: &Credential) -> Option<Named> {
@@ -222,6 +254,7 @@ pub(crate) struct Tools {
     pub(crate) spool: Spool,
     pub(crate) profiles: Arc<Profiles>,
     pub(crate) word: Word,
+    pub(crate) certificates: Option<PathBuf>,
     pub(crate) started_at: Timestamp,
     pub(crate) runtime: runtime::Handle,
 }
@@ -234,6 +267,7 @@ impl Parts {
             spool: self.spool.clone(),
             profiles: self.profiles.clone(),
             word: self.word.clone(),
+            certificates: self.certificates.clone(),
             started_at: self.started_at,
             runtime: self.runtime.clone(),
         }

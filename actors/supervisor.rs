@@ -212,6 +212,8 @@ impl Supervisor {
             }
             None => (None, None),
         };
+        let doors = known.address.zip(subnet.as_ref());
+        let doors = doors.map(|(address, subnet)| subnet.other_doors(address));
         let credentials = subnet
             .map(|subnet| subnet.tried(known.credential.as_ref()))
             .unwrap_or_default();
@@ -219,6 +221,7 @@ impl Supervisor {
             id: id.clone(),
             fingerprint: known.fingerprint.clone(),
             target,
+            doors: doors.unwrap_or_default(),
             credentials,
         })
     }

@@ -13,6 +13,8 @@
 
 #[path = "peers/ipp.rs"]
 mod ipp;
+#[path = "peers/ledm.rs"]
+mod ledm;
 #[path = "peers/net_snmp.rs"]
 mod net_snmp;
 #[path = "peers/process.rs"]

@@ -1,6 +1,5 @@
 //! One attempt to read a device: what is asked, and what came of it.
 
-use printer::change::{self, Change};
 use printer::identity::Fingerprint;
 use printer::question;
 use printer::reading::{Reading, Verdict};
@@ -8,6 +7,7 @@ use printer::walk::Walk;
 use tracing::{debug, warn};
 
 use super::Seed;
+use super::doors::{Answers, Plan};
 use crate::messages::{Confirmation, Sighted};
 use crate::parts::Tools;
 use crate::reach::again;
@@ -34,8 +34,10 @@ pub(super) enum Heard {
         depth: Depth,
         survey: Box<Survey>,
         reading: Box<Reading>,
-        /// What is new since the last reading; none where there is no last.
-        changes: Option<Vec<Change>>,
+        /// The last reading as SNMP had it; none where there is none.
+        before: Option<Box<Reading>>,
+        /// What other doors said; none at a reading of what moves.
+        answers: Option<Box<Answers>>,
     },
     /// Somebody else.
     Other(Sighted),
@@ -47,13 +49,51 @@ pub(super) enum Heard {
     Nothing(Option<String>),
 }
 
-/// Asks the device, and says who answered what.
-pub(super) async fn ask(
-    seed: Seed,
+/// Whom to ask, by what.
+pub(super) struct Asking {
+    pub(super) seed: Seed,
+    pub(super) tools: Tools,
+    pub(super) plan: Plan,
+}
+
+impl Asking {
+    /// Asks the device, and after it, where a printer answers in full, its other doors.
+    pub(super) async fn ask(self, target: InScope, last: Option<Packed>, depth: Depth) -> Heard {
+        let heard = ask(&self.seed, target, &self.tools, (last, depth)).await;
+        match heard {
+            Heard::Itself {
+                depth: Depth::Full,
+                survey,
+                reading,
+                before,
+                ..
+            } => {
+                // What a door sends takes longer to read than the thread of all actors may be held.
+                let (plan, said) = (self.plan, reading.clone());
+                let asked = self
+                    .tools
+                    .runtime
+                    .spawn(async move { plan.ask(&said).await });
+                let answers = asked.await.unwrap_or_default();
+                Heard::Itself {
+                    depth: Depth::Full,
+                    survey,
+                    reading,
+                    before,
+                    answers: Some(Box::new(answers)),
+                }
+            }
+            heard => heard,
+        }
+    }
+}
+
+/// Asks the device over SNMP, and says who answered what.
+async fn ask(
+    seed: &Seed,
     target: InScope,
-    tools: Tools,
-    last: Option<Packed>,
-    depth: Depth,
+    tools: &Tools,
+    (last, depth): (Option<Packed>, Depth),
 ) -> Heard {
     let last = last.and_then(|last| last.unpack(&tools.profiles));
     let asked = match (depth, &last) {
@@ -70,7 +110,7 @@ pub(super) async fn ask(
     };
     let survey = match asked {
         Ok(survey) => survey,
-        Err(error) => return heard_instead(&seed, target, &tools, error).await,
+        Err(error) => return heard_instead(seed, target, tools, error).await,
     };
     let depth = if survey.is_whole {
         Depth::Full
@@ -87,20 +127,13 @@ pub(super) async fn ask(
     }
     match survey.verdict.clone() {
         Verdict::Printer(reading) => Heard::Itself {
-            changes: last.and_then(|last| changes(&last.verdict, &reading)),
+            before: last.and_then(|last| last.verdict.into_reading()),
             depth,
             survey: Box::new(survey),
             reading,
+            answers: None,
         },
         Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
-    }
-}
-
-/// What is new since the last reading.
-fn changes(last: &Verdict, reading: &Reading) -> Option<Vec<Change>> {
-    match last {
-        Verdict::Printer(last) => Some(change::between(last, reading)),
-        Verdict::NotAPrinter { .. } => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The only ways to a device: SNMP over UDP, ICMP echo, IPP, and a connection for its web page.
+//! The only ways to a device: SNMP over UDP, ICMP echo, IPP, LEDM, and a connection for its web page.
 //!
 //! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
 //! address and door. No other room of the agent opens a socket to a device.
@@ -9,10 +9,12 @@ mod batch;
 pub mod credential;
 mod flight;
 mod follow;
+pub mod http;
 pub mod icmp;
 pub mod inspect;
 pub mod ipp;
 pub mod knock;
+pub mod ledm;
 mod lines;
 pub mod link;
 mod near;

@@ -32,7 +32,7 @@ pub enum Door {
         /// The port, 631 on nearly every device.
         port: u16,
     },
-    /// HP's LEDM over HTTP, or over HTTPS on port 443.
+    /// HP's LEDM over HTTP, or over HTTPS on port 443 and ports that end in it.
     Ledm {
         /// The port: 80, 443 or 8080.
         port: u16,
@@ -196,6 +196,11 @@ impl Scope {
             return Err(OutOfScope::Excluded(address));
         }
         Err(OutOfScope::NotConfigured(address))
+    }
+
+    /// The doors that are open, whatever the address.
+    pub fn doors(&self) -> impl Iterator<Item = Door> + '_ {
+        self.doors.iter().copied()
     }
 
     /// The first address in scope that is not in another one.

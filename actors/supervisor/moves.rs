@@ -16,6 +16,7 @@ use crate::messages::{
     ChildId, Confirm, Confirmation, Contradicted, Found, Missed, Proved, Relocate, Sighted, Swept,
     Unmasked, WhoLives,
 };
+use crate::parts::OtherDoors;
 use crate::registry::{Settled, Sighting};
 
 /// When a device that was being read is asked again whether it is where it was.
@@ -56,6 +57,7 @@ impl Supervisor {
                 evicted,
                 Relocate {
                     target: None,
+                    doors: OtherDoors::default(),
                     credentials: Vec::new(),
                 },
                 ctx,
@@ -77,6 +79,7 @@ impl Supervisor {
             device,
             Relocate {
                 target: Some(target),
+                doors: subnet.other_doors(settled.address),
                 credentials,
             },
             ctx,

@@ -6,6 +6,9 @@
 #![cfg(feature = "provoke")]
 
 #[cfg(test)]
+#[path = "life/doors.rs"]
+mod doors;
+#[cfg(test)]
 #[path = "life/gateway.rs"]
 mod gateway;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::certificates;
 use actors::command::{CommandParts, Journal, MqttCarriage};
 use actors::outbox::Outbox;
 use actors::parts::{HubLink, Parts, Subnet, Word};
@@ -245,6 +246,7 @@ pub(crate) async fn parts(
         web_access: config.web_access.policy(hub_url.as_deref()),
         word,
         quarantine: Some(config.state_dir.join(actors::quarantine::FOLDER)),
+        certificates: Some(config.state_dir.join(certificates::FOLDER)),
         started_at: Timestamp::now(),
         runtime: tokio::runtime::Handle::current(),
     })

@@ -19,6 +19,9 @@ const SUMS: &[(&str, &[&str])] = &[
     ("copy", &["copy_mono", "copy_color"]),
 ];
 
+/// What stands between the name of a meter and the door that has another count of it.
+const OVER: &str = " over ";
+
 /// Two counts of one thing that differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
@@ -42,7 +45,27 @@ pub fn of(meters: &[Meter]) -> Vec<Fact> {
         let parts: Vec<&Meter> = parts.iter().map(|part| find(part)).collect::<Option<_>>()?;
         compare(whole, &parts)
     };
-    SUMS.iter().filter_map(check).take(FACTS_MAX).collect()
+    let sums = SUMS.iter().filter_map(check);
+    let doors = meters.iter().filter_map(|meter| over_doors(meters, meter));
+    sums.chain(doors).take(FACTS_MAX).collect()
+}
+
+/// The label of a count that another door has too, and that differs.
+pub(crate) fn label_over(name: &str, door: &str) -> String {
+    format!("{name}{OVER}{door}")
+}
+
+/// A count of a second source beside that of the first.
+fn over_doors(meters: &[Meter], other: &Meter) -> Option<Fact> {
+    let (name, door) = other.label.as_deref()?.rsplit_once(OVER)?;
+    if door != other.evidence.door || other.name != MeterName::OTHER {
+        return None;
+    }
+    let is_first = |meter: &&Meter| match &meter.label {
+        Some(label) => label == name,
+        None => meter.name.as_str() == name,
+    };
+    compare(meters.iter().find(is_first)?, &[other])
 }
 
 fn compare(whole: &Meter, parts: &[&Meter]) -> Option<Fact> {
@@ -54,14 +77,18 @@ fn compare(whole: &Meter, parts: &[&Meter]) -> Option<Fact> {
     let difference = i64::try_from(i128::from(whole.value) - i128::from(sum)).ok()?;
     let words: Vec<String> = parts
         .iter()
-        .map(|part| format!("{} {}", part.name, part.value))
+        .map(|part| format!("{} {}", named(part), part.value))
         .collect();
     (difference != 0).then(|| Fact {
         whole: whole.name.clone(),
         parts: parts.iter().map(|part| part.name.clone()).collect(),
         difference,
-        text: format!("{} {}, {}", whole.name, whole.value, words.join(" + ")),
+        text: format!("{} {}, {}", named(whole), whole.value, words.join(" + ")),
     })
+}
+
+fn named(meter: &Meter) -> &str {
+    meter.label.as_deref().unwrap_or(meter.name.as_str())
 }
 
 #[cfg(test)]

@@ -149,6 +149,10 @@ pub enum Unit {
     Items,
     /// percent (19).
     Percent,
+    /// Square meters: not of the RFC, which has no areas.
+    SquareMeters,
+    /// Square feet: not of the RFC either.
+    SquareFeet,
 }
 
 impl Unit {

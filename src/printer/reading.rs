@@ -69,13 +69,24 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The reading of a printer.
+    #[must_use]
+    pub fn into_reading(self) -> Option<Box<Reading>> {
+        match self {
+            Self::Printer(reading) => Some(reading),
+            Self::NotAPrinter { .. } => None,
+        }
+    }
+}
+
 /// Where a value comes from: what a billing clerk shows when it is disputed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The way it was read: `snmp` or `ipp`.
+    /// The way it was read: `snmp`, `ipp` or `ledm`.
     pub door: String,
     /// The object asked: a dotted OID for SNMP (of a sum, the first of its parts), the name of an
-    /// attribute for IPP.
+    /// attribute for IPP, document and element for LEDM.
     pub object: String,
     /// Type and value as they came: `Counter32: 432951`.
     pub raw: String,
@@ -101,6 +112,16 @@ impl Evidence {
             door: "ipp".to_owned(),
             object: attribute.to_owned(),
             raw,
+            rule: rule.to_owned(),
+        }
+    }
+
+    /// The evidence for a value read over LEDM. `value` is `None` where the element is absent.
+    pub(crate) fn ledm(object: String, value: Option<String>, rule: &str) -> Self {
+        Self {
+            door: "ledm".to_owned(),
+            object,
+            raw: value.unwrap_or_else(|| "absent".to_owned()),
             rule: rule.to_owned(),
         }
     }

@@ -157,6 +157,30 @@ pub(crate) fn of_ipp(state: Option<i64>, conditions: &[&'static str], alerts: &[
     }
 }
 
+/// How a printer is by what it says over LEDM: what it does, and conditions by the names here, in
+/// bit order.
+pub(crate) fn of_ledm(
+    state: Option<State>,
+    conditions: &[&'static str],
+    alerts: &[Alert],
+) -> Status {
+    let (printer, host) = match state {
+        Some(State::Idle) => (PrinterStatus::Idle, DeviceStatus::Running),
+        Some(State::Printing) => (PrinterStatus::Printing, DeviceStatus::Running),
+        Some(State::Warmup) => (PrinterStatus::Warmup, DeviceStatus::Running),
+        Some(State::Standby) => (PrinterStatus::Other, DeviceStatus::Running),
+        Some(State::Stopped | State::Offline) => (PrinterStatus::Other, DeviceStatus::Down),
+        Some(State::Unknown) | None => (PrinterStatus::Unsaid, DeviceStatus::Unsaid),
+    };
+    let (state, severity) = decide(printer, host, conditions, alerts);
+    Status {
+        state,
+        severity,
+        conditions: conditions.iter().copied().map(str::to_owned).collect(),
+        console: Vec::new(),
+    }
+}
+
 /// Decides state and severity, by RFC 3805 §2.2.13.2 and what devices do in the field.
 ///
 /// A printer that says it is idle or printing is believed: an empty tray or an old alert beside it

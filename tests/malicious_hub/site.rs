@@ -290,6 +290,7 @@ fn parts(
         hub: Some(hub),
         word: Word::default(),
         commands: Some(commands),
+        certificates: None,
         quarantine: None,
         site: None,
         // A site that lets sessions be, at a gateway where nobody is.

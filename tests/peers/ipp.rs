@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use simulator::Fleet;
 
 use super::frozen_fleet;
 use super::process::{Process, peer, platen};
@@ -170,18 +171,60 @@ fn nothing_is_sent_over_ipp_to_what_snmp_does_not_call_a_printer() {
 }
 
 #[test]
+fn a_simulated_printer_says_over_ipp_what_it_says_over_snmp() {
+    let address = "127.42.0.1";
+    let text = format!(
+        "port = 0\nfrozen = true\nrecordings = {:?}\n[[printers]]\nrecording = \
+         \"kyocera-taskalfa-4054ci\"\naddresses = \"{address}\"\n\
+         web = {{ page = \"ipp\", port = 8631 }}\n",
+        super::folder()
+    );
+    let fleet = Fleet::parse(&text, Path::new(".")).unwrap();
+    let fleet = simulator::run(fleet, std::future::pending()).unwrap();
+    let read = |via: &str| -> Value {
+        let port = fleet.port.to_string();
+        let arguments = [
+            "read",
+            address,
+            "--via",
+            via,
+            "--ipp-port",
+            "8631",
+            "--json",
+        ];
+        let read = platen()
+            .args(arguments)
+            .args(["--timeout", PATIENT, "--port", &port])
+            .output()
+            .unwrap();
+        assert!(read.status.success(), "{via}: {}", said(&read.stderr));
+        serde_json::from_slice(&read.stdout).unwrap()
+    };
+    let (snmp, ipp) = (read("snmp"), read("ipp"));
+    assert_eq!(ipp["identity"]["serial"], snmp["identity"]["serial"]);
+    let levels = |of: &Value| -> Vec<Value> {
+        let supplies = of["supplies"].as_array().unwrap().iter();
+        let inks = supplies.filter(|it| it["color"].is_string());
+        inks.map(|it| it["level"]["percent"].clone()).collect()
+    };
+    assert_eq!(levels(&ipp).len(), 4, "{ipp}");
+    assert_eq!(levels(&ipp), levels(&snmp));
+    assert_eq!(ipp["supplies"][0]["evidence"]["door"], "ipp");
+}
+
+#[test]
 fn the_options_of_another_door_are_refused_without_it() {
     for (arguments, words) in [
         (&["--unidentified"][..], "--via <DOOR>"),
         (
             &["--via", "snmp", "--unidentified"][..],
-            "for --via ipp only",
+            "for --via ipp and --via ledm only",
         ),
         (
             &["--via", "ipp", "--record", "x"][..],
             "cannot be used with",
         ),
-        (&["--via", "telnet"][..], "possible values: snmp, ipp"),
+        (&["--via", "telnet"][..], "possible values: snmp, ipp, ledm"),
     ] {
         let refused = platen()
             .args(["read", "127.40.0.10"])

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::reach::http::HttpError;
 use crate::reach::ipp::{IppReadError, read_device};
 use crate::reach::range::AddressRange;
 use crate::reach::scope::{Door, InScope, Scope};
@@ -148,9 +149,13 @@ async fn what_is_no_answer_of_a_printer_is_a_clear_error_and_soon() {
         (
             "two gigabytes promised",
             b"HTTP/1.1 200 OK\r\nContent-Length: 2147483648\r\n\r\n".to_vec(),
-            "longer than 262144 octets",
+            "answers more than 262144 bytes",
         ),
-        ("chunks without end", chunked(&long), "length limit"),
+        (
+            "chunks without end",
+            chunked(&long),
+            "answers more than 262144 bytes",
+        ),
         (
             "cut in a chunk",
             chunked(SOUND)[..80].to_vec(),
@@ -189,7 +194,10 @@ async fn a_printer_that_accepts_and_says_nothing_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = target(listener.local_addr().unwrap());
     let error = read_device(&target).await.expect_err("silence");
-    assert!(matches!(error, IppReadError::Slow(_)), "{error}");
+    assert!(
+        matches!(error, IppReadError::Http(HttpError::Slow(_))),
+        "{error}"
+    );
 }
 
 #[tokio::test]

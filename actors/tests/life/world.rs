@@ -36,27 +36,36 @@ impl World {
     /// A new agent, which sweeps the rack at once.
     pub async fn new(rack: &Rack, hub: Option<HubLink>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self::over(tempfile::tempdir().expect("a folder"), rack, (hub, None)).await
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::over(folder, rack, (hub, None), &[]).await
+    }
+
+    /// As [`World::new`] without a hub, with doors beside SNMP that its range opens.
+    pub async fn with_doors(rack: &Rack, doors: &[Door]) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::over(folder, rack, (None, None), doors).await
     }
 
     /// As [`World::new`], with a policy for sessions and the ranges that they may reach.
     pub async fn with(rack: &Rack, hub: HubLink, (policy, web): (WebAccess, Scope)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a folder");
-        Self::over(folder, rack, (Some(hub), Some((policy, web)))).await
+        Self::over(folder, rack, (Some(hub), Some((policy, web))), &[]).await
     }
 
     /// The same agent's next life, on the same disk.
     pub async fn restarted(self, rack: &Rack) -> Self {
         self.handle.drain(Duration::from_secs(8)).await;
         self.spool.close().await;
-        Self::over(self.folder, rack, (None, None)).await
+        Self::over(self.folder, rack, (None, None), &[]).await
     }
 
     async fn over(
         folder: TempDir,
         rack: &Rack,
         (hub, sessions): (Option<HubLink>, Option<(WebAccess, Scope)>),
+        others: &[Door],
     ) -> Self {
         let path = folder.path().join("spool.redb");
         let key = SpoolKey::of_folder(folder.path()).expect("a key");
@@ -75,7 +84,7 @@ impl World {
         let (web_access, web) = sessions.unwrap_or_else(|| (WebAccess::default(), none()));
         let subnet = Subnet {
             label: "rack".to_owned(),
-            scope: Scope::new(&range, &[], &[door]).expect("a scope"),
+            scope: Scope::new(&range, &[], &[&[door], others].concat()).expect("a scope"),
             door,
             web,
             credentials: vec![Credential::v2c("public")],
@@ -93,6 +102,7 @@ impl World {
             site: None,
             web_access,
             quarantine: Some(folder.path().join(actors::quarantine::FOLDER)),
+            certificates: Some(folder.path().join(actors::certificates::FOLDER)),
             started_at: Timestamp::now(),
             runtime: tokio::runtime::Handle::current(),
         };

@@ -8,6 +8,7 @@ pub mod discover;
 pub mod doctor;
 mod dry_run;
 pub mod enrolling;
+pub mod forgetting;
 mod found;
 pub mod outbox;
 mod outcome;
@@ -71,6 +72,8 @@ enum Verb {
     Sessions(sessions::SessionsArgs),
     /// Read a printer again that was set aside
     Release(releasing::ReleaseArgs),
+    /// Forget the certificate that a printer showed, so that its next one is believed
+    ForgetCertificate(forgetting::ForgetArgs),
     /// Print what left this network: every message to the hub, after the masks
     Outbox(outbox::OutboxArgs),
     /// Write one file for those who help: versions, status, log, a check; no secrets
@@ -195,6 +198,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Status(args) => status::run(args).await,
         Verb::Sessions(args) => sessions::run(args).await,
         Verb::Release(args) => releasing::run(args).await,
+        Verb::ForgetCertificate(args) => forgetting::run(&args).await,
         Verb::Outbox(args) => outbox::run(&args),
         Verb::Diag(args) => diag::run(args).await,
         Verb::Check(args) => check::run(args).await,

@@ -1,17 +1,22 @@
-//! `platen read --via ipp`: reads a printer by another door than SNMP.
+//! `platen read --via ipp`, `--via ledm`: reads a printer by another door than SNMP.
 //!
-//! Nothing is sent to that door of an address before SNMP has said that it is a printer, unless the
-//! person at the keyboard vouches for it.
+//! Nothing is sent to that door of an address before SNMP has said that it is a printer, and one of
+//! HP's for LEDM, unless the person at the keyboard vouches for it.
+
+mod ledm;
 
 use std::net::IpAddr;
 
+use actors::reach::http::HttpError;
 use actors::reach::ipp::{self, IppReadError};
 use actors::reach::range::AddressRange;
 use actors::reach::scope::{Door, InScope, Scope};
 use actors::reach::stream::NoStream;
-use actors::reach::survey::{self, ReadError};
+use actors::reach::survey::{self, Introduced, ReadError};
 use clap::{Args, ValueEnum};
 use printer::reading::Verdict;
+
+use self::ledm::LedmArgs;
 
 use super::asking::{self, AskingArgs};
 use super::{CliError, Exit};
@@ -26,63 +31,81 @@ enum Via {
     Snmp,
     /// Get-Printer-Attributes over TCP, in the clear
     Ipp,
+    /// The documents of HP's printers over HTTP or HTTPS
+    Ledm,
 }
 
 /// Which way a printer is read.
 #[derive(Debug, Args)]
 pub struct ViaArgs {
-    /// Read it by this door: snmp, or ipp once SNMP has said that it is a printer
+    /// Read it by this door: snmp; ipp once SNMP has said that it is a printer; ledm once it has
+    /// said that it is one of HP's
     #[arg(long, value_name = "DOOR", value_enum, conflicts_with_all = ["from_recording", "record"])]
     #[arg(hide_possible_values = true)]
     via: Option<Via>,
     /// TCP port of the printer's IPP
     #[arg(long, value_name = "P", default_value_t = ipp::PORT, value_parser = asking::port)]
     ipp_port: u16,
-    /// With --via ipp: ask it although SNMP does not say what it is. You vouch for it: another
-    /// device may print what it is sent
+    #[command(flatten)]
+    ledm: LedmArgs,
+    /// With --via ipp or ledm: ask it although SNMP does not say what it is. You vouch for it:
+    /// another device may print what it is sent
     #[arg(long, requires = "via")]
     unidentified: bool,
 }
 
 impl ViaArgs {
-    /// Whether IPP is the door.
+    /// Whether the door is another than SNMP.
     ///
     /// # Errors
-    /// [`CliError`] where another option needs it, and it is not.
-    pub fn is_ipp(&self) -> Result<bool, CliError> {
-        let is_ipp = self.via == Some(Via::Ipp);
-        if self.unidentified && !is_ipp {
-            let what = "--unidentified is for --via ipp only";
+    /// [`CliError`] where another option needs that, and it is not.
+    pub fn is_another(&self) -> Result<bool, CliError> {
+        let is_another = !matches!(self.via, None | Some(Via::Snmp));
+        if self.unidentified && !is_another {
+            let what = "--unidentified is for --via ipp and --via ledm only";
             return Err(
                 CliError::new(Exit::USAGE, what).try_next("leave it out: SNMP never prints")
             );
         }
-        Ok(is_ipp)
+        Ok(is_another)
     }
 
-    /// Reads a printer over IPP.
+    /// Reads a printer by the other door.
     ///
     /// # Errors
-    /// [`CliError`] when it is not known to be a printer, or does not answer.
+    /// [`CliError`] when it is not known to be such a printer, or does not answer.
     pub async fn read(&self, written: &str, asking: &AskingArgs) -> Result<Verdict, CliError> {
         let (range, address) = asking::address(written).await?;
-        match identify((&range, address), asking).await? {
-            Ok(Verdict::Printer(_)) => {}
-            Ok(Verdict::NotAPrinter { reason }) => return Ok(Verdict::NotAPrinter { reason }),
+        let (name, door) = if self.via == Some(Via::Ledm) {
+            ("ledm", self.ledm.door())
+        } else {
+            let port = self.ipp_port;
+            ("ipp", Door::Ipp { port })
+        };
+        let introduced = match identify((&range, address), asking).await? {
+            Ok(introduced) => Some(introduced),
             Err(error) if self.unidentified => {
-                eprintln!("not identified over SNMP ({error}); asked over IPP on your word");
+                let shown = name.to_uppercase();
+                eprintln!("not identified over SNMP ({error}); asked over {shown} on your word");
+                None
             }
-            Err(error) => return Err(unidentified(written, &error)),
+            Err(error) => return Err(unidentified(written, name, &error)),
+        };
+        if let Some(Verdict::NotAPrinter { reason }) = introduced.as_ref().map(|it| &it.verdict) {
+            let reason = reason.clone();
+            return Ok(Verdict::NotAPrinter { reason });
         }
-        let target = admit(
-            &range,
-            address,
-            Door::Ipp {
-                port: self.ipp_port,
-            },
-        )?;
-        let reading = ipp::read_device(&target).await;
-        let reading = reading.map_err(|error| unread(written, self.ipp_port, &error))?;
+        let target = admit(&range, address, door)?;
+        let reading = match self.via {
+            Some(Via::Ledm) => {
+                let known = (introduced.as_ref(), self.unidentified);
+                self.ledm.read(written, &target, known).await?
+            }
+            None | Some(Via::Snmp | Via::Ipp) => {
+                let reading = ipp::read_device(&target).await;
+                reading.map_err(|error| unread(written, self.ipp_port, &error))?
+            }
+        };
         Ok(Verdict::Printer(Box::new(reading)))
     }
 }
@@ -101,35 +124,40 @@ fn admit(range: &AddressRange, address: IpAddr, door: Door) -> Result<InScope, C
 async fn identify(
     (range, address): (&AddressRange, IpAddr),
     asking: &AskingArgs,
-) -> Result<Result<Verdict, ReadError>, CliError> {
+) -> Result<Result<Introduced, ReadError>, CliError> {
     let target = admit(range, address, asking.door())?;
     let credentials = survey::with_v1(&[asking.credential()?]);
     let (snmp, profiles) = (asking.open(RATE)?, asking.profiles()?);
-    let introduced = survey::introduce(&snmp, &target, &credentials, &profiles).await;
-    Ok(introduced.map(|it| it.verdict))
+    Ok(survey::introduce(&snmp, &target, &credentials, &profiles).await)
 }
 
-/// Says that nobody knows what stands there, and that nothing was sent to it over IPP.
-fn unidentified(written: &str, error: &ReadError) -> CliError {
-    let what = format!("{written} is not known to be a printer: nothing was sent to it over IPP");
+/// Says that nobody knows what stands there, and that nothing was sent to it by that door.
+fn unidentified(written: &str, door: &str, error: &ReadError) -> CliError {
+    let shown = door.to_uppercase();
+    let what =
+        format!("{written} is not known to be a printer: nothing was sent to it over {shown}");
     CliError::new(Exit::FAILED, what)
         .because(error.to_string())
         .try_next(format!(
             "give it an SNMP credential (--community C, --v3-user NAME), or vouch for it: platen \
-             read {written} --via ipp --unidentified"
+             read {written} --via {door} --unidentified"
         ))
 }
 
 /// Says why a printer was not read over IPP, and what to do about it.
 fn unread(written: &str, port: u16, error: &IppReadError) -> CliError {
     let next = match error {
-        IppReadError::NoStream(NoStream::Silent(_) | NoStream::Refused(..)) => format!(
-            "check that IPP is enabled on it and that TCP port {port} is open on the way, or name \
+        IppReadError::Http(HttpError::NoStream(NoStream::Silent(_) | NoStream::Refused(..))) => {
+            format!(
+                "check that IPP is enabled on it and that TCP port {port} is open on the way, or name \
              another port: --ipp-port P"
-        ),
-        IppReadError::NoStream(_) => "name the address of a printer".to_owned(),
-        IppReadError::Slow(_) => format!("try again: platen read {written} --via ipp"),
-        IppReadError::Http { .. } | IppReadError::Status { .. } | IppReadError::Ipp { .. } => {
+            )
+        }
+        IppReadError::Http(HttpError::NoStream(_)) => "name the address of a printer".to_owned(),
+        IppReadError::Http(HttpError::Slow(_)) => {
+            format!("try again: platen read {written} --via ipp")
+        }
+        IppReadError::Http(_) | IppReadError::Status { .. } | IppReadError::Ipp { .. } => {
             format!("read it over SNMP: platen read {written}")
         }
     };

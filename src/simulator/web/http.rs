@@ -13,7 +13,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::web::{Asked, Page, Visit, firmware, links, log, login, panel, websocket};
+use crate::web::{Asked, Page, Visit, firmware, ipp, ledm, links, log, login, panel, websocket};
 
 /// Longest form that a printer takes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -55,6 +55,9 @@ async fn answer(page: Page, request: Request<Incoming>, visit: &Visit) -> Answer
         Page::Log => log::answer(&request, visit).await,
         Page::Firmware => firmware::answer(request, visit).await,
         Page::Panel => panel::answer(&request, visit).await,
+        Page::Ipp => ipp::answer(request, visit).await,
+        Page::Ledm => ledm::answer(&request, visit).await,
+        Page::LedmLarge => ledm::answer_large(&request, visit).await,
         // These speak no HTTP of ours.
         Page::Tls10
         | Page::TlsWeak

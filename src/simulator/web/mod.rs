@@ -10,6 +10,8 @@ mod firmware;
 mod hostile;
 mod html;
 mod http;
+mod ipp;
+mod ledm;
 mod links;
 mod log;
 mod login;
@@ -393,12 +395,18 @@ async fn play(stream: TcpStream, door: Door, visit: Visit) {
         Page::Hostile => hostile::play(stream, &visit).await,
         Page::Tls10 => weak::refuse_version(stream).await,
         Page::TlsWeak => weak::offer_short_key(stream).await,
-        Page::Panel | Page::Links | Page::Login | Page::WebSocket | Page::Log | Page::Firmware => {
-            match door.tls {
-                Some(end) => tls::serve(stream, end, page, visit).await,
-                None => http::serve(stream, page, visit).await,
-            }
-        }
+        Page::Panel
+        | Page::Links
+        | Page::Login
+        | Page::WebSocket
+        | Page::Log
+        | Page::Firmware
+        | Page::Ipp
+        | Page::Ledm
+        | Page::LedmLarge => match door.tls {
+            Some(end) => tls::serve(stream, end, page, visit).await,
+            None => http::serve(stream, page, visit).await,
+        },
     }
 }
 

@@ -26,6 +26,12 @@ pub(crate) enum Page {
     Log,
     /// Takes a firmware.
     Firmware,
+    /// IPP: what the printer says of itself.
+    Ipp,
+    /// LEDM, the documents of HP's printers.
+    Ledm,
+    /// LEDM of a large format printer.
+    LedmLarge,
     /// HTTP as broken devices speak it.
     Broken,
     /// Everything an attacker's printer can do, a path each.
@@ -50,7 +56,7 @@ pub(crate) enum End {
 }
 
 /// Every page: how a fleet file names it, and where it is found unless the file says otherwise.
-const PAGES: [(&str, Page, Option<End>, u16); 16] = [
+const PAGES: [(&str, Page, Option<End>, u16); 20] = [
     ("panel", Page::Panel, None, 80),
     ("links", Page::Links, None, 80),
     ("login", Page::Login, None, 80),
@@ -62,6 +68,10 @@ const PAGES: [(&str, Page, Option<End>, u16); 16] = [
     ("websocket", Page::WebSocket, None, 80),
     ("log", Page::Log, None, 80),
     ("firmware", Page::Firmware, None, 80),
+    ("ipp", Page::Ipp, None, 631),
+    ("ledm", Page::Ledm, None, 80),
+    ("ledm-large", Page::LedmLarge, None, 80),
+    ("ledm-tls", Page::Ledm, Some(End::Usual), 443),
     ("broken", Page::Broken, None, 80),
     ("hostile", Page::Hostile, None, 80),
     ("tarpit", Page::Tarpit, None, 80),
@@ -184,6 +194,7 @@ impl Page {
         match self {
             Self::Panel | Self::Links | Self::Login => true,
             Self::WebSocket | Self::Log | Self::Firmware => true,
+            Self::Ipp | Self::Ledm | Self::LedmLarge => true,
             Self::Tls10 | Self::TlsWeak | Self::Broken | Self::Hostile => false,
             Self::Tarpit | Self::Pjl | Self::Raw => false,
         }

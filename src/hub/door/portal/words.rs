@@ -156,6 +156,8 @@ pub fn unit(unit: Unit) -> &'static str {
         Unit::Meters => "meters",
         Unit::Items => "items",
         Unit::Percent => "%",
+        Unit::SquareMeters => "square meters",
+        Unit::SquareFeet => "square feet",
     }
 }
 
