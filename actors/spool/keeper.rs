@@ -1,6 +1,8 @@
 //! The thread that owns the spool's file: opens it, works off the calls, opens it anew after a
 //! failure.
 
+mod group;
+
 use std::io::{self, ErrorKind};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,16 +12,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use redb::{Builder, Database, DatabaseError, StorageError};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+use self::group::WRITES_AT_ONCE;
+pub(super) use self::group::{Append, Job, Remember};
 use super::alarm::Alarm;
 use super::key::SpoolKey;
 use super::seal::Sealer;
 use super::store::{Standing, Store, StoreError};
-use super::{
-    CALLS_MAX, NewReport, Sequence, SpoolError, SpoolLimits, SpoolStats, Spooled, alarm, format,
-};
+use super::{NewReport, Sequence, SpoolError, SpoolLimits, SpoolStats, Spooled, alarm, format};
 
 /// Page cache of the database: the default grows the process by 61 MB, and a queue reads each page
 /// once.
@@ -32,23 +34,6 @@ const CARRIED_EXTENSION: &str = "carried";
 const OPENINGS_AT_ONCE: u32 = 5;
 /// How long calls are refused then, before the file is tried again.
 const OPENING_EVERY: Duration = Duration::from_secs(5);
-
-/// Most calls whose reports are put on disk together: as many as may wait.
-const APPENDS_AT_ONCE: usize = CALLS_MAX;
-
-/// A call handed to the thread.
-pub(super) enum Job {
-    /// Reports to append. Those that wait for the disk at once share one write.
-    Append(Append),
-    /// Anything else.
-    Other(Box<dyn FnOnce(&mut Keeper) + Send>),
-}
-
-/// Reports, and who is told where they stand.
-pub(super) struct Append {
-    pub(super) reports: Vec<NewReport>,
-    pub(super) answer: oneshot::Sender<Result<RangeInclusive<Sequence>, SpoolError>>,
-}
 
 /// How a database is opened; the tests put a failing disk here.
 type Opener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
@@ -128,21 +113,27 @@ impl Keeper {
 
     /// Works off calls until nobody can call any more, or the spool is closed.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        let mut next = None;
-        while let Some(job) = next.take().or_else(|| jobs.blocking_recv()) {
-            match job {
-                Job::Other(call) => self.guarded(call),
-                Job::Append(first) => {
-                    let mut appends = vec![first];
-                    while appends.len() < APPENDS_AT_ONCE && next.is_none() {
-                        match jobs.try_recv() {
-                            Ok(Job::Append(append)) => appends.push(append),
-                            Ok(other @ Job::Other(_)) => next = Some(other),
-                            Err(_) => break,
-                        }
-                    }
-                    self.guarded(|keeper| keeper.append_all(appends));
+        while let Some(job) = jobs.blocking_recv() {
+            let (mut appends, mut remembers, mut other) = (Vec::new(), Vec::new(), None);
+            let mut waiting = Some(job);
+            while let Some(job) = waiting.take() {
+                match job {
+                    Job::Append(append) => appends.push(append),
+                    Job::Remember(remember) => remembers.push(remember),
+                    Job::Other(call) => other = Some(call),
                 }
+                if other.is_none() && appends.len() + remembers.len() < WRITES_AT_ONCE {
+                    waiting = jobs.try_recv().ok();
+                }
+            }
+            if !appends.is_empty() {
+                self.guarded(|keeper| keeper.append_all(appends));
+            }
+            if !remembers.is_empty() {
+                self.guarded(|keeper| keeper.remember_all(remembers));
+            }
+            if let Some(call) = other {
+                self.guarded(call);
             }
             if self.is_closed {
                 return;
@@ -159,44 +150,6 @@ impl Keeper {
             let error = io::Error::other("the database panicked");
             self.refusal(io_error(error), (self.clock)());
             self.is_suspect = true;
-        }
-    }
-
-    /// Appends the reports of several calls by one write. Where there is no room for all, each is tried
-    /// by itself: some may be thinned for. Where the disk failed, nobody knows what of it is there, and
-    /// nothing is tried again.
-    fn append_all(&mut self, appends: Vec<Append>) {
-        let mut reports = Vec::new();
-        let mut callers = Vec::with_capacity(appends.len());
-        for mut append in appends {
-            callers.push((append.reports.len(), append.answer));
-            reports.append(&mut append.reports);
-        }
-        let is_one = callers.len() == 1;
-        let (mut place, mut failure) = match self.append(&reports) {
-            Ok(range) => (Some(range.start().0), None),
-            Err(SpoolError::Full { .. }) if !is_one => (None, None),
-            Err(error) => (None, Some(error)),
-        };
-        let is_failed = failure.is_some();
-        let mut rest = reports.as_slice();
-        for (count, answer) in callers {
-            let (own, others) = rest.split_at(count.min(rest.len()));
-            rest = others;
-            let appended = match (place, failure.take()) {
-                (Some(first), _) => {
-                    let next = first + count as u64;
-                    place = Some(next);
-                    Ok(Sequence(first)..=Sequence(next - 1))
-                }
-                (None, Some(error)) => Err(error),
-                (None, None) if is_failed => Err(SpoolError::Resting {
-                    path: self.path.clone(),
-                }),
-                (None, None) => self.append(own),
-            };
-            // Who asked may have gone; what was done stays done.
-            let _ = answer.send(appended);
         }
     }
 
@@ -247,7 +200,7 @@ impl Keeper {
         Ok(is_begun)
     }
 
-    pub(super) fn remember(&mut self, devices: &[(DeviceId, Vec<u8>)]) -> Result<(), SpoolError> {
+    fn remember(&mut self, devices: &[(DeviceId, Vec<u8>)]) -> Result<(), SpoolError> {
         self.with_store(|store, _| store.remember(devices))
     }
 

@@ -31,7 +31,7 @@ use printer::identity::DeviceId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alarm::Alarm;
-use keeper::{Append, Job, Keeper, Views};
+use keeper::{Append, Job, Keeper, Remember, Views};
 pub use key::{KeyError, SpoolKey};
 
 /// Most reports that are asked for at once (uplink.proto). So many may have been sent when the
@@ -329,7 +329,9 @@ impl Spool {
                 size_bytes: largest,
             });
         }
-        self.call(move |keeper| keeper.remember(&devices)).await
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Remember(Remember { devices, answer });
+        self.hand(job, answered).await
     }
 
     /// Forgets a device.
