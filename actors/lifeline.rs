@@ -66,7 +66,9 @@ where
     let life = context.into_future(actor);
     let address = life.address();
     let (knife, cut) = oneshot::channel();
-    actix::spawn(async move { tell(live(Box::pin(life), cut).await).await });
+    // In a box before it is in the task, which would keep room for it a second time.
+    let life = Box::pin(life);
+    actix::spawn(async move { tell(live(life, cut).await).await });
     (address, Lifeline { knife })
 }
 

@@ -41,7 +41,7 @@ struct Door {
     /// It is left alone until then.
     rests_until: Option<Instant>,
     /// What it last said.
-    said: Option<Second>,
+    said: Option<Box<Second>>,
     trouble: Option<String>,
 }
 
@@ -86,11 +86,11 @@ impl Door {
                 self.failures = 0;
                 self.rests_until = None;
                 self.trouble = None;
-                self.said = Some(Second {
+                self.said = Some(Box::new(Second {
                     door: name,
                     reading,
                     is_fresh: true,
-                });
+                }));
             }
             Err(why) => {
                 self.rests_until = Some(now + pause(self.failures));
