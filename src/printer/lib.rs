@@ -17,8 +17,10 @@ pub mod identity;
 pub mod ipp;
 pub mod judge;
 mod level;
+pub mod lpr;
 pub mod meter;
 pub mod mib;
+pub mod pjl;
 pub mod profile;
 mod profile_file;
 pub mod question;
@@ -33,5 +35,6 @@ mod sys_descr;
 pub mod text;
 pub mod tray;
 pub mod walk;
+pub mod zebra;
 
 pub use judge::judge;

@@ -157,6 +157,42 @@ pub(crate) fn of_ipp(state: Option<i64>, conditions: &[&'static str], alerts: &[
     }
 }
 
+/// What a printer says of itself in a language that is neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It waits.
+    Idle,
+    /// It prints.
+    Printing,
+    /// It gets warm.
+    Warmup,
+    /// It sleeps.
+    Asleep,
+    /// It stands.
+    Stopped,
+    /// It does not say.
+    Nothing,
+}
+
+/// How a printer is by what it says; conditions by the names here, in bit order.
+pub(crate) fn of_said(said: Said, conditions: &[&'static str], alerts: &[Alert]) -> Status {
+    let (printer, host) = match said {
+        Said::Idle => (PrinterStatus::Idle, DeviceStatus::Running),
+        Said::Printing => (PrinterStatus::Printing, DeviceStatus::Running),
+        Said::Warmup => (PrinterStatus::Warmup, DeviceStatus::Running),
+        Said::Asleep => (PrinterStatus::Other, DeviceStatus::Running),
+        Said::Stopped => (PrinterStatus::Other, DeviceStatus::Down),
+        Said::Nothing => (PrinterStatus::Unsaid, DeviceStatus::Unsaid),
+    };
+    let (state, severity) = decide(printer, host, conditions, alerts);
+    Status {
+        state,
+        severity,
+        conditions: conditions.iter().copied().map(str::to_owned).collect(),
+        console: Vec::new(),
+    }
+}
+
 /// Decides state and severity, by RFC 3805 §2.2.13.2 and what devices do in the field.
 ///
 /// A printer that says it is idle or printing is believed: an empty tray or an old alert beside it
