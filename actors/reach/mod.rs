@@ -1,4 +1,5 @@
-//! The only ways to a device: SNMP over UDP, ICMP echo, IPP, and a connection for its web page.
+//! The only ways to a device: SNMP over UDP, ICMP echo, IPP, raw ports and LPR, and a connection for
+//! its web page.
 //!
 //! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
 //! address and door. No other room of the agent opens a socket to a device.
@@ -9,16 +10,20 @@ pub mod credential;
 mod flight;
 mod follow;
 pub mod icmp;
+pub mod identified;
 pub mod inspect;
 pub mod ipp;
 pub mod knock;
 mod lines;
 pub mod link;
+pub mod lpr;
 mod near;
 mod own;
 mod pace;
+pub mod pjl;
 mod probe;
 pub mod range;
+pub mod raw;
 pub mod record;
 pub mod resolve;
 pub mod scope;
@@ -32,3 +37,4 @@ pub mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod unusable;
+pub mod zebra;

@@ -248,6 +248,12 @@ impl Scope {
         Ok(scope)
     }
 
+    /// The doors that the site has opened here.
+    #[must_use]
+    pub fn doors(&self) -> &[Door] {
+        &self.doors
+    }
+
     /// Every address in scope once, ascending, IPv4 first.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + Clone + Send + use<> {
         self.spans.clone().into_iter().flat_map(Span::addresses)

@@ -2,6 +2,7 @@
 
 mod fake_device;
 mod ipp;
+mod raw;
 mod user;
 
 use std::net::{IpAddr, SocketAddr};
