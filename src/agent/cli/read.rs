@@ -36,7 +36,8 @@ Examples:
   platen read 192.168.1.17
   platen read 192.168.1.17 --record kyocera.snmprec    for a bug report
   platen read --from-recording kyocera.snmprec --json
-  platen read 192.168.1.17 --via ipp --all             the same printer by another door";
+  platen read 192.168.1.17 --via ipp --all             the same printer by another door
+  platen read 192.168.1.31 --via zebra                 a label printer's own words";
 
 /// Arguments of `platen read`.
 #[derive(Debug, Args)]
@@ -78,7 +79,9 @@ pub struct ReadArgs {
 pub async fn run(args: ReadArgs) -> Result<Exit, CliError> {
     let verdict = match (&args.from_recording, &args.address) {
         (Some(path), _) => from_recording(path, &args)?,
-        (None, Some(address)) if args.via.is_ipp()? => args.via.read(address, &args.asking).await?,
+        (None, Some(address)) if args.via.is_other()? => {
+            args.via.read(address, &args.asking).await?
+        }
         (None, Some(address)) => from_device(address, &args).await?,
         (None, None) => return Err(CliError::new(Exit::USAGE, "name a printer or a recording")),
     };

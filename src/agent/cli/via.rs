@@ -1,7 +1,10 @@
-//! `platen read --via ipp`: reads a printer by another door than SNMP.
+//! `platen read --via ipp|zebra|pjl`: reads a printer by another door than SNMP.
 //!
 //! Nothing is sent to that door of an address before SNMP has said that it is a printer, unless the
-//! person at the keyboard vouches for it.
+//! person at the keyboard vouches for it; and for zebra and pjl nobody can, since what is sent there is
+//! a document to any other device.
+
+pub(super) mod raw;
 
 use std::net::IpAddr;
 
@@ -11,13 +14,13 @@ use actors::reach::scope::{Door, InScope, Scope};
 use actors::reach::stream::NoStream;
 use actors::reach::survey::{self, ReadError};
 use clap::{Args, ValueEnum};
-use printer::reading::Verdict;
+use printer::reading::{Reading, Verdict};
 
 use super::asking::{self, AskingArgs};
 use super::{CliError, Exit};
 
 /// Packets per second: one device is asked who it is, one question at a time.
-const RATE: u32 = 1_000;
+pub(super) const RATE: u32 = 1_000;
 
 /// A door to read a printer by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -26,18 +29,30 @@ enum Via {
     Snmp,
     /// Get-Printer-Attributes over TCP, in the clear
     Ipp,
+    /// SGD and ~HS over a raw TCP port, of Zebra's label printers
+    Zebra,
+    /// INFO over a raw TCP port, of printers that list PJL
+    Pjl,
 }
 
 /// Which way a printer is read.
 #[derive(Debug, Args)]
 pub struct ViaArgs {
-    /// Read it by this door: snmp, or ipp once SNMP has said that it is a printer
+    /// Read it by this door: snmp; or ipp, zebra or pjl once SNMP has said that it is such a printer
     #[arg(long, value_name = "DOOR", value_enum, conflicts_with_all = ["from_recording", "record"])]
     #[arg(hide_possible_values = true)]
     via: Option<Via>,
     /// TCP port of the printer's IPP
     #[arg(long, value_name = "P", default_value_t = ipp::PORT, value_parser = asking::port)]
     ipp_port: u16,
+    /// TCP port of a Zebra's SGD and ~HS
+    #[arg(long, value_name = "P", default_value_t = actors::reach::raw::PORT)]
+    #[arg(value_parser = asking::port)]
+    zebra_port: u16,
+    /// TCP port of the printer's PJL
+    #[arg(long, value_name = "P", default_value_t = actors::reach::raw::PORT)]
+    #[arg(value_parser = asking::port)]
+    pjl_port: u16,
     /// With --via ipp: ask it although SNMP does not say what it is. You vouch for it: another
     /// device may print what it is sent
     #[arg(long, requires = "via")]
@@ -45,26 +60,46 @@ pub struct ViaArgs {
 }
 
 impl ViaArgs {
-    /// Whether IPP is the door.
+    /// Whether the door is another than SNMP.
     ///
     /// # Errors
-    /// [`CliError`] where another option needs it, and it is not.
-    pub fn is_ipp(&self) -> Result<bool, CliError> {
-        let is_ipp = self.via == Some(Via::Ipp);
-        if self.unidentified && !is_ipp {
+    /// [`CliError`] where another option needs IPP, and it is not the door.
+    pub fn is_other(&self) -> Result<bool, CliError> {
+        if self.unidentified && self.via != Some(Via::Ipp) {
             let what = "--unidentified is for --via ipp only";
-            return Err(
-                CliError::new(Exit::USAGE, what).try_next("leave it out: SNMP never prints")
-            );
+            let next = match self.via {
+                Some(Via::Zebra | Via::Pjl) => "leave it out: another device would print it",
+                Some(Via::Snmp | Via::Ipp) | None => "leave it out: SNMP never prints",
+            };
+            return Err(CliError::new(Exit::USAGE, what).try_next(next));
         }
-        Ok(is_ipp)
+        Ok(matches!(self.via, Some(Via::Ipp | Via::Zebra | Via::Pjl)))
     }
 
-    /// Reads a printer over IPP.
+    /// Reads a printer by its other door.
     ///
     /// # Errors
     /// [`CliError`] when it is not known to be a printer, or does not answer.
     pub async fn read(&self, written: &str, asking: &AskingArgs) -> Result<Verdict, CliError> {
+        let whole = |reading: Reading| Verdict::Printer(Box::new(reading));
+        match self.via {
+            Some(Via::Zebra) => {
+                let door = Door::Zebra {
+                    port: self.zebra_port,
+                };
+                raw::read_zebra(written, asking, door).await.map(whole)
+            }
+            Some(Via::Pjl) => {
+                let door = Door::Pjl {
+                    port: self.pjl_port,
+                };
+                raw::read_pjl(written, asking, door).await.map(whole)
+            }
+            Some(Via::Snmp | Via::Ipp) | None => self.read_ipp(written, asking).await,
+        }
+    }
+
+    async fn read_ipp(&self, written: &str, asking: &AskingArgs) -> Result<Verdict, CliError> {
         let (range, address) = asking::address(written).await?;
         match identify((&range, address), asking).await? {
             Ok(Verdict::Printer(_)) => {}
@@ -74,13 +109,10 @@ impl ViaArgs {
             }
             Err(error) => return Err(unidentified(written, &error)),
         }
-        let target = admit(
-            &range,
-            address,
-            Door::Ipp {
-                port: self.ipp_port,
-            },
-        )?;
+        let door = Door::Ipp {
+            port: self.ipp_port,
+        };
+        let target = admit(&range, address, door)?;
         let reading = ipp::read_device(&target).await;
         let reading = reading.map_err(|error| unread(written, self.ipp_port, &error))?;
         Ok(Verdict::Printer(Box::new(reading)))
@@ -88,7 +120,11 @@ impl ViaArgs {
 }
 
 /// The proof that this one door of this one address was asked for.
-fn admit(range: &AddressRange, address: IpAddr, door: Door) -> Result<InScope, CliError> {
+pub(super) fn admit(
+    range: &AddressRange,
+    address: IpAddr,
+    door: Door,
+) -> Result<InScope, CliError> {
     let usage = |why: String| CliError::new(Exit::USAGE, why);
     let scope = Scope::new(std::slice::from_ref(range), &[], &[door]);
     let scope = scope.map_err(|error| usage(error.to_string()))?;
