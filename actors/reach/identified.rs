@@ -5,7 +5,7 @@
 //! for long: each connection is made first, then SNMP is asked again who answers, and only then an
 //! octet may pass. A connection belongs to whoever was asked after it stood.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use printer::identity::Fingerprint;
 use printer::profile::Profiles;
@@ -203,10 +203,10 @@ fn who() -> Vec<Oid> {
 }
 
 impl Printer {
-    /// The door that this is the proof for.
+    /// Address and port that this is the proof for.
     #[must_use]
-    pub fn door(&self) -> InScope {
-        self.0.door
+    pub fn addr(&self) -> SocketAddr {
+        self.0.door.addr()
     }
 
     /// A connection over which something may be sent.
@@ -216,10 +216,10 @@ impl Printer {
 }
 
 impl Zebra {
-    /// The door that this is the proof for.
+    /// Address and port that this is the proof for.
     #[must_use]
-    pub fn door(&self) -> InScope {
-        self.0.door
+    pub fn addr(&self) -> SocketAddr {
+        self.0.door.addr()
     }
 
     /// A connection over which something may be sent.
@@ -233,10 +233,10 @@ impl Zebra {
 }
 
 impl PjlPrinter {
-    /// The door that this is the proof for.
+    /// Address and port that this is the proof for.
     #[must_use]
-    pub fn door(&self) -> InScope {
-        self.0.door
+    pub fn addr(&self) -> SocketAddr {
+        self.0.door.addr()
     }
 
     /// A connection over which something may be sent.

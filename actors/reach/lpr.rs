@@ -27,7 +27,7 @@ pub async fn queue(
     queue: &Queue,
     detail: Detail,
 ) -> Result<QueueState, RawError> {
-    let peer = printer.door().addr();
+    let peer = printer.addr();
     let mut line = Line::new(printer.connect().await?, peer);
     line.say(&lpr::question(detail, queue)).await?;
     let answer = line.hear_out(ANSWER_WAIT, ANSWER_BYTES_MAX).await?;
@@ -43,7 +43,7 @@ pub async fn queue(
 /// # Errors
 /// [`RawError`]; `NotTaken` where the printer refuses the job.
 pub async fn tell(zebra: &Zebra, queue: &Queue, command: &Command) -> Result<Told, RawError> {
-    let peer = zebra.door().addr();
+    let peer = zebra.addr();
     let mut line = Line::new(zebra.connect().await?, peer);
     for (step, octets) in (1..).zip(lpr::job(queue, command)) {
         line.say(&octets).await?;

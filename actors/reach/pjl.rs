@@ -23,7 +23,7 @@ const SILENCES_MAX: usize = 2;
 /// # Errors
 /// [`RawError`]; `Mute` where it answers nothing.
 pub async fn read_device(printer: &PjlPrinter) -> Result<Reading, RawError> {
-    let peer = printer.door().addr();
+    let peer = printer.addr();
     let mut line = Line::new(printer.connect().await?, peer);
     let (mut said, mut silences) = (Said::default(), 0);
     for (number, info) in (1..).zip(Info::READING) {

@@ -30,7 +30,7 @@ pub struct Told {
 /// # Errors
 /// [`RawError`].
 pub async fn read_device(zebra: &Zebra) -> Result<Reading, RawError> {
-    let peer = zebra.door().addr();
+    let peer = zebra.addr();
     let mut line = Line::new(zebra.connect().await?, peer);
     let mut said = Said::default();
     for variable in Variable::READING {
@@ -62,7 +62,7 @@ pub async fn read_device(zebra: &Zebra) -> Result<Reading, RawError> {
 /// # Errors
 /// [`RawError`]; `NotKept` where it has another value.
 pub async fn tell(zebra: &Zebra, command: &Command) -> Result<Told, RawError> {
-    let peer = zebra.door().addr();
+    let peer = zebra.addr();
     let mut line = Line::new(zebra.connect().await?, peer);
     line.say(&command.octets()).await?;
     let mut is_confirmed = false;
