@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
+use printer::lpr::Queue;
+use printer::zebra::Command;
 use tokio::sync::watch;
 
 use crate::site::{Unwilling, Wanted};
@@ -42,6 +44,20 @@ pub enum Order {
     Check(IpAddr),
     /// Walk a device and give the recording, without what names persons.
     Walk(IpAddr),
+    /// Tell a Zebra one of a closed list of things.
+    Zebra {
+        /// Whom.
+        device: DeviceId,
+        /// What.
+        command: Command,
+    },
+    /// Say how a print queue is.
+    Queue {
+        /// Whose.
+        device: DeviceId,
+        /// Which.
+        queue: Queue,
+    },
     /// Put what the hub wants into effect.
     Configure(Wanted),
     /// Read a device again that was set aside.
@@ -69,7 +85,8 @@ impl Order {
             // A sweep of a /16 at 50 packets a second takes three quarters of an hour.
             Self::Discover(_) => Duration::from_mins(60),
             Self::Ping { .. } => Duration::from_secs(60),
-            Self::Check(_) => Duration::from_mins(2),
+            // SNMP says who it is, twice; then the printer has its time.
+            Self::Check(_) | Self::Zebra { .. } | Self::Queue { .. } => Duration::from_mins(2),
             Self::Walk(_) => Duration::from_mins(16),
             // A name may have to be resolved, a key made, a hub asked for a certificate.
             Self::Configure(_) | Self::RotateIdentity | Self::SendDiagnostics => {

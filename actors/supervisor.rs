@@ -7,6 +7,7 @@
 //! ends, and whoever runs the process starts it again; all that matters is in the spool.
 
 mod aside;
+mod labels;
 mod moves;
 mod orders;
 mod sessions;
@@ -68,6 +69,7 @@ pub struct Supervisor {
     /// One permit: one walk at a time.
     walking: Arc<Semaphore>,
     sessions: Desk,
+    labels: labels::Labels,
     quarantine: Quarantine,
     /// The thread of the tunnels, once there was one.
     workshop: Option<Workshop>,
@@ -97,6 +99,7 @@ impl Supervisor {
             turn: 0,
             walking: Arc::new(Semaphore::new(1)),
             sessions: Desk::default(),
+            labels: labels::Labels::default(),
             workshop: None,
             is_draining: false,
         }

@@ -1,4 +1,5 @@
-//! The only ways to a device: SNMP over UDP, ICMP echo, IPP, LEDM, and a connection for its web page.
+//! The only ways to a device: SNMP over UDP, ICMP echo, IPP, LEDM, raw ports and LPR, and a connection
+//! for its web page.
 //!
 //! Every function that sends takes an [`scope::InScope`], the proof that the site has opened that
 //! address and door. No other room of the agent opens a socket to a device.
@@ -11,18 +12,22 @@ mod flight;
 mod follow;
 pub mod http;
 pub mod icmp;
+pub mod identified;
 pub mod inspect;
 pub mod ipp;
 pub mod knock;
 pub mod ledm;
 mod lines;
 pub mod link;
+pub mod lpr;
 mod near;
 mod own;
 mod pace;
 pub mod packed;
+pub mod pjl;
 mod probe;
 pub mod range;
+pub mod raw;
 pub mod record;
 pub mod resolve;
 pub mod scope;
@@ -36,3 +41,4 @@ pub mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod unusable;
+pub mod zebra;

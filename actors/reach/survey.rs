@@ -236,6 +236,8 @@ pub struct Introduced {
     pub credential: Credential,
     /// What it is by this one answer, and its identity if it is a printer.
     pub verdict: Verdict,
+    /// The answer itself.
+    pub walk: Walk,
 }
 
 /// Asks who is there, with the first of the credentials that it answers to.
@@ -256,6 +258,7 @@ pub async fn introduce(
         fingerprint: survey.fingerprint,
         credential: survey.credential,
         verdict: survey.verdict,
+        walk: survey.walk,
     })
 }
 

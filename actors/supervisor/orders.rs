@@ -48,6 +48,8 @@ impl Supervisor {
             Order::Ping { address, count } => self.order_ping(self.meant(address), count),
             Order::Check(address) => self.order_check(self.meant(address)),
             Order::Walk(address) => self.order_walk(address, progress),
+            Order::Zebra { device, command } => self.order_zebra(&device, command, progress),
+            Order::Queue { device, queue } => self.order_queue(&device, queue, progress),
             Order::Release(device) => self.order_release(&device, ctx),
             Order::Configure(_) | Order::RotateIdentity | Order::SendDiagnostics => {
                 self.order_site(order)
@@ -173,6 +175,8 @@ impl Supervisor {
                 | Order::Ping { .. }
                 | Order::Check(_)
                 | Order::Walk(_)
+                | Order::Zebra { .. }
+                | Order::Queue { .. }
                 | Order::Release(_)
                 | Order::OpenTunnel(_)
                 | Order::CloseTunnel(_) => Err(Unwilling::Refused("not for the site".to_owned())),
@@ -206,7 +210,7 @@ impl Supervisor {
     }
 
     /// Runs something beside the actors' thread; it goes on if nobody waits for it any more.
-    fn on_runtime(&self, work: impl Future<Output = Ended> + Send + 'static) -> Answer {
+    pub(super) fn on_runtime(&self, work: impl Future<Output = Ended> + Send + 'static) -> Answer {
         let task = self.parts.runtime.spawn(work);
         let died = || {
             Err(Unwilling::Failed(

@@ -19,8 +19,10 @@ pub mod ipp;
 pub mod judge;
 pub mod ledm;
 mod level;
+pub mod lpr;
 pub mod meter;
 pub mod mib;
+pub mod pjl;
 pub mod profile;
 mod profile_file;
 pub mod question;
@@ -36,5 +38,6 @@ mod sys_descr;
 pub mod text;
 pub mod tray;
 pub mod walk;
+pub mod zebra;
 
 pub use judge::judge;

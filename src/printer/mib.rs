@@ -91,6 +91,8 @@ pub const PRT_SUPPLY_CAPACITY: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 11, 1, 1, 8];
 pub const PRT_SUPPLY_LEVEL: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 11, 1, 1, 9];
 /// prtMarkerColorantValue: text.
 pub const PRT_COLORANT_VALUE: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 12, 1, 1, 4];
+/// prtInterpreterLangFamily: PrtInterpreterLangFamilyTC; 5 is PJL.
+pub const PRT_INTERPRETER_FAMILY: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 15, 1, 1, 2];
 /// prtConsoleDisplayBufferText: a line of the display, text.
 pub const PRT_CONSOLE_TEXT: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 16, 5, 1, 2];
 /// prtAlertSeverityLevel: PrtAlertSeverityLevelTC.

@@ -83,10 +83,11 @@ impl Verdict {
 /// Where a value comes from: what a billing clerk shows when it is disputed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The way it was read: `snmp`, `ipp` or `ledm`.
+    /// The way it was read: `snmp`, `ipp`, `ledm`, `zebra` or `pjl`.
     pub door: String,
     /// The object asked: a dotted OID for SNMP (of a sum, the first of its parts), the name of an
-    /// attribute for IPP, document and element for LEDM.
+    /// attribute for IPP, of a variable for Zebra's SGD, of a category for PJL, document and element
+    /// for LEDM.
     pub object: String,
     /// Type and value as they came: `Counter32: 432951`.
     pub raw: String,
@@ -122,6 +123,16 @@ impl Evidence {
             door: "ledm".to_owned(),
             object,
             raw: value.unwrap_or_else(|| "absent".to_owned()),
+            rule: rule.to_owned(),
+        }
+    }
+
+    /// The evidence for a value read by a door that has no types of its own.
+    pub(crate) fn by(door: &str, object: &str, raw: String, rule: &str) -> Self {
+        Self {
+            door: door.to_owned(),
+            object: object.to_owned(),
+            raw,
             rule: rule.to_owned(),
         }
     }

@@ -157,9 +157,9 @@ pub(crate) fn of_ipp(state: Option<i64>, conditions: &[&'static str], alerts: &[
     }
 }
 
-/// How a printer is by what it says over LEDM: what it does, and conditions by the names here, in
-/// bit order.
-pub(crate) fn of_ledm(
+/// How a printer is by what it says in a language of its maker's: what it does, and conditions by the
+/// names here, in bit order.
+pub(crate) fn of_said(
     state: Option<State>,
     conditions: &[&'static str],
     alerts: &[Alert],

@@ -185,9 +185,10 @@ async fn serve(
                 Some(order) => obey(&mut site, order).await,
                 None => break,
             },
-            Some((number, drawn)) = site.looks.recv() => {
+            Some((number, deed, drawn)) = site.looks.recv() => {
+                let portrait = site.rack.portrait(number, deed, site.start.elapsed());
                 // The visitor may have gone since.
-                let _ = drawn.send(site.rack.portrait(number, site.start.elapsed()));
+                let _ = drawn.send(portrait);
             }
             served = sockets.serve(&mut site.rack, site.start) => served?,
         }

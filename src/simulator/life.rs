@@ -4,6 +4,8 @@
 //! simulated time, the same life gives the same answers, however often it was asked before.
 //! It jumps from event to event and costs nothing while nobody asks.
 
+pub(crate) mod hand;
+
 use crate::dice::Dice;
 use crate::machine::{Kind, Machine};
 use crate::mib::{self, Meter};

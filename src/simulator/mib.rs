@@ -53,6 +53,8 @@ pub(crate) const BROTHER_CONSOLE: &[u32] =
     &[1, 3, 6, 1, 4, 1, 2435, 2, 3, 9, 4, 2, 1, 5, 4, 5, 2, 0];
 /// Ricoh's own toner levels, by row of the supply.
 pub(crate) const RICOH_LEVEL: &[u32] = &[1, 3, 6, 1, 4, 1, 367, 3, 2, 1, 2, 24, 1, 1, 5];
+/// Zebra's own tree.
+pub(crate) const ZEBRA: &[u32] = &[1, 3, 6, 1, 4, 1, 10642];
 /// Zebra's printed length, as "N INCHES, M CENTIMETERS".
 pub(crate) const ZEBRA_LENGTH: &[u32] = &[1, 3, 6, 1, 4, 1, 10642, 200, 17, 3, 0];
 

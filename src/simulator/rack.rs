@@ -88,6 +88,17 @@ pub enum RackError {
     },
 }
 
+/// What a page has its device do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// Nothing.
+    Nothing,
+    /// Print so many labels.
+    Print(u64),
+    /// Start again.
+    Restart,
+}
+
 /// No printer stands at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no printer at {0}")]
@@ -179,14 +190,27 @@ impl Rack {
         self.places.iter().filter_map(at).collect()
     }
 
-    /// How the device of this number looks now, for its own page.
-    pub(crate) fn portrait(&mut self, number: u32, elapsed: Duration) -> Option<Portrait> {
+    /// How the device of this number looks now, for its own page, once it has done this. One that
+    /// does not live does nothing.
+    pub(crate) fn portrait(
+        &mut self,
+        number: u32,
+        deed: Deed,
+        elapsed: Duration,
+    ) -> Option<Portrait> {
         let standing = self.devices.get_mut(number as usize)?;
         let kind = self.groups.get(standing.kind as usize)?;
         let now_ms = simulated_ms(elapsed + self.ahead, kind.group.speed);
         if !kind.group.frozen {
             let seed = own_seed(self.seed, number);
             standing.device.live(&kind.group.life, seed, now_ms);
+        }
+        if let Some(life) = standing.device.life.as_deref_mut() {
+            match deed {
+                Deed::Nothing => {}
+                Deed::Print(labels) => life.print(labels),
+                Deed::Restart => life.restart(),
+            }
         }
         Some(Portrait::of(&standing.device, now_ms))
     }

@@ -555,16 +555,18 @@ fn out_of_bounds() -> Vec<Try> {
     ]
 }
 
-/// What is in the list and has no door.
+/// What is in the list and has no door, or a door that this site does not open to that.
 fn without_a_door() -> Vec<Try> {
+    use Expected::Refused;
     let refused = Expected::Refused("not supported by this agent");
-    let zebra = |action: v1::zebra::Action| {
+    let zebra = |action: v1::zebra::Action, [variable, value, label]: [&'static str; 3]| {
         move || {
             Order::Zebra(v1::Zebra {
                 device_id: device(),
                 action: action.into(),
-                variable: "device.command".to_owned(),
-                value: "reset".to_owned(),
+                variable: variable.to_owned(),
+                value: value.to_owned(),
+                label: label.to_owned(),
             })
         }
     };
@@ -578,20 +580,49 @@ fn without_a_door() -> Vec<Try> {
         }),
         order(
             "a label printer's variable",
-            refused,
-            zebra(v1::zebra::Action::SetVariable),
+            Refused("a Zebra's variable that may be set is"),
+            zebra(
+                v1::zebra::Action::SetVariable,
+                ["device.command", "reset", ""],
+            ),
+        ),
+        order(
+            "a label printer's octets in a value",
+            Refused("print.tone is a number"),
+            zebra(
+                v1::zebra::Action::SetVariable,
+                ["print.tone", "12\"\r\n~JR", ""],
+            ),
+        ),
+        order(
+            "a label printer's octets in a name",
+            Refused("a stored label is written as"),
+            zebra(
+                v1::zebra::Action::SendStoredLabel,
+                ["", "", "X^FS^XZ^XA^IDE:*.*^XZ"],
+            ),
         ),
         order(
             "a label printer's reset",
-            refused,
-            zebra(v1::zebra::Action::Reset),
+            Refused("there is no device"),
+            zebra(v1::zebra::Action::Reset, ["", "", ""]),
         ),
-        order("a print queue", refused, || {
+        order("a print queue", Refused("there is no device"), || {
             Order::LprQueue(v1::LprQueue {
                 device_id: device(),
                 queue: "lp".to_owned(),
             })
         }),
+        order(
+            "a job in a queue's name",
+            Refused("a queue's name is"),
+            || {
+                Order::LprQueue(v1::LprQueue {
+                    device_id: device(),
+                    queue: "lp\n\u{2}lp".to_owned(),
+                })
+            },
+        ),
         order("another program", refused, || {
             Order::UpdateNow(v1::UpdateNow {
                 version: "0.0.1".to_owned(),

@@ -3,6 +3,7 @@
 mod fake_device;
 mod ipp;
 mod ledm;
+mod raw;
 mod user;
 
 use std::net::{IpAddr, SocketAddr};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
+use printer::lpr::Queue;
+use printer::zebra::{Command, Setting, StoredLabel};
 use proto::v1;
 use proto::v1::command::Order as Wire;
 
@@ -85,9 +87,15 @@ pub(super) fn order(around: Around<'_>, order: &Wire) -> Result<Order, Unwilling
             Order::OpenTunnel(Box::new(ticket_of(around, ticket)?))
         }
         Wire::CloseTunnel(close) => Order::CloseTunnel(session(&close.session)?),
-        Wire::Zebra(_) | Wire::LprQueue(_) | Wire::UpdateNow(_) => {
-            return Err(refused(UNSUPPORTED));
-        }
+        Wire::Zebra(zebra) => Order::Zebra {
+            device: device(&zebra.device_id)?,
+            command: command(zebra)?,
+        },
+        Wire::LprQueue(lpr) => Order::Queue {
+            device: device(&lpr.device_id)?,
+            queue: Queue::parse(&lpr.queue).map_err(|why| refused(why.to_string()))?,
+        },
+        Wire::UpdateNow(_) => return Err(refused(UNSUPPORTED)),
     })
 }
 
@@ -97,6 +105,26 @@ fn refused(why: impl Into<String>) -> Unwilling {
 
 fn device(id: &str) -> Result<DeviceId, Unwilling> {
     DeviceId::parse(id).ok_or_else(|| refused("a device id is 32 hex digits"))
+}
+
+/// One of the closed list; nothing else of what came reaches a printer.
+fn command(zebra: &v1::Zebra) -> Result<Command, Unwilling> {
+    use v1::zebra::Action;
+    let why = |why: printer::zebra::NoCommand| refused(why.to_string());
+    let action = Action::try_from(zebra.action).unwrap_or(Action::Unspecified);
+    Ok(match action {
+        Action::Unspecified => return Err(refused(UNSUPPORTED)),
+        Action::Calibrate => Command::Calibrate,
+        Action::Feed => Command::Feed,
+        Action::PrintConfiguration => Command::PrintConfiguration,
+        Action::Reset => Command::Reset,
+        Action::SetVariable => {
+            Command::Set(Setting::parse(&zebra.variable, &zebra.value).map_err(why)?)
+        }
+        Action::SendStoredLabel => {
+            Command::PrintStored(StoredLabel::parse(&zebra.label).map_err(why)?)
+        }
+    })
 }
 
 /// An address; a name is none: who resolves it decides where it leads.

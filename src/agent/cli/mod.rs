@@ -13,6 +13,7 @@ mod found;
 pub mod outbox;
 mod outcome;
 pub mod profiles;
+pub mod queue;
 pub mod read;
 mod recording;
 pub mod releasing;
@@ -60,6 +61,8 @@ enum Verb {
     Discover(discover::DiscoverArgs),
     /// Read one printer, or a recording of one
     Read(read::ReadArgs),
+    /// Say how a printer's print queue is, over LPR
+    Queue(queue::QueueArgs),
     /// List the makers that are known, and how well each is covered
     Profiles(profiles::ProfilesArgs),
     /// Run the agent as a service, until SIGTERM
@@ -192,6 +195,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
     match cli.verb {
         Verb::Discover(args) => discover::run(args).await,
         Verb::Read(args) => read::run(args).await,
+        Verb::Queue(args) => queue::run(args).await,
         Verb::Profiles(args) => profiles::run(&args),
         Verb::Run(args) => running::run(args).await,
         Verb::Enroll(args) => enrolling::run(args).await,

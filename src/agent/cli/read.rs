@@ -37,7 +37,8 @@ Examples:
   platen read 192.168.1.17 --record kyocera.snmprec    for a bug report
   platen read --from-recording kyocera.snmprec --json
   platen read 192.168.1.17 --via ipp --all             the same printer by another door
-  platen read 192.168.1.17 --via ledm                  one of HP's by its documents";
+  platen read 192.168.1.17 --via ledm                  one of HP's by its documents
+  platen read 192.168.1.31 --via zebra                 a label printer's own words";
 
 /// Arguments of `platen read`.
 #[derive(Debug, Args)]
@@ -79,7 +80,7 @@ pub struct ReadArgs {
 pub async fn run(args: ReadArgs) -> Result<Exit, CliError> {
     let verdict = match (&args.from_recording, &args.address) {
         (Some(path), _) => from_recording(path, &args)?,
-        (None, Some(address)) if args.via.is_another()? => {
+        (None, Some(address)) if args.via.is_other()? => {
             args.via.read(address, &args.asking).await?
         }
         (None, Some(address)) => from_device(address, &args).await?,

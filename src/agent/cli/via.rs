@@ -1,9 +1,11 @@
-//! `platen read --via ipp`, `--via ledm`: reads a printer by another door than SNMP.
+//! `platen read --via ipp|ledm|zebra|pjl`: reads a printer by another door than SNMP.
 //!
 //! Nothing is sent to that door of an address before SNMP has said that it is a printer, and one of
-//! HP's for LEDM, unless the person at the keyboard vouches for it.
+//! HP's for LEDM, unless the person at the keyboard vouches for it; and for zebra and pjl nobody can,
+//! since what is sent there is a document to any other device.
 
 mod ledm;
+pub(super) mod raw;
 
 use std::net::IpAddr;
 
@@ -14,7 +16,7 @@ use actors::reach::scope::{Door, InScope, Scope};
 use actors::reach::stream::NoStream;
 use actors::reach::survey::{self, Introduced, ReadError};
 use clap::{Args, ValueEnum};
-use printer::reading::Verdict;
+use printer::reading::{Reading, Verdict};
 
 use self::ledm::LedmArgs;
 
@@ -22,7 +24,7 @@ use super::asking::{self, AskingArgs};
 use super::{CliError, Exit};
 
 /// Packets per second: one device is asked who it is, one question at a time.
-const RATE: u32 = 1_000;
+pub(super) const RATE: u32 = 1_000;
 
 /// A door to read a printer by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,13 +35,16 @@ enum Via {
     Ipp,
     /// The documents of HP's printers over HTTP or HTTPS
     Ledm,
+    /// SGD and ~HS over a raw TCP port, of Zebra's label printers
+    Zebra,
+    /// INFO over a raw TCP port, of printers that list PJL
+    Pjl,
 }
 
 /// Which way a printer is read.
 #[derive(Debug, Args)]
 pub struct ViaArgs {
-    /// Read it by this door: snmp; ipp once SNMP has said that it is a printer; ledm once it has
-    /// said that it is one of HP's
+    /// Read it by this door: snmp; ipp, ledm, zebra or pjl once SNMP has said that it is such a printer
     #[arg(long, value_name = "DOOR", value_enum, conflicts_with_all = ["from_recording", "record"])]
     #[arg(hide_possible_values = true)]
     via: Option<Via>,
@@ -48,6 +53,14 @@ pub struct ViaArgs {
     ipp_port: u16,
     #[command(flatten)]
     ledm: LedmArgs,
+    /// TCP port of a Zebra's SGD and ~HS
+    #[arg(long, value_name = "P", default_value_t = actors::reach::raw::PORT)]
+    #[arg(value_parser = asking::port)]
+    zebra_port: u16,
+    /// TCP port of the printer's PJL
+    #[arg(long, value_name = "P", default_value_t = actors::reach::raw::PORT)]
+    #[arg(value_parser = asking::port)]
+    pjl_port: u16,
     /// With --via ipp or ledm: ask it although SNMP does not say what it is. You vouch for it:
     /// another device may print what it is sent
     #[arg(long, requires = "via")]
@@ -58,23 +71,44 @@ impl ViaArgs {
     /// Whether the door is another than SNMP.
     ///
     /// # Errors
-    /// [`CliError`] where another option needs that, and it is not.
-    pub fn is_another(&self) -> Result<bool, CliError> {
-        let is_another = !matches!(self.via, None | Some(Via::Snmp));
-        if self.unidentified && !is_another {
+    /// [`CliError`] where another option needs IPP or LEDM, and neither is the door.
+    pub fn is_other(&self) -> Result<bool, CliError> {
+        if self.unidentified && !matches!(self.via, Some(Via::Ipp | Via::Ledm)) {
             let what = "--unidentified is for --via ipp and --via ledm only";
-            return Err(
-                CliError::new(Exit::USAGE, what).try_next("leave it out: SNMP never prints")
-            );
+            let next = match self.via {
+                Some(Via::Zebra | Via::Pjl) => "leave it out: another device would print it",
+                Some(_) | None => "leave it out: SNMP never prints",
+            };
+            return Err(CliError::new(Exit::USAGE, what).try_next(next));
         }
-        Ok(is_another)
+        Ok(!matches!(self.via, None | Some(Via::Snmp)))
     }
 
-    /// Reads a printer by the other door.
+    /// Reads a printer by its other door.
     ///
     /// # Errors
     /// [`CliError`] when it is not known to be such a printer, or does not answer.
     pub async fn read(&self, written: &str, asking: &AskingArgs) -> Result<Verdict, CliError> {
+        let whole = |reading: Reading| Verdict::Printer(Box::new(reading));
+        match self.via {
+            Some(Via::Zebra) => {
+                let door = Door::Zebra {
+                    port: self.zebra_port,
+                };
+                raw::read_zebra(written, asking, door).await.map(whole)
+            }
+            Some(Via::Pjl) => {
+                let door = Door::Pjl {
+                    port: self.pjl_port,
+                };
+                raw::read_pjl(written, asking, door).await.map(whole)
+            }
+            Some(Via::Snmp | Via::Ipp | Via::Ledm) | None => self.read_asked(written, asking).await,
+        }
+    }
+
+    /// Reads over IPP or LEDM.
+    async fn read_asked(&self, written: &str, asking: &AskingArgs) -> Result<Verdict, CliError> {
         let (range, address) = asking::address(written).await?;
         let (name, door) = if self.via == Some(Via::Ledm) {
             ("ledm", self.ledm.door())
@@ -96,22 +130,23 @@ impl ViaArgs {
             return Ok(Verdict::NotAPrinter { reason });
         }
         let target = admit(&range, address, door)?;
-        let reading = match self.via {
-            Some(Via::Ledm) => {
-                let known = (introduced.as_ref(), self.unidentified);
-                self.ledm.read(written, &target, known).await?
-            }
-            None | Some(Via::Snmp | Via::Ipp) => {
-                let reading = ipp::read_device(&target).await;
-                reading.map_err(|error| unread(written, self.ipp_port, &error))?
-            }
+        let reading = if self.via == Some(Via::Ledm) {
+            let known = (introduced.as_ref(), self.unidentified);
+            self.ledm.read(written, &target, known).await?
+        } else {
+            let reading = ipp::read_device(&target).await;
+            reading.map_err(|error| unread(written, self.ipp_port, &error))?
         };
         Ok(Verdict::Printer(Box::new(reading)))
     }
 }
 
 /// The proof that this one door of this one address was asked for.
-fn admit(range: &AddressRange, address: IpAddr, door: Door) -> Result<InScope, CliError> {
+pub(super) fn admit(
+    range: &AddressRange,
+    address: IpAddr,
+    door: Door,
+) -> Result<InScope, CliError> {
     let usage = |why: String| CliError::new(Exit::USAGE, why);
     let scope = Scope::new(std::slice::from_ref(range), &[], &[door]);
     let scope = scope.map_err(|error| usage(error.to_string()))?;

@@ -18,8 +18,9 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use printer::identity::DeviceId;
+use printer::lpr::Queue;
 
-use self::args::{ConfigureArgs, Given, ZebraArgs, device};
+use self::args::{ConfigureArgs, Given, ZebraArgs, device, queue};
 use crate::cli::complaint::{Complaint, Exit};
 use crate::cli::{open, plain, say};
 use crate::command_key::CommandKey;
@@ -106,8 +107,8 @@ pub(super) enum CmdVerb {
         #[arg(value_parser = device)]
         device: DeviceId,
         /// The queue
-        #[arg(default_value = "lp")]
-        queue: String,
+        #[arg(default_value = "lp", value_parser = queue)]
+        queue: Queue,
         #[command(flatten)]
         given: Given,
     },

@@ -79,7 +79,7 @@ pub(super) fn read(root: Option<&Element>) -> (Status, Vec<Alert>) {
         .into_iter()
         .filter(|name| said.contains(name))
         .collect();
-    let status = status::of_ledm(state.map(|(_, state)| *state), &conditions, &alerts);
+    let status = status::of_said(state.map(|(_, state)| *state), &conditions, &alerts);
     (status, alerts)
 }
 

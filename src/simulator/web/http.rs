@@ -65,6 +65,9 @@ async fn answer(page: Page, request: Request<Incoming>, visit: &Visit) -> Answer
         | Page::Hostile
         | Page::Tarpit
         | Page::Pjl
+        | Page::Zebra
+        | Page::PjlInfo
+        | Page::Lpr
         | Page::Raw => words(StatusCode::NOT_FOUND, "Not here"),
     }
 }

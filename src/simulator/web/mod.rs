@@ -11,13 +11,16 @@ mod hostile;
 mod html;
 mod http;
 mod ipp;
+mod label;
 mod ledm;
 mod links;
 mod log;
 mod login;
 mod page;
 mod panel;
+mod pjl;
 mod portrait;
+mod queue;
 mod raw;
 mod station;
 mod tls;
@@ -40,6 +43,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use crate::rack::Deed;
+
 pub use self::hostile::{HOSTILE, Hostile, Plays};
 pub use self::station::{Arrived, Asked, Upload};
 
@@ -60,8 +65,8 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 /// Longest that a swap waits for the connections of the old leases to be gone.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
 
-/// A question of a page to the rack: how does the device of this number look now?
-pub(crate) type Look = (u32, oneshot::Sender<Option<Portrait>>);
+/// A page asks the rack how the device of this number looks, once it has done this.
+pub(crate) type Look = (u32, Deed, oneshot::Sender<Option<Portrait>>);
 
 /// A device with its doors, wherever it stands.
 pub(crate) struct Tenant {
@@ -391,6 +396,9 @@ async fn play(stream: TcpStream, door: Door, visit: Visit) {
         Page::Tarpit => {}
         Page::Raw => raw::swallow(stream, &visit).await,
         Page::Pjl => raw::talk(stream, &visit).await,
+        Page::Zebra => label::serve(stream, &visit).await,
+        Page::PjlInfo => pjl::serve(stream, &visit).await,
+        Page::Lpr => queue::serve(stream, &visit).await,
         Page::Broken => broken::play(stream, &visit).await,
         Page::Hostile => hostile::play(stream, &visit).await,
         Page::Tls10 => weak::refuse_version(stream).await,
@@ -424,8 +432,14 @@ impl Visit {
 
     /// How the device looks now.
     pub(crate) async fn portrait(&self) -> Portrait {
+        self.act(Deed::Nothing).await
+    }
+
+    /// Has the device do something, and tells how it looks then.
+    pub(crate) async fn act(&self, deed: Deed) -> Portrait {
         let (answer, drawn) = oneshot::channel();
-        if self.looks.send((self.tenant.number, answer)).await.is_err() {
+        let look = (self.tenant.number, deed, answer);
+        if self.looks.send(look).await.is_err() {
             return Portrait::default();
         }
         drawn.await.ok().flatten().unwrap_or_default()

@@ -42,6 +42,12 @@ pub(crate) enum Page {
     Pjl,
     /// A raw port that swallows what comes and counts it.
     Raw,
+    /// A label printer's raw port: SGD, `~HS`, and commands.
+    Zebra,
+    /// A raw port that answers PJL's INFO.
+    PjlInfo,
+    /// LPR: the state of a queue, and jobs.
+    Lpr,
 }
 
 /// How a device speaks TLS.
@@ -56,7 +62,7 @@ pub(crate) enum End {
 }
 
 /// Every page: how a fleet file names it, and where it is found unless the file says otherwise.
-const PAGES: [(&str, Page, Option<End>, u16); 20] = [
+const PAGES: [(&str, Page, Option<End>, u16); 23] = [
     ("panel", Page::Panel, None, 80),
     ("links", Page::Links, None, 80),
     ("login", Page::Login, None, 80),
@@ -77,6 +83,9 @@ const PAGES: [(&str, Page, Option<End>, u16); 20] = [
     ("tarpit", Page::Tarpit, None, 80),
     ("pjl", Page::Pjl, None, 9100),
     ("raw", Page::Raw, None, 9100),
+    ("zebra", Page::Zebra, None, 9100),
+    ("pjl-info", Page::PjlInfo, None, 9100),
+    ("lpr", Page::Lpr, None, 515),
 ];
 
 /// One port of a printer and what it shows.
@@ -197,6 +206,7 @@ impl Page {
             Self::Ipp | Self::Ledm | Self::LedmLarge => true,
             Self::Tls10 | Self::TlsWeak | Self::Broken | Self::Hostile => false,
             Self::Tarpit | Self::Pjl | Self::Raw => false,
+            Self::Zebra | Self::PjlInfo | Self::Lpr => false,
         }
     }
 }

@@ -3,6 +3,8 @@
 use snmp::{Oid, Value};
 
 use crate::device::Device;
+use crate::life::Activity;
+use crate::life::hand::Stand;
 use crate::mib;
 
 /// Rows of a table that a page shows.
@@ -25,6 +27,19 @@ pub(crate) struct Portrait {
     pub(crate) supplies: Vec<(String, i64, i64)>,
     /// What is wrong.
     pub(crate) alerts: Vec<String>,
+    /// Of a label printer: its firmware; empty for any other.
+    pub(crate) firmware: String,
+    /// Its level of Link-OS.
+    pub(crate) link_os: String,
+    /// How many labels it printed, and since somebody set that back.
+    pub(crate) labels: String,
+    pub(crate) user_labels: String,
+    /// How long they are together: `1489 INCHES, 3784 CENTIMETERS`.
+    pub(crate) length: String,
+    /// Why it stands, if it does.
+    pub(crate) stands: Option<Stand>,
+    /// Whether it prints.
+    pub(crate) is_printing: bool,
 }
 
 impl Portrait {
@@ -57,6 +72,8 @@ impl Portrait {
             Some(identity) => identity.put_into(recorded),
             None => recorded.clone(),
         };
+        let zebra = |tail: &[u32]| text(Oid::new(mib::ZEBRA).with(tail));
+        let life = device.life.as_deref();
         let supplies = column(mib::SUPPLY, 6);
         let supplies = supplies.iter().filter_map(|(oid, value)| {
             let row = oid.arcs().get(mib::SUPPLY.len() + 1..)?;
@@ -73,6 +90,13 @@ impl Portrait {
                 .iter()
                 .map(|(_, value)| words(value))
                 .collect(),
+            firmware: zebra(&[1, 2, 0]),
+            link_os: zebra(&[1, 18, 0]),
+            labels: zebra(&[200, 17, 2, 0]),
+            user_labels: zebra(&[200, 17, 1, 0]),
+            length: zebra(&[200, 17, 3, 0]),
+            stands: life.and_then(|life| life.stands()),
+            is_printing: life.is_some_and(|life| life.activity() == Activity::Printing),
         }
     }
 }

@@ -17,6 +17,15 @@ const UPLOADS_MAX: usize = 64;
 const CAUGHT_MAX: usize = 64;
 /// People logged in at once; the oldest is logged out for the next.
 const SESSIONS_MAX: usize = 16;
+/// Orders of a label printer that are remembered.
+const TOLD_MAX: usize = 256;
+/// What can be set on a label printer, and how it comes from the factory.
+const VARIABLES: [(&str, &str); 4] = [
+    ("print.tone", "10.0"),
+    ("media.speed", "6"),
+    ("ezpl.print_width", "832"),
+    ("zpl.label_length", "1230"),
+];
 /// Longest text that is kept of anything, in characters.
 const TEXT_CHARS_MAX: usize = 512;
 
@@ -39,8 +48,10 @@ pub struct Arrived {
     pub uploads: VecDeque<Upload>,
     /// Messages that came over WebSockets.
     pub messages: u64,
-    /// Bytes that came to raw ports.
+    /// Bytes that came to raw ports and to LPR.
     pub raw_bytes: u64,
+    /// What a label printer was told, in words, oldest first; `something unknown` for a document.
+    pub told: VecDeque<String>,
     /// What hostile pages got out of a browser or a proxy.
     pub caught: VecDeque<String>,
 }
@@ -76,6 +87,10 @@ pub(crate) struct Station {
 
 struct Inner {
     arrived: Arrived,
+    /// What can be set on a label printer.
+    variables: BTreeMap<String, String>,
+    /// The length it had printed when its head was cleaned, in inches.
+    cleaned_at_inches: u64,
     sessions: VecDeque<String>,
     dice: Dice,
 }
@@ -93,6 +108,10 @@ impl Station {
                     settings: settings.into(),
                     ..Arrived::default()
                 },
+                variables: VARIABLES
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .into(),
+                cleaned_at_inches: 0,
                 sessions: VecDeque::new(),
                 dice: Dice::new(dice::mix(seed ^ 0x5345_5353)),
             }),
@@ -163,6 +182,31 @@ impl Station {
     /// Bytes came to a raw port.
     pub(crate) fn swallowed(&self, bytes: usize) {
         self.inner().arrived.raw_bytes += bytes as u64;
+    }
+
+    /// A label printer was told something.
+    pub(crate) fn told(&self, what: &str) {
+        keep(&mut self.inner().arrived.told, cut(what), TOLD_MAX);
+    }
+
+    /// A variable that can be set; none where there is no such.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.inner().variables.get(name).cloned()
+    }
+
+    /// Sets a variable; unknown ones are left alone, as printers do.
+    pub(crate) fn set_variable(&self, name: &str, value: &str, printed_inches: u64) {
+        let mut inner = self.inner();
+        if name == "odometer.headclean" {
+            inner.cleaned_at_inches = printed_inches;
+        } else if let Some(variable) = inner.variables.get_mut(name) {
+            *variable = cut(value);
+        }
+    }
+
+    /// How much was printed since the head was cleaned, in inches.
+    pub(crate) fn since_cleaned(&self, printed_inches: u64) -> u64 {
+        printed_inches.saturating_sub(self.inner().cleaned_at_inches)
     }
 
     /// A hostile page got hold of something.

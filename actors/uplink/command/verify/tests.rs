@@ -147,12 +147,7 @@ fn a_command_is_good_for_its_time_only() {
 
 #[test]
 fn an_order_that_is_unknown_or_has_no_door_is_not_supported() {
-    let orders = [
-        None,
-        Some(Wire::Zebra(v1::Zebra::default())),
-        Some(Wire::LprQueue(v1::LprQueue::default())),
-        Some(Wire::UpdateNow(v1::UpdateNow::default())),
-    ];
+    let orders = [None, Some(Wire::UpdateNow(v1::UpdateNow::default()))];
     for order in orders {
         let named = format!("{order:?}");
         assert_eq!(
@@ -280,4 +275,55 @@ fn an_order_out_of_its_bounds_is_refused() {
             "{named}: {verdict:?}"
         );
     }
+}
+
+#[test]
+fn what_a_label_printer_is_told_is_of_the_list_or_refused() {
+    use v1::zebra::Action;
+    let told = |action: Action, [variable, value, label]: [&str; 3]| {
+        let wire = v1::Zebra {
+            device_id: "b2".repeat(16),
+            action: action.into(),
+            variable: variable.to_owned(),
+            value: value.to_owned(),
+            label: label.to_owned(),
+        };
+        judged(|it| it.order = Some(Wire::Zebra(wire)))
+    };
+    let (set, stored) = (Action::SetVariable, Action::SendStoredLabel);
+    for (action, words) in [
+        (Action::Feed, ["", "", ""]),
+        (Action::Calibrate, ["", "", ""]),
+        (Action::PrintConfiguration, ["", "", ""]),
+        (Action::Reset, ["", "", ""]),
+        (set, ["print.tone", "12.5", ""]),
+        (stored, ["", "", "E:SHIPPING.ZPL"]),
+    ] {
+        let order = told(action, words);
+        assert!(
+            matches!(order, Ok(Order::Zebra { .. })),
+            "{action:?}: {order:?}"
+        );
+    }
+    for (action, words) in [
+        (Action::Unspecified, ["", "", ""]),
+        (set, ["device.command", "reset", ""]),
+        (set, ["print.tone", "12\"\r\n~JR", ""]),
+        (set, ["", "", ""]),
+        (stored, ["", "", "X^FS^XZ~JR"]),
+        (stored, ["", "", ""]),
+    ] {
+        assert!(told(action, words).is_err(), "{action:?} {words:?}");
+    }
+    let queue = |device: &str, queue: &str| {
+        let wire = v1::LprQueue {
+            device_id: device.to_owned(),
+            queue: queue.to_owned(),
+        };
+        judged(|it| it.order = Some(Wire::LprQueue(wire)))
+    };
+    let id = "b2".repeat(16);
+    assert!(matches!(queue(&id, "lp"), Ok(Order::Queue { .. })));
+    assert!(queue(&id, "lp\n\u{2}lp").is_err() && queue(&id, "").is_err());
+    assert!(queue("", "lp").is_err());
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use printer::identity::DeviceId;
+use printer::lpr::Queue;
+use printer::zebra::{Command, NoCommand, Setting, StoredLabel};
 
 use crate::cli::complaint::{Complaint, Exit};
-use crate::door::command::order::{Order, Zebra};
+use crate::door::command::order::Order;
 
 /// What every order takes.
 #[derive(Debug, Args)]
@@ -68,12 +70,16 @@ pub(in crate::cli) struct ZebraArgs {
     device: DeviceId,
     /// What to do
     action: ZebraWord,
-    /// set-variable: which
-    #[arg(long)]
+    /// set-variable: print.tone, media.speed, ezpl.print_width, zpl.label_length or
+    /// odometer.headclean
+    #[arg(long, value_name = "NAME")]
     variable: Option<String>,
     /// set-variable: to what
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER")]
     value: Option<String>,
+    /// send-stored-label: which, as SHIPPING or E:SHIPPING.ZPL
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
 }
 
 /// The words of the closed list.
@@ -90,26 +96,40 @@ enum ZebraWord {
 impl ZebraArgs {
     /// The order, if everything is there that it needs.
     pub(super) fn order(&self) -> Result<Order, Complaint> {
-        let action = match self.action {
-            ZebraWord::Calibrate => Zebra::Calibrate,
-            ZebraWord::Feed => Zebra::Feed,
-            ZebraWord::PrintConfiguration => Zebra::PrintConfiguration,
-            ZebraWord::Reset => Zebra::Reset,
-            ZebraWord::SendStoredLabel => Zebra::SendStoredLabel,
-            ZebraWord::SetVariable => {
-                let (Some(variable), Some(value)) = (self.variable.clone(), self.value.clone())
-                else {
-                    return Err(Complaint::new(Exit::FAILED, "which variable, and to what?")
-                        .try_next("add --variable NAME --value TEXT"));
+        let wrong = |why: NoCommand| {
+            Complaint::new(Exit::FAILED, why.to_string())
+                .try_next("docs/howto/zebra.md lists what a Zebra can be told")
+        };
+        let command = match self.action {
+            ZebraWord::Calibrate => Command::Calibrate,
+            ZebraWord::Feed => Command::Feed,
+            ZebraWord::PrintConfiguration => Command::PrintConfiguration,
+            ZebraWord::Reset => Command::Reset,
+            ZebraWord::SendStoredLabel => {
+                let Some(label) = &self.label else {
+                    return Err(Complaint::new(Exit::FAILED, "which of its stored labels?")
+                        .try_next("add --label NAME"));
                 };
-                Zebra::SetVariable { variable, value }
+                Command::PrintStored(StoredLabel::parse(label).map_err(wrong)?)
+            }
+            ZebraWord::SetVariable => {
+                let (Some(variable), Some(value)) = (&self.variable, &self.value) else {
+                    return Err(Complaint::new(Exit::FAILED, "which variable, and to what?")
+                        .try_next("add --variable NAME --value NUMBER"));
+                };
+                Command::Set(Setting::parse(variable, value).map_err(wrong)?)
             }
         };
         Ok(Order::Zebra {
             device: self.device.clone(),
-            action,
+            command,
         })
     }
+}
+
+/// A queue's name.
+pub(super) fn queue(text: &str) -> Result<Queue, String> {
+    Queue::parse(text).map_err(|error| error.to_string())
 }
 
 /// A device's id.

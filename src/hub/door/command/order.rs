@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
+use printer::lpr::Queue;
+use printer::zebra::Command;
 use proto::v1;
 use proto::v1::command::Order as Wire;
 
@@ -33,15 +35,15 @@ pub enum Order {
     Zebra {
         /// Which device.
         device: DeviceId,
-        /// What to do.
-        action: Zebra,
+        /// What it is told.
+        command: Command,
     },
     /// The state of a print queue.
     Lpr {
         /// Which device.
         device: DeviceId,
         /// Which queue.
-        queue: String,
+        queue: Queue,
     },
     /// What the hub configures from here on.
     Configure(Configuration),
@@ -88,28 +90,6 @@ pub struct Ticket {
     pub is_read_only: bool,
     /// Whether it is plain HTTP in place of a TLS that is too old.
     pub is_fallback: bool,
-}
-
-/// What a Zebra can be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Zebra {
-    /// Measure the media.
-    Calibrate,
-    /// Feed one label.
-    Feed,
-    /// Print its configuration.
-    PrintConfiguration,
-    /// Begin anew.
-    Reset,
-    /// Set one of the permitted variables.
-    SetVariable {
-        /// Which.
-        variable: String,
-        /// To what.
-        value: String,
-    },
-    /// Print a label that it holds.
-    SendStoredLabel,
 }
 
 /// What the hub configures. What is absent is the site's own.
@@ -193,10 +173,10 @@ impl Order {
             Self::Walk(address) => Wire::RecordWalk(v1::RecordWalk {
                 address: address.to_string(),
             }),
-            Self::Zebra { device, action } => Wire::Zebra(action.to_wire(id(device))),
+            Self::Zebra { device, command } => Wire::Zebra(zebra(id(device), command)),
             Self::Lpr { device, queue } => Wire::LprQueue(v1::LprQueue {
                 device_id: id(device),
-                queue: queue.clone(),
+                queue: queue.to_string(),
             }),
             Self::Configure(configuration) => Wire::Configure(configuration.to_wire()),
             Self::TunnelOpen(ticket) => Wire::OpenTunnel(v1::OpenTunnel {
@@ -235,26 +215,35 @@ impl Ticket {
     }
 }
 
-impl Zebra {
-    fn to_wire(&self, device_id: String) -> v1::Zebra {
-        let (action, variable, value) = match self {
-            Self::Calibrate => (v1::zebra::Action::Calibrate, "", ""),
-            Self::Feed => (v1::zebra::Action::Feed, "", ""),
-            Self::PrintConfiguration => (v1::zebra::Action::PrintConfiguration, "", ""),
-            Self::Reset => (v1::zebra::Action::Reset, "", ""),
-            Self::SetVariable { variable, value } => (
-                v1::zebra::Action::SetVariable,
-                variable.as_str(),
-                value.as_str(),
-            ),
-            Self::SendStoredLabel => (v1::zebra::Action::SendStoredLabel, "", ""),
-        };
-        v1::Zebra {
-            device_id,
-            action: action.into(),
-            variable: variable.to_owned(),
-            value: value.to_owned(),
+/// A command to a Zebra as it is signed. The agent makes it anew from these words.
+fn zebra(device_id: String, command: &Command) -> v1::Zebra {
+    use v1::zebra::Action;
+    let (action, [variable, value, label]) = match command {
+        Command::Calibrate => (Action::Calibrate, Default::default()),
+        Command::Feed => (Action::Feed, Default::default()),
+        Command::PrintConfiguration => (Action::PrintConfiguration, Default::default()),
+        Command::Reset => (Action::Reset, Default::default()),
+        Command::Set(setting) => {
+            let variable = setting.variable().name().to_owned();
+            (
+                Action::SetVariable,
+                [variable, setting.value(), String::new()],
+            )
         }
+        Command::PrintStored(label) => {
+            let label = label.to_string();
+            (
+                Action::SendStoredLabel,
+                [String::new(), String::new(), label],
+            )
+        }
+    };
+    v1::Zebra {
+        device_id,
+        action: action.into(),
+        variable,
+        value,
+        label,
     }
 }
 

@@ -21,12 +21,14 @@ use crate::store::commands::{CommandRow, CommandState};
 const COMMANDS_MAX: usize = 20;
 
 /// What the form offers: what needs few words. The rest is for the command line.
-pub(super) const OFFERED: [(Action, &str); 6] = [
+pub(super) const OFFERED: [(Action, &str); 8] = [
     (Action::Read, "Read printers now"),
     (Action::Discover, "Search for printers now"),
     (Action::Ping, "Ping an address"),
     (Action::Check, "Check an address"),
     (Action::Walk, "Record a device"),
+    (Action::Zebra, "Tell a Zebra something"),
+    (Action::Lpr, "Ask for a print queue"),
     (Action::Diag, "Send diagnostics"),
 ];
 

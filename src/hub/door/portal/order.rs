@@ -12,6 +12,8 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use printer::identity::DeviceId;
+use printer::lpr::Queue;
+use printer::zebra::{Command, NoCommand, Setting, StoredLabel};
 use serde::Deserialize;
 
 use super::agent::{self, OFFERED, href, object, state_mark, words};
@@ -29,6 +31,10 @@ const PINGS: u32 = 4;
 
 /// Longest address, device id or subnet that is looked at, in characters.
 const TARGET_MAX: usize = 80;
+
+/// What is written to tell a Zebra something.
+const ZEBRA_WORDS: &str = "where: write a device id (32 digits), and calibrate, feed, \
+    print-configuration, reset, set-variable NAME NUMBER, or send-stored-label NAME";
 
 /// What the form brings.
 #[derive(Debug, Deserialize)]
@@ -127,9 +133,46 @@ fn order(kind: &str, target: &str) -> Result<Order, String> {
         },
         Action::Check => Order::Check(address()?),
         Action::Walk => Order::Walk(address()?),
+        Action::Zebra => zebra(target)?,
+        Action::Lpr => queue(target)?,
         Action::Diag => Order::Diag,
         _ => return Err("choose what to do".to_owned()),
     })
+}
+
+/// A device and what it is told: `ID feed`, `ID set-variable print.tone 12.5`.
+fn zebra(target: &str) -> Result<Order, String> {
+    let mut words = target.split_whitespace();
+    let device = words.next().and_then(DeviceId::parse);
+    let wrong = |why: NoCommand| format!("where: {why}");
+    let command = match (words.next(), words.next(), words.next(), words.next()) {
+        (Some("calibrate"), None, ..) => Command::Calibrate,
+        (Some("feed"), None, ..) => Command::Feed,
+        (Some("print-configuration"), None, ..) => Command::PrintConfiguration,
+        (Some("reset"), None, ..) => Command::Reset,
+        (Some("set-variable"), Some(variable), Some(value), None) => {
+            Command::Set(Setting::parse(variable, value).map_err(wrong)?)
+        }
+        (Some("send-stored-label"), Some(label), None, None) => {
+            Command::PrintStored(StoredLabel::parse(label).map_err(wrong)?)
+        }
+        _ => return Err(ZEBRA_WORDS.to_owned()),
+    };
+    let device = device.ok_or(ZEBRA_WORDS)?;
+    Ok(Order::Zebra { device, command })
+}
+
+/// A device, and its queue if that is not `lp`.
+fn queue(target: &str) -> Result<Order, String> {
+    let wrong = "where: write a device id (32 digits), and the queue's name if it is not lp";
+    let mut words = target.split_whitespace();
+    let device = words.next().and_then(DeviceId::parse).ok_or(wrong)?;
+    let queue = match (words.next(), words.next()) {
+        (None, _) => Queue::usual(),
+        (Some(name), None) => Queue::parse(name).map_err(|error| format!("where: {error}"))?,
+        (Some(_), Some(_)) => return Err(wrong.to_owned()),
+    };
+    Ok(Order::Lpr { device, queue })
 }
 
 /// Shows one command.
@@ -230,11 +273,27 @@ mod tests {
             Ok(Order::Ping { count: PINGS, .. })
         ));
         assert_eq!(order("diag", ""), Ok(Order::Diag));
+        for words in [
+            "feed",
+            "set-variable print.tone 12.5",
+            "send-stored-label E:SHIPPING.ZPL",
+        ] {
+            let told = order("zebra", &format!("{id} {words}"));
+            assert!(matches!(told, Ok(Order::Zebra { .. })), "{words}: {told:?}");
+        }
+        assert!(matches!(order("lpr", &id), Ok(Order::Lpr { .. })));
         for (kind, target) in [
             ("read", "10.0.4.17"),
             ("ping", ""),
             ("check", "printer.example.org"),
             ("walk", "10.0.4.0/24"),
+            ("zebra", "feed"),
+            ("zebra", &id),
+            ("zebra", &format!("{id} feed twice")),
+            ("zebra", &format!("{id} ~JR")),
+            ("zebra", &format!("{id} set-variable device.command reset")),
+            ("lpr", ""),
+            ("lpr", &format!("{id} two words")),
             ("configure", ""),
             ("rotate", ""),
             ("update", ""),

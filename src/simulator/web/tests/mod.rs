@@ -2,6 +2,7 @@
 
 mod hostile;
 mod plain;
+mod raw;
 mod swap;
 mod tls;
 
@@ -19,16 +20,25 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A fleet of one group with these further keys.
 fn parse(rest: &str) -> Result<Fleet, FleetError> {
+    parse_of("kyocera-taskalfa-4054ci", rest)
+}
+
+/// The same that plays this recording.
+fn parse_of(recording: &str, rest: &str) -> Result<Fleet, FleetError> {
     let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/recordings");
     let text = format!(
         "port = 0\nrecordings = {recordings:?}\n[[printers]]\n\
-         recording = \"kyocera-taskalfa-4054ci\"\n{rest}"
+         recording = \"{recording}\"\n{rest}"
     );
     Fleet::parse(&text, Path::new("."))
 }
 
 fn fleet(rest: &str) -> Running {
     crate::run(parse(rest).unwrap(), std::future::pending()).unwrap()
+}
+
+fn fleet_of(recording: &str, rest: &str) -> Running {
+    crate::run(parse_of(recording, rest).unwrap(), std::future::pending()).unwrap()
 }
 
 fn at(address: &str, port: u16) -> SocketAddr {

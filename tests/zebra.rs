@@ -1,0 +1,453 @@
+//! Label printers and print queues, from the hub's command to its effect at the simulated printer;
+//! and 40 devices that are none, which hear nothing at 9100 and 515 whatever is done.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, TcpListener};
+use std::process::Output;
+
+use serde_json::Value;
+use simulator::Running;
+use stories::{PATIENCE, World, until};
+
+/// Where the queues of these fleets are: 515 takes root.
+const LPR: u16 = 1515;
+
+/// The doors of a range that opens all of them.
+const EVERY_DOOR: &str = "ipp = 1631, ledm = 1443, zebra = 9100, pjl = 9100, lpr = 1515";
+
+/// Why, in every command of these stories.
+const REASON: &str = "--reason=a story";
+
+/// Labels that each Zebra had printed when it was recorded.
+const RECORDED: u64 = 411_200;
+
+/// One that prints nothing by itself, so that every label is one that was ordered.
+const AT_REST: &str = "life = { pages_per_hour = 0, reboot_hours = 0, sleep = \"never\" }\n\
+                       web = [{ page = \"zebra\", port = 9100 }, { page = \"lpr\", port = 1515 }]\n";
+
+/// One that jams at its first label and waits for ever.
+const STANDING: &str = "speed = 1000.0\nlife = { pages_per_hour = 6000, jams_per_10000_pages = \
+                        9999, repair_secs = 864000, reboot_hours = 0, sleep = \"never\" }\n\
+                        web = [{ page = \"zebra\", port = 9100 }, { page = \"lpr\", port = 1515 }]\n";
+
+/// One that counts what comes to its raw port and to its queue.
+const POTS: &str = "web = [{ page = \"raw\", port = 9100 }, { page = \"raw\", port = 1515 }]\n";
+
+/// The same with the port of IPP.
+const MORE_POTS: &str = "web = [{ page = \"raw\", port = 9100 }, { page = \"raw\", port = 1515 }, \
+                         { page = \"raw\", port = 1631 }]\n";
+
+/// Recordings of printers that are no Zebras and do not list PJL.
+const OTHERS: [&str; 20] = [
+    "brother-mfc-l8690cdw",
+    "canon-imageprograf-tx-3100",
+    "dell-s5840cdn",
+    "develop-ineo-359",
+    "epson-sc-t5405",
+    "fujifilm-apeos-c5570",
+    "hp-designjet-t1708",
+    "konica-minolta-bizhub-c459",
+    "lanier-mp-c3004",
+    "lexmark-cx725",
+    "oce-colorwave-3500",
+    "oki-c844",
+    "panasonic-dp-mb545",
+    "pantum-bm5100fdw",
+    "samsung-clx-9301",
+    "sharp-mx-4071",
+    "toshiba-e-studio3515ac",
+    "toshiba-tec-b-ex4t1",
+    "tsc-te310",
+    "utax-5008ci",
+];
+
+fn group(recording: &str, addresses: &str, rest: &str) -> String {
+    format!("[[printers]]\nrecording = \"{recording}\"\naddresses = {addresses}\n{rest}")
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// A world whose agent has this in its ranges, and so many printers stored.
+async fn world(rack: &Running, ranges: &[(&str, &str)], printers: usize) -> World {
+    let mut world = World::new();
+    world.hub_runs().await;
+    world.agent_is_configured(&["127.66.255.1"], rack.port, "");
+    let file = world.path("agent.toml");
+    let mut config = std::fs::read_to_string(&file).expect("a configuration");
+    for (addresses, doors) in ranges {
+        config += &format!(
+            "[[ranges]]\nlabel = \"{addresses}\"\naddresses = [\"{addresses}\"]\n\
+             credentials = [\"public\"]\ndoors = {{ {doors} }}\n"
+        );
+    }
+    std::fs::write(&file, config).expect("a configuration");
+    world.agent_is_enrolled();
+    world.agent_is_started();
+    until("every printer is stored", PATIENCE * 2, || async {
+        (world.printers().len() == printers).then_some(())
+    })
+    .await;
+    world
+}
+
+/// The device ids by their addresses.
+fn devices(world: &World) -> BTreeMap<String, String> {
+    let text = |printer: &Value, key: &str| printer[key].as_str().expect(key).to_owned();
+    let printers = world.printers();
+    let pair = |printer: &Value| (text(printer, "address"), text(printer, "device"));
+    printers.iter().map(pair).collect()
+}
+
+/// Orders something and waits for its end.
+fn ordered(world: &World, words: &[&str]) -> (Option<i32>, Value) {
+    let words = [&["cmd"], words, &[REASON, "--json"]].concat();
+    let output = world.hub_says(&words);
+    let outcome = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    assert!(!outcome.is_null(), "{words:?}: {}", said(&output));
+    (output.status.code(), outcome)
+}
+
+/// Reads a printer by another door.
+fn read(world: &World, rack: &Running, address: &str, more: &[&str]) -> Output {
+    let port = rack.port.to_string();
+    let words = ["read", address, "--port", &port, "--json"];
+    world.platen(&[&words, more].concat())
+}
+
+fn reading(world: &World, rack: &Running, address: &str, via: &str) -> Value {
+    let output = read(world, rack, address, &["--via", via, "--timeout", "10"]);
+    assert!(output.status.success(), "{}", said(&output));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn total(reading: &Value) -> u64 {
+    let meters = reading["meters"].as_array().expect("meters");
+    let total = meters.iter().find(|meter| meter["name"] == "total");
+    total.expect("a total")["value"].as_u64().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_has_its_effect_at_the_printer_and_is_answered_in_words() {
+    let zebras = "[\"127.66.0.1\", \"127.66.0.2\", \"127.66.0.3\", \"127.66.0.4\", \
+                  \"127.66.0.5\", \"127.66.0.6\"]";
+    let rack = stories::rack(
+        &[
+            "seed = 66\n".to_owned(),
+            group("zebra-zt411", zebras, AT_REST),
+        ]
+        .concat(),
+    );
+    let world = world(&rack, &[("127.66.0.0/24", EVERY_DOOR)], 6).await;
+    let devices = devices(&world);
+    let set = [
+        "set-variable",
+        "--variable",
+        "print.tone",
+        "--value",
+        "12.5",
+    ];
+    let stored = ["send-stored-label", "--label", "SHIPPING"];
+    let table: [(&str, &[&str], &str, &str, u64); 6] = [
+        (
+            "127.66.0.1",
+            &["print-configuration"],
+            "to print its configuration label",
+            "print configuration",
+            1,
+        ),
+        ("127.66.0.2", &["feed"], "to feed one label", "feed", 1),
+        (
+            "127.66.0.3",
+            &["calibrate"],
+            "to measure its media",
+            "calibrate",
+            0,
+        ),
+        (
+            "127.66.0.4",
+            &stored,
+            "to print its stored label E:SHIPPING.ZPL",
+            "print stored E:SHIPPING.ZPL",
+            1,
+        ),
+        (
+            "127.66.0.5",
+            &set,
+            "to set print.tone to 12.5",
+            "set print.tone 12.5",
+            0,
+        ),
+        ("127.66.0.6", &["reset"], "to start again", "reset", 0),
+    ];
+    for (address, words, told, did, labels) in table {
+        let id = devices[address].as_str();
+        let (exit, outcome) = ordered(&world, &[&["zebra", "story", id], words].concat());
+        assert_eq!(exit, Some(0), "{outcome}");
+        let result = &outcome["result"];
+        assert_eq!(result["told"], told, "{outcome}");
+        assert_eq!(result["over"], "zebra");
+        assert_eq!(result["confirmed"], words == set, "{outcome}");
+        let arrived = rack.arrived(ip(address)).await.expect("a printer");
+        assert_eq!(arrived.told, [did], "once");
+        // What was sent is nowhere but at the printer.
+        let traces = outcome.to_string() + &world.log_of("agent") + &world.log_of("hub");
+        for octets in ["~WC", "~PH", "~JC", "~JR", "^XA", "U1 setvar"] {
+            assert!(!traces.contains(octets), "{octets}");
+        }
+        if words != ["reset"] {
+            let reading = reading(&world, &rack, address, "zebra");
+            assert_eq!(total(&reading), RECORDED + labels, "{address}");
+            assert_eq!(reading["status"]["state"], "idle", "{reading}");
+        }
+    }
+    // One thing a minute: the second is refused, and the printer hears nothing of it.
+    let id = devices["127.66.0.2"].as_str();
+    let before = rack.arrived(ip("127.66.0.2")).await.expect("a printer");
+    let (exit, soon) = ordered(&world, &["zebra", "story", id, "feed"]);
+    assert_eq!(
+        (exit, &soon["state"]),
+        (Some(77), &"refused".into()),
+        "{soon}"
+    );
+    assert!(
+        soon["why"]
+            .as_str()
+            .expect("why")
+            .contains("one thing in 60 s")
+    );
+    let after = rack.arrived(ip("127.66.0.2")).await.expect("a printer");
+    assert_eq!(
+        (after.raw_bytes, after.told),
+        (before.raw_bytes, before.told)
+    );
+    // What is not of the list is not even signed.
+    let wrong = [
+        "cmd",
+        "zebra",
+        "story",
+        id,
+        "send-stored-label",
+        "--label",
+        "X^XZ~JR",
+        REASON,
+    ];
+    let wrong = world.hub_says(&wrong);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(
+        said(&wrong).contains("a stored label is written as"),
+        "{}",
+        said(&wrong)
+    );
+    // A device that nobody knows.
+    let (exit, nobody) = ordered(&world, &["zebra", "story", &"0".repeat(32), "feed"]);
+    assert_eq!(exit, Some(77), "{nobody}");
+    assert!(
+        nobody["why"]
+            .as_str()
+            .expect("why")
+            .contains("there is no device")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_range_decides_which_door_a_command_takes_and_silence_is_a_state() {
+    let fleet = [
+        "seed = 67\n".to_owned(),
+        group("zebra-zt411", "\"127.66.1.1\"", AT_REST),
+        group("zebra-zt411", "\"127.66.2.1\"", AT_REST),
+        group("zebra-zt411", "\"127.66.3.1\"", STANDING),
+        group(
+            "hp-laserjet-m507dn",
+            "\"127.66.3.2\"",
+            "frozen = true\nweb = [{ page = \"pjl-info\", \
+              port = 9100 }, { page = \"lpr\", port = 1515 }]\n",
+        ),
+    ];
+    let rack = stories::rack(&fleet.concat());
+    let ranges = [
+        ("127.66.1.0/24", "lpr = 1515"),
+        ("127.66.2.0/24", "ipp = 1631"),
+        ("127.66.3.0/24", EVERY_DOOR),
+    ];
+    let world = world(&rack, &ranges, 4).await;
+    let devices = devices(&world);
+    // A range with LPR alone: the command goes as a job.
+    let by_lpr = devices["127.66.1.1"].as_str();
+    let (exit, told) = ordered(&world, &["zebra", "story", by_lpr, "feed"]);
+    assert_eq!(
+        (exit, &told["result"]["over"]),
+        (Some(0), &"lpr".into()),
+        "{told}"
+    );
+    let arrived = rack.arrived(ip("127.66.1.1")).await.expect("a printer");
+    assert_eq!(arrived.told, ["feed"]);
+    // One with neither: refused.
+    let closed = devices["127.66.2.1"].as_str();
+    for words in [
+        ["zebra", "story", closed, "feed"].as_slice(),
+        &["lpr", "story", closed],
+    ] {
+        let (exit, refused) = ordered(&world, words);
+        assert_eq!(exit, Some(77), "{refused}");
+        let why = refused["why"].as_str().expect("why");
+        assert!(why.contains("does not open"), "{why}");
+    }
+    let arrived = rack.arrived(ip("127.66.2.1")).await.expect("a printer");
+    assert_eq!((arrived.connections, arrived.raw_bytes), (0, 0));
+    // One that stands answers variables and is silent to ~HS.
+    let stands = reading(&world, &rack, "127.66.3.1", "zebra");
+    assert_eq!(stands["status"]["state"], "stopped", "{stands}");
+    assert_eq!(
+        stands["status"]["conditions"],
+        serde_json::json!(["doorOpen"])
+    );
+    let alert = stands["alerts"][0]["description"]
+        .as_str()
+        .expect("an alert");
+    assert!(alert.contains("silent to ~HS"), "{alert}");
+    // The state of queues: counted, and nobody's name leaves.
+    let hp = devices["127.66.3.2"].as_str();
+    let (exit, empty) = ordered(&world, &["lpr", "story", hp]);
+    assert_eq!(
+        (exit, &empty["result"]["jobs"]),
+        (Some(0), &0.into()),
+        "{empty}"
+    );
+    let (_, busy) = ordered(&world, &["lpr", "story", hp, "busy"]);
+    assert_eq!(busy["result"]["jobs"], 2, "{busy}");
+    let (exit, stopped) = ordered(&world, &["lpr", "story", &devices["127.66.3.1"]]);
+    assert_eq!(exit, Some(0), "{stopped}");
+    assert!(
+        stopped["result"]["says"][0]
+            .as_str()
+            .expect("says")
+            .contains("is stopped")
+    );
+    let (port, lpr) = (rack.port.to_string(), LPR.to_string());
+    let ports = ["--port", &port, "--lpr-port", &lpr, "--timeout", "10"];
+    let words = ["queue", "127.66.3.2", "--queue", "busy"];
+    let shown = said(&world.platen(&[&words[..], &ports].concat()));
+    assert!(
+        shown.starts_with("busy: 2 jobs\n  busy is ready and printing\n"),
+        "{shown}"
+    );
+    let json = said(&world.platen(&[&words[..], &["--json"], &ports].concat()));
+    for names in [busy.to_string(), shown, json] {
+        for name in ["anna", "salaries", "jack", "resignation"] {
+            assert!(!names.contains(name), "{names}");
+        }
+    }
+    // PJL, where it is listed; and where it is not, nothing is sent.
+    let pjl = reading(&world, &rack, "127.66.3.2", "pjl");
+    assert_eq!(pjl["identity"]["vendor"], "HP", "{pjl}");
+    assert_eq!(pjl["meters"][0]["evidence"]["door"], "pjl", "{pjl}");
+    let heard = rack
+        .arrived(ip("127.66.1.1"))
+        .await
+        .expect("a printer")
+        .raw_bytes;
+    let refused = read(
+        &world,
+        &rack,
+        "127.66.1.1",
+        &["--via", "pjl", "--timeout", "10"],
+    );
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        said(&refused).contains("does not list PJL"),
+        "{}",
+        said(&refused)
+    );
+    let after = rack
+        .arrived(ip("127.66.1.1"))
+        .await
+        .expect("a printer")
+        .raw_bytes;
+    assert_eq!(heard, after);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_devices_that_are_no_zebra_hear_nothing() {
+    // 20 printers of other makers, two of labels among them; 10 that are no printers, and 10 that
+    // SNMP knows nothing of.
+    let range = |first: usize, last: usize| -> Vec<String> {
+        (first..=last).map(|it| format!("127.66.4.{it}")).collect()
+    };
+    let (printers, switches, strangers) = (range(1, 20), range(21, 30), range(31, 40));
+    let mut fleet = "seed = 68\nfrozen = true\n".to_owned();
+    for (address, maker) in printers.iter().zip(OTHERS) {
+        let recording = format!("makers/{maker}");
+        fleet += &group(&recording, &format!("{address:?}"), POTS);
+    }
+    fleet += &group("switch-sw-2416", &format!("{switches:?}"), MORE_POTS);
+    let rack = stories::rack(&fleet);
+    let pots: Vec<TcpListener> = strangers
+        .iter()
+        .flat_map(|address| [9100, LPR, 1631].map(|port| (address.as_str(), port)))
+        .map(|at| TcpListener::bind(at).expect("a port"))
+        .collect();
+    let world = world(&rack, &[("127.66.4.0/24", EVERY_DOOR)], 20).await;
+    // Discovery, full and status readings, every door allowed.
+    until("each was read three times", PATIENCE * 2, || async {
+        (world.readings().await.len() >= 60).then_some(())
+    })
+    .await;
+    let devices = devices(&world);
+    assert_eq!(devices.len(), 20, "{devices:?}");
+    for (address, id) in &devices {
+        let (exit, outcome) = ordered(&world, &["zebra", "story", id, "feed"]);
+        assert_eq!(exit, Some(77), "{address}: {outcome}");
+        let why = outcome["why"].as_str().expect("why");
+        assert!(
+            why.contains("nothing was sent") && why.contains("not a Zebra"),
+            "{why}"
+        );
+    }
+    let all = [&printers, &switches, &strangers];
+    for address in all.into_iter().flatten() {
+        let is_silent = strangers.contains(address);
+        let patience = if is_silent { "0.2" } else { "10" };
+        for via in ["zebra", "pjl"] {
+            let more = ["--via", via, "--timeout", patience, "--retries", "0"];
+            let refused = read(&world, &rack, address, &more);
+            assert_eq!(
+                refused.status.code(),
+                Some(1),
+                "{address}: {}",
+                said(&refused)
+            );
+            assert!(
+                said(&refused).contains("nothing was sent"),
+                "{}",
+                said(&refused)
+            );
+        }
+        if !devices.contains_key(address) {
+            let (port, lpr) = (rack.port.to_string(), LPR.to_string());
+            let ports = ["--port", &port, "--lpr-port", &lpr, "--timeout", patience];
+            let words = ["queue", address.as_str(), "--retries", "0"];
+            let refused = world.platen(&[&words[..], &ports].concat());
+            assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        }
+    }
+    for address in [&printers, &switches].into_iter().flatten() {
+        let arrived = rack.arrived(ip(address)).await.expect("a device");
+        assert_eq!(
+            (arrived.connections, arrived.raw_bytes),
+            (0, 0),
+            "{address}"
+        );
+    }
+    for pot in pots {
+        pot.set_nonblocking(true).expect("a pot");
+        let touched = pot.accept().map(drop).map_err(|error| error.kind());
+        let at = pot.local_addr().expect("an address");
+        assert_eq!(touched, Err(std::io::ErrorKind::WouldBlock), "{at}");
+    }
+}
