@@ -204,8 +204,8 @@ fn a_simulated_printer_says_over_ipp_what_it_says_over_snmp() {
     assert_eq!(ipp["identity"]["serial"], snmp["identity"]["serial"]);
     let levels = |of: &Value| -> Vec<Value> {
         let supplies = of["supplies"].as_array().unwrap().iter();
-        let inks = supplies.filter(|it| it["color"].is_string());
-        inks.map(|it| it["level"]["percent"].clone()).collect()
+        let told = supplies.filter(|it| it["level"]["state"] == "percent");
+        told.map(|it| it["level"]["percent"].clone()).collect()
     };
     assert_eq!(levels(&ipp).len(), 4, "{ipp}");
     assert_eq!(levels(&ipp), levels(&snmp));

@@ -19,11 +19,10 @@ const PATIENT: &str = "10";
 /// What a refusal may take: far less than the waits of all documents together.
 const SOON: Duration = Duration::from_secs(40);
 
-const HP: &str = "127.41.0.1";
-const KYOCERA: &str = "127.41.0.2";
-
-/// One of HP's with every page, and another maker's.
-fn fleet(tls_generation: u32) -> Running {
+/// One of HP's with every page, and another maker's, on the network of one test: tests run side by
+/// side.
+fn fleet(net: u8, tls_generation: u32) -> Running {
+    let (hp, kyocera) = (hp(net), format!("127.41.{net}.2"));
     let pages = [
         ("ledm", 8_080, false),
         ("ledm", 8_443, true),
@@ -41,14 +40,18 @@ fn fleet(tls_generation: u32) -> Running {
     });
     let text = format!(
         "port = 0\nfrozen = true\nrecordings = {:?}\n\
-         [[printers]]\nrecording = \"hp-laserjet-m507dn\"\naddresses = \"{HP}\"\n\
+         [[printers]]\nrecording = \"hp-laserjet-m507dn\"\naddresses = \"{hp}\"\n\
          tls_generation = {tls_generation}\nweb = [{}]\n\
-         [[printers]]\nrecording = \"kyocera-taskalfa-4054ci\"\naddresses = \"{KYOCERA}\"\n",
+         [[printers]]\nrecording = \"kyocera-taskalfa-4054ci\"\naddresses = \"{kyocera}\"\n",
         folder(),
         pages.join(", ")
     );
     let fleet = Fleet::parse(&text, Path::new(".")).unwrap();
     simulator::run(fleet, std::future::pending()).unwrap()
+}
+
+fn hp(net: u8) -> String {
+    format!("127.41.{net}.1")
 }
 
 /// Reads a printer of the fleet over LEDM at a port.
@@ -64,11 +67,11 @@ fn read(snmp: u16, (address, port): (&str, u16), state: &Path, more: &[&str]) ->
 }
 
 /// What came to the pages of the one of HP's.
-fn arrived(fleet: &Running) -> Arrived {
+fn arrived(fleet: &Running, address: &str) -> Arrived {
     let waiting = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let arrived = waiting.block_on(fleet.arrived(HP.parse().unwrap()));
+    let arrived = waiting.block_on(fleet.arrived(address.parse().unwrap()));
     arrived.unwrap()
 }
 
@@ -89,16 +92,17 @@ fn total(reading: &Value) -> &Value {
 
 #[test]
 fn one_of_hps_says_over_http_and_https_what_it_says_over_snmp() {
-    let fleet = fleet(0);
+    let hp = hp(0);
+    let fleet = fleet(0, 0);
     let state = tempfile::tempdir().unwrap();
     let snmp = platen()
-        .args(["read", HP, "--json", "--timeout", PATIENT, "--port"])
+        .args(["read", &hp, "--json", "--timeout", PATIENT, "--port"])
         .arg(fleet.port.to_string())
         .output()
         .unwrap();
     let snmp = json(&snmp);
     for port in [8_080, 8_443] {
-        let read = read(fleet.port, (HP, port), state.path(), &["--json"]);
+        let read = read(fleet.port, (hp.as_str(), port), state.path(), &["--json"]);
         let reading = json(&read);
         assert_eq!(reading["identity"]["vendor"], "HP", "{reading}");
         assert_eq!(reading["identity"]["serial"], snmp["identity"]["serial"]);
@@ -116,7 +120,7 @@ fn one_of_hps_says_over_http_and_https_what_it_says_over_snmp() {
         let kept = said(&read.stderr).contains("believed from now on");
         assert_eq!(kept, port == 8_443, "{}", said(&read.stderr));
     }
-    let large = read(fleet.port, (HP, 8_081), state.path(), &["--json"]);
+    let large = read(fleet.port, (hp.as_str(), 8_081), state.path(), &["--json"]);
     let large = json(&large);
     let units: Vec<&str> = large["meters"]
         .as_array()
@@ -126,11 +130,11 @@ fn one_of_hps_says_over_http_and_https_what_it_says_over_snmp() {
         .map(|meter| meter["unit"].as_str().unwrap())
         .collect();
     assert_eq!(units, ["meters", "squareMeters"], "{large}");
-    let table = read(fleet.port, (HP, 8_443), state.path(), &["--all"]);
+    let table = read(fleet.port, (hp.as_str(), 8_443), state.path(), &["--all"]);
     let table = said(&table.stdout);
     assert!(table.contains("ledm"), "{table}");
     // Who was asked for what: no list of jobs, no log.
-    let arrived = arrived(&fleet);
+    let arrived = arrived(&fleet, &hp);
     let asked: Vec<&str> = arrived
         .requests
         .iter()
@@ -149,28 +153,29 @@ fn one_of_hps_says_over_http_and_https_what_it_says_over_snmp() {
 
 #[test]
 fn a_certificate_that_changed_is_refused_until_the_old_one_is_forgotten() {
+    let hp = hp(1);
     let state = tempfile::tempdir().unwrap();
-    let https = (HP, 8_443);
-    let before = fleet(0);
+    let https = (hp.as_str(), 8_443);
+    let before = fleet(1, 0);
     json(&read(before.port, https, state.path(), &["--json"]));
     json(&read(before.port, https, state.path(), &["--json"]));
     drop(before);
-    let after = fleet(1);
+    let after = fleet(1, 1);
     let refused = read(after.port, https, state.path(), &[]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let why = said(&refused.stderr);
     for words in [
-        "certificate of 127.41.0.1:8443 changed",
+        "certificate of 127.41.1.1:8443 changed",
         "SHA-256",
-        "platen forget-certificate 127.41.0.1",
+        "platen forget-certificate 127.41.1.1",
     ] {
         assert!(why.contains(words), "{words}: {why}");
     }
-    let arrived = arrived(&after);
+    let arrived = arrived(&after, &hp);
     assert_eq!(arrived.requests_total, 0, "nothing was asked");
     let forget = || {
         platen()
-            .args(["forget-certificate", HP, "--state-dir"])
+            .args(["forget-certificate", &hp, "--state-dir"])
             .arg(state.path())
             .output()
             .unwrap()
@@ -184,11 +189,11 @@ fn a_certificate_that_changed_is_refused_until_the_old_one_is_forgotten() {
 
 #[test]
 fn nothing_is_sent_to_who_is_none_of_hps() {
-    let fleet = fleet(0);
+    let fleet = fleet(2, 0);
     let state = tempfile::tempdir().unwrap();
     for (address, secs, words) in [
-        (KYOCERA, PATIENT, "no printer of HP's"),
-        ("127.41.0.3", "0.3", "not known to be a printer"),
+        ("127.41.2.2", PATIENT, "no printer of HP's"),
+        ("127.41.2.3", "0.3", "not known to be a printer"),
     ] {
         let pot = TcpListener::bind((address, 0)).unwrap();
         pot.set_nonblocking(true).unwrap();
@@ -213,7 +218,8 @@ fn nothing_is_sent_to_who_is_none_of_hps() {
 
 #[test]
 fn pages_that_are_no_ledm_end_in_a_clear_error() {
-    let fleet = fleet(0);
+    let hp = hp(3);
+    let fleet = fleet(3, 0);
     let state = tempfile::tempdir().unwrap();
     for (port, words) in [
         (8_082, "serves no LEDM"),
@@ -225,7 +231,7 @@ fn pages_that_are_no_ledm_end_in_a_clear_error() {
         (8_099, "does not accept a connection"),
     ] {
         let begun = Instant::now();
-        let refused = read(fleet.port, (HP, port), state.path(), &[]);
+        let refused = read(fleet.port, (hp.as_str(), port), state.path(), &[]);
         let text = said(&refused.stderr);
         assert_eq!(refused.status.code(), Some(1), "{port}: {text}");
         assert!(text.contains(words), "{port}: {text}");

@@ -87,14 +87,14 @@ fn attributes(octets: &mut Vec<u8>, of: &Portrait) {
     for ((description, level, capacity), index) in rows {
         let lower = description.to_lowercase();
         let color = COLORS.into_iter().find(|color| lower.contains(color));
+        let (class, kind) = match () {
+            () if lower.contains("waste") => ("receptacleThatIsFilled", "wasteToner"),
+            () if lower.contains("kit") => ("supplyThatIsConsumed", "fuser"),
+            () => ("supplyThatIsConsumed", "toner"),
+        };
         let row = format!(
-            "index={index};class=supplyThatIsConsumed;type={};unit=percent;maxcapacity={capacity};\
+            "index={index};class={class};type={kind};unit=percent;maxcapacity={capacity};\
              level={level};colorantname={};",
-            if lower.contains("kit") {
-                "fuser"
-            } else {
-                "toner"
-            },
             color.unwrap_or("none"),
         );
         // Further values of one attribute have no name.
