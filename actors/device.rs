@@ -7,7 +7,9 @@
 
 mod ask;
 mod importance;
+pub(crate) mod known;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
@@ -18,7 +20,8 @@ use actix::{
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use printer::change;
-use printer::identity::{DeviceId, Fingerprint};
+use printer::identity::DeviceId;
+use printer::identity::score::Traits;
 use printer::reading::Reading;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -54,8 +57,12 @@ const CONFIRM_DEADLINE: Duration = Duration::from_secs(40);
 #[derive(Debug, Clone)]
 pub(crate) struct Seed {
     pub(crate) id: DeviceId,
-    /// Who it is, by the keys of the identity question.
-    pub(crate) fingerprint: Fingerprint,
+    /// Who it is: the keys of the identity question, and what its last reading told.
+    pub(crate) traits: Traits,
+    /// Another device has its serial number too.
+    pub(crate) shares_serial: bool,
+    /// Where its last own reading came from.
+    pub(crate) proven_at: Option<IpAddr>,
     /// Where it lives; none while nobody knows.
     pub(crate) target: Option<InScope>,
     /// Tried in this order.
@@ -254,11 +261,12 @@ impl Device {
         self.vitals.read_at = Some(reading.at);
         self.vitals.trouble = survey.trouble.clone();
         self.vitals.refused = None;
+        self.seed.learn(&survey);
         if depth == Depth::Full {
             self.plan_full();
             let proof = Proved {
                 device: self.seed.id.clone(),
-                fingerprint: survey.fingerprint.clone(),
+                traits: ask::traits(&survey),
                 credential: survey.credential.clone(),
             };
             self.tell(proof, ctx);

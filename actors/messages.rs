@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::{Message, MessageResponse};
 use jiff::Timestamp;
-use printer::identity::{DeviceId, Fingerprint};
+use printer::identity::{DeviceId, score::Traits};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -264,8 +264,8 @@ pub struct UplinkVitals {
 /// A printer-like thing that answered at an address: who it says it is.
 #[derive(Debug, Clone)]
 pub struct Sighted {
-    /// Its keys; none for a device that tells nothing of itself.
-    pub fingerprint: Fingerprint,
+    /// Its keys, and what it told where it was read; none for one that tells nothing of itself.
+    pub traits: Traits,
     /// Where it answered.
     pub target: InScope,
     /// What it answered to.
@@ -302,6 +302,11 @@ pub struct Relocate {
     /// What to try there, in this order; none keeps what was tried before.
     pub credentials: Vec<Credential>,
 }
+
+/// The Supervisor to a Device: another has your serial number too.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct SharesSerial;
 
 /// The Supervisor to a Device: someone with your name was seen elsewhere. Are you still here?
 #[derive(Debug, Message)]
@@ -345,8 +350,8 @@ pub struct Missed {
 pub struct Proved {
     /// Who.
     pub device: DeviceId,
-    /// Every key that the full reading showed.
-    pub fingerprint: Fingerprint,
+    /// Every key that the full reading showed, and what it told.
+    pub traits: Traits,
     /// What it answered to.
     pub credential: Credential,
 }

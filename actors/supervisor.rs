@@ -217,7 +217,9 @@ impl Supervisor {
             .unwrap_or_default();
         Some(Seed {
             id: id.clone(),
-            fingerprint: known.fingerprint.clone(),
+            shares_serial: self.registry.shares_serial(id),
+            proven_at: known.proven_at,
+            traits: self.registry.traits(id).unwrap_or_default(),
             target,
             credentials,
         })

@@ -1,12 +1,13 @@
 //! One attempt to read a device: what is asked, and what came of it.
 
 use printer::identity::Fingerprint;
+use printer::identity::score::{self, Told, Traits};
 use printer::question;
 use printer::reading::{Reading, Verdict};
 use printer::walk::Walk;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use super::Seed;
+use super::{Seed, known};
 use crate::messages::{Confirmation, Sighted};
 use crate::parts::Tools;
 use crate::reach::credential::Credential;
@@ -67,15 +68,20 @@ pub(super) async fn ask(
     } else {
         Depth::Status
     };
-    if survey.fingerprint.contradicts(&seed.fingerprint) {
-        let (fingerprint, credential) = (survey.fingerprint, survey.credential);
+    if survey.fingerprint.contradicts(&seed.traits.keys) {
         return Heard::Other(Sighted {
-            fingerprint,
+            traits: traits(&survey),
             target,
-            credential,
+            credential: survey.credential,
         });
     }
     match survey.verdict.clone() {
+        // The keys agree, or there are none: what it tells beside them may speak against it.
+        Verdict::Printer(_) if !is_itself(&seed, &survey) => Heard::Other(Sighted {
+            traits: traits(&survey),
+            target,
+            credential: survey.credential,
+        }),
         Verdict::Printer(reading) => Heard::Itself {
             depth,
             survey: Box::new(survey),
@@ -83,6 +89,31 @@ pub(super) async fn ask(
         },
         Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
     }
+}
+
+/// What a survey is weighed by.
+pub(super) fn traits(survey: &Survey) -> Traits {
+    let told = match &survey.verdict {
+        Verdict::Printer(reading) => Told::of(reading),
+        Verdict::NotAPrinter { .. } => Told::default(),
+    };
+    Traits {
+        keys: survey.fingerprint.clone(),
+        told,
+    }
+}
+
+/// Whether a survey is of the device, by all that is known of it.
+fn is_itself(seed: &Seed, survey: &Survey) -> bool {
+    let here = seed.target.map(|target| target.addr().ip());
+    let is_proven_here = seed.proven_at.is_some() && seed.proven_at == here;
+    let how = (seed.shares_serial, is_proven_here);
+    let score = known::weigh_own(&seed.traits, how, &traits(survey));
+    if score.verdict != score::Verdict::Same {
+        let (device, words) = (&seed.id, score.words());
+        info!(%device, %words, "who answers here may be another printer");
+    }
+    score.verdict == score::Verdict::Same
 }
 
 /// What a failed reading means. Where two devices were heard, it is asked who is there now.
@@ -142,12 +173,12 @@ pub(super) async fn confirm(seed: Seed, target: InScope, tools: Tools) -> Confir
         };
         let answer: Walk = varbinds.into_iter().collect();
         let fingerprint = Fingerprint::of_answer(&answer);
-        if !fingerprint.contradicts(&seed.fingerprint) {
+        if !fingerprint.contradicts(&seed.traits.keys) {
             return Confirmation::Here;
         }
         let credential = credential.clone();
         return Confirmation::Other(Sighted {
-            fingerprint,
+            traits: (&fingerprint).into(),
             target,
             credential,
         });

@@ -122,6 +122,16 @@ impl Fingerprint {
         self.agreement(other) == Some(true)
     }
 
+    /// Whether any key that both have differs.
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> bool {
+        let differs =
+            |a: &Option<String>, b: &Option<String>| matches!((a, b), (Some(a), Some(b)) if a != b);
+        differs(&self.serial, &other.serial)
+            || differs(&self.mac, &other.mac)
+            || differs(&self.engine_id, &other.engine_id)
+    }
+
     /// Whether there is no key at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -24,8 +24,14 @@ const USUAL_PAGES_PER_MINUTE: u64 = 2;
 const USUAL_PAGES: u64 = 100;
 /// Most pages a minute that any press of 2026 makes, with room; what is above is no paper.
 const PAGES_PER_MINUTE_MAX: u64 = 1_000;
-/// How exactly two computed starts must agree to be one, in seconds: clocks drift.
-const SAME_START_SECS: u64 = 90;
+/// Most that it may be ahead where one key alone speaks for it, however long the time: of two
+/// printers at random, one in a thousand is so close.
+const UNPROVEN_PAGES_MAX: u64 = 500;
+/// A counter below this is too young to tell one printer from another that is new or was set anew.
+const YOUNG_PAGES: u64 = 5_000;
+/// How exactly two computed starts must agree to be one, in seconds. Printers that a power cut
+/// started together are further apart, as a rule.
+const SAME_START_SECS: u64 = 5;
 
 /// What a reading tells beside the keys, and what the next one is weighed against.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,20 +100,23 @@ pub enum Reason {
     BoardAloneDiffers,
     /// Keys where there were none.
     KeysLate,
+    /// Keys on both sides, and none of one kind.
+    KeysUnlike,
     /// One model.
     ModelSame,
     /// Another model.
     ModelDiffers,
     /// The counter goes on where it was.
     CountContinues,
-    /// It is further than it usually gets, but paper could do it.
+    /// It is further than it usually gets, but paper could do it, and the keys prove who it is.
     CountAhead,
-    /// The same, with a key missing or changed that would make up for it.
-    CountAheadUnproven,
-    /// It is lower.
-    CountFell,
-    /// It is further than paper gets.
-    CountJumped,
+    /// It is lower, and the keys prove who it is.
+    CountReset,
+    /// It is lower, far ahead or missing, and one key alone speaks for the device: a spare part or
+    /// another device has that too.
+    CountUnproven,
+    /// The same, and no key speaks at all.
+    CountAlone,
     /// It runs since the same instant.
     RunsOn,
     /// It answers where the other lives.
@@ -136,13 +145,16 @@ impl Reason {
             Self::SerialDiffers => -80,
             Self::SerialLate => 0,
             Self::BoardSame => 40,
-            Self::BoardDiffers => -25,
+            Self::BoardDiffers => -20,
             Self::BoardAloneDiffers => -70,
             Self::KeysLate | Self::CountAhead => -10,
+            Self::KeysUnlike => -40,
             Self::ModelSame => 5,
             Self::ModelDiffers => -60,
             Self::CountContinues => 15,
-            Self::CountAheadUnproven | Self::CountFell | Self::CountJumped => -50,
+            Self::CountReset => -30,
+            Self::CountUnproven => -68,
+            Self::CountAlone => -50,
             Self::RunsOn => 25,
             Self::PlaceSame => 30,
         }
@@ -158,12 +170,13 @@ impl Reason {
             Self::BoardSame => "same MAC",
             Self::BoardDiffers | Self::BoardAloneDiffers => "new MAC",
             Self::KeysLate => "keys it did not tell before",
+            Self::KeysUnlike => "no key that both tell",
             Self::ModelSame => "same model",
             Self::ModelDiffers => "another model",
             Self::CountContinues => "page count goes on",
-            Self::CountAhead | Self::CountAheadUnproven => "page count far ahead",
-            Self::CountFell => "page count lower",
-            Self::CountJumped => "page count impossibly far ahead",
+            Self::CountAhead => "page count far ahead",
+            Self::CountReset => "page count set anew",
+            Self::CountUnproven | Self::CountAlone => "page count does not go on",
             Self::RunsOn => "running since the same time",
             Self::PlaceSame => "same address",
         }
@@ -268,7 +281,7 @@ pub fn weigh(known: &Traits, seen: &Traits, place: Place) -> Score {
     {
         reasons.push(Reason::RunsOn);
     }
-    reasons.extend(trajectory(&known.told, &seen.told, &reasons));
+    reasons.extend(trajectory(&known.told, &seen.told, (&reasons, place)));
     if place == Place::Same {
         reasons.push(Reason::PlaceSame);
     }
@@ -326,7 +339,7 @@ impl Score {
         }
         match self.verdict {
             Verdict::Same if has(Reason::SerialLate) => Some("it tells its serial number only now"),
-            Verdict::Same if has(Reason::CountFell) => Some("its counter was set anew"),
+            Verdict::Same if has(Reason::CountReset) => Some("its counter was set anew"),
             Verdict::Same => None,
             Verdict::Other if has(Reason::PlaceSame) => Some("another printer at this address"),
             Verdict::Other => Some("two printers"),
@@ -347,7 +360,7 @@ fn keys(known: &Traits, seen: &Traits) -> Vec<Reason> {
         }
         None => {}
     }
-    let board = both(&known.keys.mac, &seen.keys.mac)
+    let board: Option<bool> = both(&known.keys.mac, &seen.keys.mac)
         .or_else(|| both(&known.told.uuid, &seen.told.uuid))
         .or_else(|| both(&known.keys.engine_id, &seen.keys.engine_id))
         .map(|(a, b)| a == b);
@@ -357,6 +370,10 @@ fn keys(known: &Traits, seen: &Traits) -> Vec<Reason> {
         (false, None) => Reason::BoardAloneDiffers,
     }));
     let is_nameless = known.keys.is_empty() && known.told.uuid.is_none();
+    let has_keys = !known.keys.is_empty() && !seen.keys.is_empty();
+    if has_keys && serial.is_none() && board.is_none() {
+        reasons.push(Reason::KeysUnlike);
+    }
     if is_nameless && !seen.keys.is_empty() && seen.told.total.is_some() {
         reasons.push(Reason::KeysLate);
     }
@@ -364,26 +381,43 @@ fn keys(known: &Traits, seen: &Traits) -> Vec<Reason> {
 }
 
 /// What the page count says.
-fn trajectory(known: &Told, seen: &Told, reasons: &[Reason]) -> Option<Reason> {
-    let (was, is) = known.total.zip(seen.total)?;
+fn trajectory(known: &Told, seen: &Told, (reasons, place): (&[Reason], Place)) -> Option<Reason> {
+    let has = |reason| reasons.contains(&reason);
+    let is_proven = has(Reason::RunsOn) || has(Reason::SerialSame) && has(Reason::BoardSame);
+    let doubt = if has(Reason::SerialSame) || has(Reason::BoardSame) {
+        Reason::CountUnproven
+    } else {
+        Reason::CountAlone
+    };
+    let is_reading = known.at.is_some() && seen.at.is_some();
+    let (was, is) = match (known.total, seen.total) {
+        (Some(was), Some(is)) => (was, is),
+        (None, None) => return None,
+        // One that counted and does not any more, or the other way round.
+        (_, _) => return (is_reading && !is_proven).then_some(doubt),
+    };
     let Some(made) = is.checked_sub(was) else {
-        return Some(Reason::CountFell);
+        return Some(if is_proven { Reason::CountReset } else { doubt });
     };
     let secs = known
         .at
         .zip(seen.at)
         .map(|(was, is)| is.duration_since(was).as_secs());
     let minutes = secs.map_or(0, |secs| u64::try_from(secs).unwrap_or(0) / 60 + 1);
-    let has = |reason| reasons.contains(&reason);
     let within = |pace: u64| made <= minutes.saturating_mul(pace).saturating_add(USUAL_PAGES);
-    Some(if within(USUAL_PAGES_PER_MINUTE) {
+    let is_changed = place == Place::Elsewhere
+        || has(Reason::BoardDiffers)
+        || has(Reason::SerialLate)
+        || has(Reason::KeysLate);
+    let is_close = is_proven || made <= UNPROVEN_PAGES_MAX && (was >= YOUNG_PAGES || !is_changed);
+    Some(if is_close && within(USUAL_PAGES_PER_MINUTE) {
         Reason::CountContinues
-    } else if !within(PAGES_PER_MINUTE_MAX) {
-        Reason::CountJumped
-    } else if has(Reason::RunsOn) || has(Reason::SerialSame) && !has(Reason::BoardDiffers) {
+    } else if is_proven && within(PAGES_PER_MINUTE_MAX) {
         Reason::CountAhead
+    } else if is_proven {
+        Reason::CountReset
     } else {
-        Reason::CountAheadUnproven
+        doubt
     })
 }
 

@@ -466,6 +466,7 @@ mod tests {
         let at = reading.at;
         let row = PrinterRow {
             device: DeviceId::parse(&"a".repeat(32)).unwrap(),
+            root: DeviceId::parse(&"a".repeat(32)).unwrap(),
             agent: "a".to_owned(),
             agent_name: HOSTILE.to_owned(),
             reading,
