@@ -278,6 +278,7 @@ impl Supervisor {
             silent: u32::try_from(silent).unwrap_or(u32::MAX),
             restarts: self.children.restarts(),
             refusing: status::refusing(&self.registry, &self.children).1,
+            doubtful: status::doubtful(&self.registry).1,
         }
     }
 

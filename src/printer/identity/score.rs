@@ -249,6 +249,12 @@ impl Traits {
         }
     }
 
+    /// Whether a key of a later one is another, or a serial number is told that was not.
+    #[must_use]
+    pub fn is_changed(&self, later: &Self) -> bool {
+        self.keys.differs(&later.keys) || self.keys.serial.is_none() && later.keys.serial.is_some()
+    }
+
     /// The same without the serial number: it is on several devices, and tells none of them.
     #[must_use]
     pub fn without_serial(&self) -> Self {

@@ -5,6 +5,7 @@
 
 use printer::change::{Change, between};
 use printer::decrease::Decrease;
+use printer::identity::score::{Place, Traits, weigh};
 use printer::identity::shown_address;
 use printer::meter::Meter;
 use printer::reading::Reading;
@@ -52,7 +53,24 @@ fn between_two(older: &Reading, newer: &Reading, lives: &[SupplyLife]) -> Vec<Ev
     let told = changes
         .iter()
         .filter_map(|change| told(change, (older, newer), lives));
-    told.chain(pause(older, newer)).map(event).collect()
+    told.chain(pause(older, newer))
+        .chain(another_self(older, newer))
+        .map(event)
+        .collect()
+}
+
+/// Why it is the same printer though a key of it changed.
+fn another_self(older: &Reading, newer: &Reading) -> Option<(String, String)> {
+    let (was, is) = (Traits::of(older), Traits::of(newer));
+    if !was.is_changed(&is) {
+        return None;
+    }
+    let place = if older.address == newer.address {
+        Place::Same
+    } else {
+        Place::Elsewhere
+    };
+    Some(("Identity".to_owned(), weigh(&was, &is, place).words()))
 }
 
 /// Tells a change, or nothing where it is no news.
