@@ -140,8 +140,8 @@ fn the_cases_of_the_field_have_their_verdict_and_their_words() {
             &shy,
             p("hp/a", "m1", "M507", 90_300),
             Here,
-            Same,
-            "only now",
+            Doubtful,
+            "keys it did not tell before",
         ),
         (&shy, p("hp/a", "m1", "M507", 12), Here, Doubtful, ""),
         (&shy, p("", "", "M507", 90_300), Here, Same, ""),
@@ -187,6 +187,18 @@ fn a_printer_without_keys_that_runs_on_may_print_a_large_job() {
     known.told.started = Some(Timestamp::UNIX_EPOCH);
     seen.told.started = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(2));
     assert_eq!(weigh(&known, &seen, Place::Same).verdict, Verdict::Same);
+}
+
+#[test]
+fn keys_that_come_late_are_believed_of_a_printer_that_runs_on() {
+    let mut known = printer("", "", "M507", Some(90_000), 0);
+    let mut seen = printer("hp/a", "m1", "M507", Some(90_010), 60);
+    known.told.started = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(weigh(&known, &seen, Place::Same).verdict, Verdict::Doubtful);
+    seen.told.started = known.told.started;
+    let score = weigh(&known, &seen, Place::Same);
+    assert_eq!(score.verdict, Verdict::Same);
+    assert!(score.words().contains("only now"), "{}", score.words());
 }
 
 #[test]
