@@ -59,8 +59,8 @@ pub(crate) struct Seed {
     pub(crate) id: DeviceId,
     /// Who it is: the keys of the identity question, and what its last reading told.
     pub(crate) traits: Traits,
-    /// Another device has its serial number too.
-    pub(crate) shares_serial: bool,
+    /// Its serial number, where another device has it too.
+    pub(crate) shared_serial: Option<String>,
     /// Where its last own reading came from.
     pub(crate) proven_at: Option<IpAddr>,
     /// Where it lives; none while nobody knows.

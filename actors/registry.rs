@@ -477,6 +477,6 @@ pub(crate) fn merged(older: &Fingerprint, newer: &Fingerprint) -> Fingerprint {
 }
 
 #[cfg(test)]
-mod simulation;
+mod simulation_tests;
 #[cfg(test)]
 mod tests;

@@ -217,7 +217,7 @@ impl Supervisor {
             .unwrap_or_default();
         Some(Seed {
             id: id.clone(),
-            shares_serial: self.registry.shares_serial(id),
+            shared_serial: self.registry.shared_serial(id),
             proven_at: known.proven_at,
             traits: self.registry.traits(id).unwrap_or_default(),
             target,

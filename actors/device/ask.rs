@@ -107,7 +107,7 @@ pub(super) fn traits(survey: &Survey) -> Traits {
 fn is_itself(seed: &Seed, survey: &Survey) -> bool {
     let here = seed.target.map(|target| target.addr().ip());
     let is_proven_here = seed.proven_at.is_some() && seed.proven_at == here;
-    let how = (seed.shares_serial, is_proven_here);
+    let how = (seed.shared_serial.as_deref(), is_proven_here);
     let score = known::weigh_own(&seed.traits, how, &traits(survey));
     if score.verdict != score::Verdict::Same {
         let (device, words) = (&seed.id, score.words());

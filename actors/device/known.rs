@@ -14,7 +14,7 @@ use crate::registry::merged;
 /// sighting alone has put it.
 pub(crate) fn weigh_own(
     known: &Traits,
-    (shares_serial, is_proven_here): (bool, bool),
+    (shared_serial, is_proven_here): (Option<&str>, bool),
     seen: &Traits,
 ) -> Score {
     // One that was never read is whoever was sighted here.
@@ -23,10 +23,17 @@ pub(crate) fn weigh_own(
     } else {
         Place::Elsewhere
     };
-    if shares_serial {
-        weigh(&known.without_serial(), &seen.without_serial(), place)
-    } else {
-        weigh(known, seen, place)
+    let Some(shared) = shared_serial else {
+        return weigh(known, seen, place);
+    };
+    // One that several have proves nothing; another one proves that it is another printer.
+    match seen.keys.serial.as_deref() {
+        Some(serial) if serial != shared => {
+            let mut known = known.clone();
+            known.keys.serial = Some(shared.to_owned());
+            weigh(&known, seen, place)
+        }
+        Some(_) | None => weigh(&known.without_serial(), &seen.without_serial(), place),
     }
 }
 
@@ -34,7 +41,7 @@ impl Seed {
     /// Learns from a reading that was its own.
     pub(super) fn learn(&mut self, survey: &Survey) {
         let mut seen = super::ask::traits(survey);
-        if self.shares_serial {
+        if self.shared_serial.is_some() {
             seen = seen.without_serial();
         }
         self.proven_at = self.target.map(|target| target.addr().ip());
@@ -47,7 +54,7 @@ impl Handler<SharesSerial> for Device {
     type Result = ();
 
     fn handle(&mut self, _: SharesSerial, _: &mut Self::Context) -> Self::Result {
-        self.seed.shares_serial = true;
-        self.seed.traits.keys.serial = None;
+        let serial = self.seed.traits.keys.serial.take();
+        self.seed.shared_serial = serial.or(self.seed.shared_serial.take());
     }
 }

@@ -46,14 +46,14 @@ impl Registry {
         Some(self.stripped(&traits))
     }
 
-    /// Whether other devices have its serial number too.
+    /// Its serial number, where other devices have it too.
     #[must_use]
-    pub fn shares_serial(&self, device: &DeviceId) -> bool {
+    pub fn shared_serial(&self, device: &DeviceId) -> Option<String> {
         let serial = self
             .known
             .get(device)
             .and_then(|it| it.fingerprint.serial.as_ref());
-        serial.is_some_and(|serial| self.shared.contains(serial))
+        serial.filter(|it| self.shared.contains(*it)).cloned()
     }
 
     /// Every device that may be another one.
@@ -114,11 +114,13 @@ impl Registry {
         let is_reading = seen.told.at.is_some();
         let is_moved = is_reading && known.proven_at.is_some() && known.proven_at != known.address;
         let place = if is_moved { Place::Elsewhere } else { place };
-        weigh(
-            &self.stripped(&known.traits(is_reading)),
-            &self.stripped(seen),
-            place,
-        )
+        let known = known.traits(is_reading);
+        if let (Some(was), Some(is)) = (&known.keys.serial, &seen.keys.serial)
+            && was != is
+        {
+            return weigh(&known, seen, place);
+        }
+        weigh(&self.stripped(&known), &self.stripped(seen), place)
     }
 
     /// The same without a serial number that several devices have.

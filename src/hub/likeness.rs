@@ -62,3 +62,70 @@ fn like(one: &PrinterRow, other: &PrinterRow) -> Option<(i32, String)> {
     let score = weigh(&was, &is, place);
     (score.verdict != Verdict::Other).then(|| (score.points, score.words()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A printer of the fleet: its number, serial number, MAC, page count and hour.
+    fn row(device: u8, serial: &str, mac: u8, total: u64, hour: u8) -> PrinterRow {
+        let at = format!("2026-11-23T{hour:02}:00:00Z");
+        let json = serde_json::json!({
+            "schema": 1, "is_printer": true, "address": format!("10.0.0.{device}"), "at": at,
+            "identity": {"vendor": "HP", "model": "M507", "serial": serial,
+                "mac": format!("00:17:c8:00:00:{mac:02x}")},
+            "status": {"state": "idle", "severity": "ok", "conditions": [], "console": []},
+            "meters": [{"name": "total", "value": total, "unit": "impressions", "evidence":
+                {"door": "snmp", "object": "", "raw": "", "rule": "printer-mib/life-count"}}],
+            "supplies": [], "trays": [], "alerts": []
+        });
+        let device = DeviceId::parse(&format!("{device:032x}")).unwrap();
+        PrinterRow {
+            root: device.clone(),
+            device,
+            agent: "a".to_owned(),
+            agent_name: "lyon".to_owned(),
+            reading: serde_json::from_value(json).unwrap(),
+            first_seen: at.parse().unwrap(),
+            last_seen: at.parse().unwrap(),
+            silent_since: None,
+        }
+    }
+
+    #[test]
+    fn a_printer_with_a_new_board_may_be_the_one_before() {
+        let mut fleet = [
+            row(1, "PHB1234567", 1, 90_000, 8),
+            row(2, "PHB1234567", 2, 90_040, 9),
+            row(3, "PHB7654321", 3, 90_060, 9),
+            // A board that moved to another printer makes them no one printer.
+            row(4, "PHB0000004", 1, 12, 9),
+        ];
+        let likes = of(&fleet, &fleet[1].root);
+        assert_eq!(likes.len(), 1, "{likes:?}");
+        assert_eq!(likes[0].other.device, fleet[0].device);
+        let words = &likes[0].words;
+        assert!(words.contains("network board changed"), "{words}");
+        assert!(of(&fleet, &fleet[2].root).is_empty());
+        assert!(of(&fleet, &fleet[3].root).is_empty());
+        fleet[1].root = fleet[0].root.clone();
+        assert!(
+            of(&fleet, &fleet[0].root).is_empty(),
+            "they are one already"
+        );
+    }
+
+    #[test]
+    fn what_nobody_can_tell_is_said_too() {
+        let fleet = [
+            row(1, "PHB1234567", 1, 90_000, 8),
+            row(2, "PHB1234567", 2, 12, 9),
+        ];
+        let likes = of(&fleet, &fleet[0].root);
+        assert!(
+            likes[0]
+                .words
+                .contains("two printers have one serial number")
+        );
+    }
+}

@@ -27,6 +27,8 @@ const PAGES_PER_MINUTE_MAX: u64 = 1_000;
 /// Most that it may be ahead where one key alone speaks for it, however long the time: of two
 /// printers at random, one in a thousand is so close.
 const UNPROVEN_PAGES_MAX: u64 = 500;
+/// The same where the board alone speaks for it at another address: boards are exchanged.
+const BOARD_PAGES_MAX: u64 = 100;
 /// A counter below this is too young to tell one printer from another that is new or was set anew.
 const YOUNG_PAGES: u64 = 5_000;
 /// How exactly two computed starts must agree to be one, in seconds. Printers that a power cut
@@ -416,7 +418,11 @@ fn trajectory(known: &Told, seen: &Told, (reasons, place): (&[Reason], Place)) -
         || has(Reason::BoardDiffers)
         || has(Reason::SerialLate)
         || has(Reason::KeysLate);
-    let is_close = is_proven || made <= UNPROVEN_PAGES_MAX && (was >= YOUNG_PAGES || !is_changed);
+    let most = match (place, has(Reason::SerialSame)) {
+        (Place::Elsewhere, false) => BOARD_PAGES_MAX,
+        (Place::Elsewhere | Place::Same, _) => UNPROVEN_PAGES_MAX,
+    };
+    let is_close = is_proven || made <= most && (was >= YOUNG_PAGES || !is_changed);
     Some(if is_close && within(USUAL_PAGES_PER_MINUTE) {
         Reason::CountContinues
     } else if is_proven && within(PAGES_PER_MINUTE_MAX) {

@@ -117,7 +117,7 @@ fn the_cases_of_the_field_have_their_verdict_and_their_words() {
         ),
         (
             &board_only,
-            p("hp/a", "m1", "M507", 90_300),
+            p("hp/a", "m1", "M507", 90_080),
             Elsewhere,
             Same,
             "only now",
@@ -143,7 +143,7 @@ fn the_cases_of_the_field_have_their_verdict_and_their_words() {
             Doubtful,
             "keys it did not tell before",
         ),
-        (&shy, p("hp/a", "m1", "M507", 12), Here, Doubtful, ""),
+        (&shy, p("hp/a", "m1", "M507", 12), Here, Other, ""),
         (&shy, p("", "", "M507", 90_300), Here, Same, ""),
         (
             &shy,

@@ -216,6 +216,19 @@ mod tests {
     }
 
     #[test]
+    fn a_new_board_is_told_with_why_it_is_the_same_printer() {
+        let (mut older, mut newer) = (at(0, 90_000), at(1, 90_010));
+        older.identity.serial = Some("PHB1234567".to_owned());
+        newer.identity.serial = older.identity.serial.clone();
+        older.identity.mac = Some("00:17:c8:00:00:01".to_owned());
+        newer.identity.mac = Some("00:17:c8:00:00:02".to_owned());
+        let all = events(&past(&[newer, older]));
+        let identity = all.iter().find(|event| event.what == "Identity");
+        let words = &identity.expect("it is told").value;
+        assert!(words.ends_with(": network board changed"), "{words}");
+    }
+
+    #[test]
     fn a_pause_is_told_with_its_pages() {
         let told = only(&[at(96, 1_300), at(0, 100)]);
         assert_eq!(told.what, "Readings resumed");

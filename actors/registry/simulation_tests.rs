@@ -62,7 +62,7 @@ struct Printer {
 struct Account {
     owner: Option<usize>,
     traits: Traits,
-    shares_serial: bool,
+    shared_serial: Option<String>,
     proven_at: Option<IpAddr>,
 }
 
@@ -320,8 +320,8 @@ impl World {
     fn tell_sharers(&mut self) {
         for id in self.registry.take_sharing() {
             let account = self.account(&id);
-            account.shares_serial = true;
-            account.traits.keys.serial = None;
+            let serial = account.traits.keys.serial.take();
+            account.shared_serial = serial.or(account.shared_serial.take());
         }
     }
 
@@ -331,7 +331,7 @@ impl World {
         self.accounts.entry(id.clone()).or_insert_with(|| Account {
             owner: None,
             traits: registry.traits(id).unwrap_or_default(),
-            shares_serial: registry.shares_serial(id),
+            shared_serial: registry.shared_serial(id),
             proven_at: None,
         })
     }
@@ -354,7 +354,10 @@ impl World {
             let account = self.account(&id);
             let score = weigh_own(
                 &account.traits,
-                (account.shares_serial, account.proven_at == Some(place)),
+                (
+                    account.shared_serial.as_deref(),
+                    account.proven_at == Some(place),
+                ),
                 &seen,
             );
             let is_own =
@@ -366,7 +369,7 @@ impl World {
                 self.sighted(seen, place);
                 continue;
             }
-            let learnt = if account.shares_serial {
+            let learnt = if account.shared_serial.is_some() {
                 seen.without_serial()
             } else {
                 seen.clone()
