@@ -265,7 +265,7 @@ pub struct UplinkVitals {
 #[derive(Debug, Clone)]
 pub struct Sighted {
     /// Its keys, and what it told where it was read; none for one that tells nothing of itself.
-    pub traits: Traits,
+    pub traits: Box<Traits>,
     /// Where it answered.
     pub target: InScope,
     /// What it answered to.

@@ -308,7 +308,7 @@ async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Identif
             let answer: Walk = varbinds.into_iter().collect();
             let keys = Fingerprint::of_answer(&answer);
             Identified::Sighted(Sighted {
-                traits: (&keys).into(),
+                traits: Box::new((&keys).into()),
                 target,
                 credential,
             })
@@ -324,7 +324,7 @@ async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Identif
 async fn identify_engine(tools: &Tools, subnet: &Subnet, target: InScope) -> Identified {
     match survey::fit(&tools.snmp, &target, &subnet.credentials).await {
         Ok((credential, walk)) if survey::is_candidate(&walk) => Identified::Sighted(Sighted {
-            traits: (&survey::fingerprint(&walk)).into(),
+            traits: Box::new((&survey::fingerprint(&walk)).into()),
             target,
             credential,
         }),

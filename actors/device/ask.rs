@@ -70,7 +70,7 @@ pub(super) async fn ask(
     };
     if survey.fingerprint.contradicts(&seed.traits.keys) {
         return Heard::Other(Sighted {
-            traits: traits(&survey),
+            traits: Box::new(traits(&survey)),
             target,
             credential: survey.credential,
         });
@@ -78,7 +78,7 @@ pub(super) async fn ask(
     match survey.verdict.clone() {
         // The keys agree, or there are none: what it tells beside them may speak against it.
         Verdict::Printer(_) if !is_itself(&seed, &survey) => Heard::Other(Sighted {
-            traits: traits(&survey),
+            traits: Box::new(traits(&survey)),
             target,
             credential: survey.credential,
         }),
@@ -178,7 +178,7 @@ pub(super) async fn confirm(seed: Seed, target: InScope, tools: Tools) -> Confir
         }
         let credential = credential.clone();
         return Confirmation::Other(Sighted {
-            traits: (&fingerprint).into(),
+            traits: Box::new((&fingerprint).into()),
             target,
             credential,
         });

@@ -29,7 +29,7 @@ impl Supervisor {
         let address = seen.target.addr().ip();
         match self
             .registry
-            .sight(seen.traits.clone(), address, Timestamp::now())
+            .sight((*seen.traits).clone(), address, Timestamp::now())
         {
             // Its actor may have been let go while it was silent.
             Sighting::Same(id) => self.revive(&ChildId::Device(id), ctx),
