@@ -8,9 +8,11 @@
 mod ask;
 mod doors;
 mod importance;
+pub(crate) mod known;
 mod orders;
 mod shelf;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
@@ -20,7 +22,8 @@ use actix::{
 };
 use jiff::{SignedDuration, Timestamp};
 use printer::change::{self, Change};
-use printer::identity::{DeviceId, Fingerprint};
+use printer::identity::DeviceId;
+use printer::identity::score::Traits;
 use printer::reading::Reading;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
@@ -58,8 +61,12 @@ const CONFIRM_DEADLINE: Duration = Duration::from_secs(40);
 #[derive(Debug, Clone)]
 pub(crate) struct Seed {
     pub(crate) id: DeviceId,
-    /// Who it is, by the keys of the identity question.
-    pub(crate) fingerprint: Fingerprint,
+    /// Who it is: the keys of the identity question, and what its last reading told.
+    pub(crate) traits: Traits,
+    /// Its serial number, where another device has it too.
+    pub(crate) shared_serial: Option<String>,
+    /// Where its last own reading came from.
+    pub(crate) proven_at: Option<IpAddr>,
     /// Where it lives; none while nobody knows.
     pub(crate) target: Option<InScope>,
     /// The doors beside SNMP that are open there.
@@ -311,11 +318,12 @@ impl Device {
         self.vitals.read_at = Some(fresh.at);
         self.vitals.trouble = survey.trouble.clone().or(fresh.trouble.clone());
         self.vitals.refused = None;
+        self.seed.learn(survey);
         if fresh.depth == Depth::Full {
             self.plan_full();
             let proof = Proved {
                 device: self.seed.id.clone(),
-                fingerprint: survey.fingerprint.clone(),
+                traits: ask::traits(&survey),
                 credential: survey.credential.clone(),
             };
             self.tell(proof, ctx);

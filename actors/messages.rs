@@ -1,7 +1,7 @@
 //! Every message that passes between two actors, and the words they share.
 //!
-//! A request is an imperative (`Read`), a fact a past participle (`Found`). Messages own their
-//! data and carry no addresses. What only one actor says to itself stays in its own file.
+//! A request is an imperative (`Read`), a fact a past participle (`Found`). Messages own their data.
+//! They carry no addresses. What only one actor says to itself stays in its own file.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::{Message, MessageResponse};
 use jiff::Timestamp;
-use printer::identity::{DeviceId, Fingerprint};
+use printer::identity::{DeviceId, score::Traits};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -20,8 +20,7 @@ use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
 use crate::status::{Refusing, StatusSnapshot};
 use crate::tunnel::SessionStatus;
-use crate::tunnel::ending::End;
-use crate::tunnel::ticket::SessionId;
+use crate::tunnel::{ending::End, ticket::SessionId};
 use crate::uplink::mqtt::LineState;
 
 /// Names one child of the Supervisor for good, whichever actor lives under the name.
@@ -265,8 +264,8 @@ pub struct UplinkVitals {
 /// A printer-like thing that answered at an address: who it says it is.
 #[derive(Debug, Clone)]
 pub struct Sighted {
-    /// Its keys; none for a device that tells nothing of itself.
-    pub fingerprint: Fingerprint,
+    /// Its keys, and what it told where it was read; none for one that tells nothing of itself.
+    pub traits: Box<Traits>,
     /// Where it answered.
     pub target: InScope,
     /// What it answered to.
@@ -305,6 +304,11 @@ pub struct Relocate {
     /// What to try there, in this order; none keeps what was tried before.
     pub credentials: Vec<Credential>,
 }
+
+/// The Supervisor to a Device: another has your serial number too.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct SharesSerial;
 
 /// The Supervisor to a Device: someone with your name was seen elsewhere. Are you still here?
 #[derive(Debug, Message)]
@@ -348,8 +352,8 @@ pub struct Missed {
 pub struct Proved {
     /// Who.
     pub device: DeviceId,
-    /// Every key that the full reading showed.
-    pub fingerprint: Fingerprint,
+    /// Every key that the full reading showed, and what it told.
+    pub traits: Traits,
     /// What it answered to.
     pub credential: Credential,
 }
@@ -390,8 +394,7 @@ pub enum ReadNow {
     NotKept,
 }
 
-/// The Supervisor to a Scanner: sweep now, out of turn. Answered when the sweep has ended, by how
-/// many were seen.
+/// The Supervisor to a Scanner: sweep now. Answered at the sweep's end by how many were seen.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<u32, String>")]
 pub struct Sweep;
@@ -438,8 +441,7 @@ pub enum Verdict {
     Refuse,
 }
 
-/// The Handle to the Supervisor: a person at the site ends this session, or all. Answered by how
-/// many that were.
+/// The Handle to the Supervisor: the site ends this session, or all. Answered by how many.
 #[derive(Debug, Message)]
 #[rtype(result = "u32")]
 pub struct EndSessions(pub Option<SessionId>);

@@ -95,6 +95,10 @@ pub struct OtherDoors {
     pub ipp: Option<InScope>,
     /// LEDM.
     pub ledm: Option<InScope>,
+    /// SGD and `~HS`.
+    pub zebra: Option<InScope>,
+    /// PJL.
+    pub pjl: Option<InScope>,
 }
 
 impl Subnet {
@@ -107,12 +111,9 @@ impl Subnet {
             match door {
                 Door::Ipp { .. } => others.ipp = target,
                 Door::Ledm { .. } => others.ledm = target,
-                Door::Snmp { .. }
-                | Door::Icmp
-                | Door::Web { .. }
-                | Door::Zebra { .. }
-                | Door::Pjl { .. }
-                | Door::Lpr { .. } => {}
+                Door::Zebra { .. } => others.zebra = target,
+                Door::Pjl { .. } => others.pjl = target,
+                Door::Snmp { .. } | Door::Icmp | Door::Web { .. } | Door::Lpr { .. } => {}
             }
         }
         others

@@ -1,17 +1,22 @@
 //! The known devices: who lives at which address, and what a sighting means.
 //!
-//! A plain struct of the Supervisor. A device is known by its keys (vendor and serial, MAC,
-//! engine id), else by its address. A known device seen at another address is only a *claim*: a
+//! A plain struct of the Supervisor. A device is known by a score over its keys (vendor and serial,
+//! MAC, engine id) and what it told, else by its address. A known device seen at another address is only a *claim*: a
 //! printer with two network cards, or two boards with one serial, look the same. So the device is
 //! asked first whether it is still where it was ([`Registry::confirmed`], [`Registry::gone`]).
 //! Pure: it asks nobody, and the caller keeps on disk what [`Registry::take_changed`] hands out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod doubt;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
+use printer::identity::score::{Place, Told, Traits, Verdict};
 use printer::identity::{DeviceId, Fingerprint};
 use serde::{Deserialize, Serialize};
+
+pub use self::doubt::Doubt;
 
 /// Most devices one agent knows: three times the largest site the hub is laid out for.
 pub const DEVICES_MAX: usize = 20_000;
@@ -47,6 +52,18 @@ pub struct Known {
     /// What it last answered to; absent until it was read.
     #[serde(default)]
     pub credential: Option<Named>,
+    /// The keys that its readings showed; what a sighting alone claimed is not among them.
+    #[serde(default)]
+    pub proven: Option<Fingerprint>,
+    /// Where its last reading came from.
+    #[serde(default)]
+    pub proven_at: Option<IpAddr>,
+    /// What its last reading told beside them.
+    #[serde(default)]
+    pub told: Told,
+    /// Which other device it may be, if nobody can tell.
+    #[serde(default)]
+    pub doubt: Option<Doubt>,
     /// Since when it is silent and nobody reads it any more; absent while somebody does.
     #[serde(skip)]
     pub let_go_since: Option<Timestamp>,
@@ -107,6 +124,14 @@ pub struct Registry {
     /// How many devices an address brought, since when.
     arrivals: HashMap<IpAddr, (Timestamp, u32)>,
     changed: BTreeSet<DeviceId>,
+    /// Who was first seen with a serial number.
+    serials: HashMap<String, DeviceId>,
+    /// Serial numbers that more than one device has.
+    shared: HashSet<String>,
+    /// Who shares one, and has not been told.
+    sharing: Vec<DeviceId>,
+    /// Devices that others may be.
+    doubted: BTreeSet<DeviceId>,
 }
 
 impl Registry {
@@ -115,7 +140,10 @@ impl Registry {
         if let Some(address) = known.address {
             self.at.insert(address, device.clone());
         }
-        self.known.insert(device, known);
+        self.doubted
+            .extend(known.doubt.iter().map(|doubt| doubt.of.clone()));
+        self.known.insert(device.clone(), known);
+        self.index(&device);
     }
 
     /// Notes that records could not be kept, so that they are handed out again.
@@ -165,33 +193,58 @@ impl Registry {
         changed.into_iter().filter_map(record).collect()
     }
 
-    /// Weighs a sighting: somebody with these keys answered at this address.
-    pub fn sight(
+    /// Weighs a sighting: somebody with these traits answered at this address.
+    pub fn sight(&mut self, seen: impl Into<Traits>, address: IpAddr, now: Timestamp) -> Sighting {
+        let seen = seen.into();
+        let mut doubt = None;
+        let living = self.at.get(&address).cloned();
+        if let Some(id) = &living
+            && let Some(known) = self.known.get(id)
+        {
+            let score = self.score(known, &seen, Place::Same);
+            match score.verdict {
+                Verdict::Same => {
+                    self.see_again(id, &seen);
+                    return Sighting::Same(id.clone());
+                }
+                Verdict::Doubtful => doubt = Some((id.clone(), score)),
+                Verdict::Other => {}
+            }
+        }
+        match self.namesake(&seen, living.as_ref()) {
+            Some((id, score)) if score.verdict == Verdict::Same => {
+                return self.claim(id, &seen.keys, address, now);
+            }
+            other => doubt = doubt.or(other),
+        }
+        let doubt = doubt.map(|(of, score)| Doubt {
+            of,
+            words: score.words(),
+            since: now,
+        });
+        let doubt = doubt.or_else(|| self.lost_sharer(&seen, now));
+        let id = self.free_id(&seen.keys, address);
+        self.welcome(id, (&seen.keys, doubt), address, now)
+    }
+
+    /// Somebody who is a known device, as it seems, where that does not belong.
+    fn claim(
         &mut self,
-        fingerprint: &Fingerprint,
+        id: DeviceId,
+        keys: &Fingerprint,
         address: IpAddr,
         now: Timestamp,
     ) -> Sighting {
-        if let Some(id) = self.at.get(&address).cloned()
-            && let Some(known) = self.known.get(&id)
-            && !known.fingerprint.contradicts(fingerprint)
-        {
-            self.prove(&id, fingerprint);
-            return Sighting::Same(id);
-        }
-        let derived = DeviceId::derive(fingerprint, address);
-        let Some((id, is_twin)) = self.namesake(&derived, fingerprint) else {
-            return self.welcome(derived, fingerprint, address, now);
+        let Some(known) = self.known.get(&id) else {
+            return Sighting::Asked;
         };
+        let mac = &known.fingerprint.mac;
         let claim = Claim {
-            fingerprint: fingerprint.clone(),
+            fingerprint: keys.clone(),
             address,
-            is_twin,
+            is_twin: mac.is_some() && keys.mac.is_some() && *mac != keys.mac,
         };
-        let is_homeless = self
-            .known
-            .get(&id)
-            .is_some_and(|known| known.address.is_none());
+        let is_homeless = known.address.is_none();
         if self.claims.contains_key(&id) {
             return Sighting::Asked;
         }
@@ -200,6 +253,17 @@ impl Registry {
             return Sighting::Claim(id);
         }
         self.gone(&id, now).map_or(Sighting::Asked, Sighting::Moved)
+    }
+
+    /// Notes a sighting of a device where it lives. Keys that it never told are taken with one that
+    /// it did: alone they may be another's.
+    fn see_again(&mut self, id: &DeviceId, seen: &Traits) {
+        let Some(known) = self.known.get(id) else {
+            return;
+        };
+        let is_its_own = known.fingerprint.matches(&seen.keys);
+        let none = Fingerprint::default();
+        self.prove(id, if is_its_own { &seen.keys } else { &none });
     }
 
     /// The device is where it was: whoever claimed to be it is somebody else, or it has two
@@ -212,9 +276,8 @@ impl Registry {
         if !claim.is_twin {
             return None;
         }
-        // The shared serial is taken, so the address names the twin.
-        let id = DeviceId::derive(&Fingerprint::default(), claim.address);
-        match self.welcome(id, &claim.fingerprint, claim.address, now) {
+        let id = self.free_id(&claim.fingerprint, claim.address);
+        match self.welcome(id, (&claim.fingerprint, None), claim.address, now) {
             Sighting::New(settled) => Some(settled),
             Sighting::Same(_)
             | Sighting::Moved(_)
@@ -232,6 +295,7 @@ impl Registry {
         let known = self.known.get_mut(device)?;
         known.fingerprint = merged(&known.fingerprint, &claim.fingerprint);
         known.since = now;
+        self.index(device);
         Some(self.settle(device.clone(), claim.address))
     }
 
@@ -247,6 +311,7 @@ impl Registry {
         if merged != known.fingerprint {
             known.fingerprint = merged;
             self.changed.insert(device.clone());
+            self.index(device);
         }
     }
 
@@ -306,34 +371,11 @@ impl Registry {
         missed
     }
 
-    /// The known device that these keys belong to, and whether it has another MAC all the same.
-    fn namesake(&self, derived: &DeviceId, keys: &Fingerprint) -> Option<(DeviceId, bool)> {
-        let is_same = |known: &Known| known.fingerprint.matches(keys);
-        let is_twin = |known: &Known| {
-            known.fingerprint.mac.is_some()
-                && keys.mac.is_some()
-                && known.fingerprint.mac != keys.mac
-        };
-        let named = self
-            .known
-            .get(derived)
-            .filter(|known| is_same(known) && !is_twin(known));
-        if named.is_some() {
-            return Some((derived.clone(), false));
-        }
-        let mut same = self.known.iter().filter(|(_, known)| is_same(known));
-        let first = same.next()?;
-        let best = same
-            .chain([first])
-            .min_by_key(|(_, known)| is_twin(known))?;
-        Some((best.0.clone(), is_twin(best.1)))
-    }
-
     /// Lets a device nobody knew live at an address.
     fn welcome(
         &mut self,
         id: DeviceId,
-        fingerprint: &Fingerprint,
+        (fingerprint, doubt): (&Fingerprint, Option<Doubt>),
         address: IpAddr,
         now: Timestamp,
     ) -> Sighting {
@@ -352,17 +394,35 @@ impl Registry {
             return Sighting::Fickle;
         }
         self.masked.remove(&id);
+        if let Some(doubt) = &doubt {
+            self.take_back(&doubt.of);
+            self.doubted.insert(doubt.of.clone());
+        }
         let known = Known {
             fingerprint: fingerprint.clone(),
             address: None,
             since: now,
             credential: None,
+            proven: None,
+            proven_at: None,
+            told: Told::default(),
+            doubt,
             let_go_since: None,
             was_seen: true,
             sweeps_missed: 0,
         };
         self.known.insert(id.clone(), known);
+        self.index(&id);
         Sighting::New(self.settle(id, address))
+    }
+
+    /// Takes back the keys that a sighting claimed for a device and no reading proved.
+    fn take_back(&mut self, device: &DeviceId) {
+        if let Some(known) = self.known.get_mut(device)
+            && let Some(proven) = known.proven.clone()
+        {
+            known.fingerprint = proven;
+        }
     }
 
     /// Counts a newcomer at an address; false if there were too many today.
@@ -407,7 +467,7 @@ impl Registry {
 }
 
 /// Every key of both; where they differ the newer one counts.
-fn merged(older: &Fingerprint, newer: &Fingerprint) -> Fingerprint {
+pub(crate) fn merged(older: &Fingerprint, newer: &Fingerprint) -> Fingerprint {
     let either = |newer: &Option<String>, older: &Option<String>| newer.clone().or(older.clone());
     Fingerprint {
         serial: either(&newer.serial, &older.serial),
@@ -416,5 +476,7 @@ fn merged(older: &Fingerprint, newer: &Fingerprint) -> Fingerprint {
     }
 }
 
+#[cfg(test)]
+mod simulation_tests;
 #[cfg(test)]
 mod tests;

@@ -306,9 +306,9 @@ async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Identif
     {
         Ok(varbinds) => {
             let answer: Walk = varbinds.into_iter().collect();
-            let fingerprint = Fingerprint::of_answer(&answer);
+            let keys = Fingerprint::of_answer(&answer);
             Identified::Sighted(Sighted {
-                fingerprint,
+                traits: Box::new((&keys).into()),
                 target,
                 credential,
             })
@@ -324,7 +324,7 @@ async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Identif
 async fn identify_engine(tools: &Tools, subnet: &Subnet, target: InScope) -> Identified {
     match survey::fit(&tools.snmp, &target, &subnet.credentials).await {
         Ok((credential, walk)) if survey::is_candidate(&walk) => Identified::Sighted(Sighted {
-            fingerprint: survey::fingerprint(&walk),
+            traits: Box::new((&survey::fingerprint(&walk)).into()),
             target,
             credential,
         }),

@@ -123,6 +123,31 @@ pub struct PrintersStatus {
     /// Those that answer as no printer should, at most [`TROUBLED_LISTED_MAX`].
     #[serde(default)]
     pub troubled_listed: Vec<TroubledPrinter>,
+    /// Devices that may be another one which is known, and are kept apart.
+    #[serde(default)]
+    pub doubtful: u32,
+    /// Those, at most [`DOUBTFUL_LISTED_MAX`].
+    #[serde(default)]
+    pub doubtful_listed: Vec<DoubtfulPrinter>,
+}
+
+/// Most devices that may be another one listed one by one: a person compares no more.
+pub const DOUBTFUL_LISTED_MAX: usize = 50;
+
+/// A device that may be another one. It has an id of its own, and nothing of the one is counted
+/// for the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoubtfulPrinter {
+    /// Which one.
+    pub device: DeviceId,
+    /// Where it is; absent if nobody knows.
+    pub address: Option<std::net::IpAddr>,
+    /// Which one it may be.
+    pub may_be: DeviceId,
+    /// Why nobody can tell, in words.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A printer with whose answers something is wrong.
@@ -212,6 +237,8 @@ pub struct Totals {
     pub restarts: u32,
     /// Devices that answer and accept no credential, at most [`REFUSING_LISTED_MAX`].
     pub refusing: Vec<Refusing>,
+    /// Devices that may be another one, at most [`DOUBTFUL_LISTED_MAX`].
+    pub doubtful: Vec<DoubtfulPrinter>,
 }
 
 /// How it stands with the hub, by the uplink's last words.
@@ -231,9 +258,12 @@ pub(crate) fn hub<A: Clone>(link: Option<&HubLink>, children: &Children<A>) -> O
 /// How it stands with the printers, by each device's last words.
 pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) -> PrintersStatus {
     let (refusing, refusing_listed) = refusing(registry, children);
+    let (doubtful, doubtful_listed) = doubtful(registry);
     let mut all = PrintersStatus {
         refusing,
         refusing_listed,
+        doubtful,
+        doubtful_listed,
         ..PrintersStatus::default()
     };
     for (device, known) in registry.iter() {
@@ -272,6 +302,21 @@ pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) ->
         }
     }
     all
+}
+
+/// Who may be whom: how many, and the first of them.
+pub(crate) fn doubtful(registry: &Registry) -> (u32, Vec<DoubtfulPrinter>) {
+    let all = registry
+        .doubtful()
+        .map(|(device, known, doubt)| DoubtfulPrinter {
+            device: device.clone(),
+            address: known.address,
+            may_be: doubt.of.clone(),
+            why: doubt.words.clone(),
+            since: doubt.since,
+        });
+    let count = u32::try_from(registry.doubtful().count()).unwrap_or(u32::MAX);
+    (count, all.take(DOUBTFUL_LISTED_MAX).collect())
 }
 
 /// Who answers and accepts no credential: what the scanners saw, with who it is known to be, and the

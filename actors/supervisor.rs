@@ -222,7 +222,9 @@ impl Supervisor {
             .unwrap_or_default();
         Some(Seed {
             id: id.clone(),
-            fingerprint: known.fingerprint.clone(),
+            shared_serial: self.registry.shared_serial(id),
+            proven_at: known.proven_at,
+            traits: self.registry.traits(id).unwrap_or_default(),
             target,
             doors: doors.unwrap_or_default(),
             credentials,
@@ -282,6 +284,7 @@ impl Supervisor {
             silent: u32::try_from(silent).unwrap_or(u32::MAX),
             restarts: self.children.restarts(),
             refusing: status::refusing(&self.registry, &self.children).1,
+            doubtful: status::doubtful(&self.registry).1,
         }
     }
 

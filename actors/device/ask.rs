@@ -1,13 +1,14 @@
 //! One attempt to read a device: what is asked, and what came of it.
 
 use printer::identity::Fingerprint;
+use printer::identity::score::{self, Told, Traits};
 use printer::question;
 use printer::reading::{Reading, Verdict};
 use printer::walk::Walk;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use super::Seed;
-use super::doors::{Answers, Plan};
+use super::doors::{Answers, Plan, Way};
+use super::{Seed, known};
 use crate::messages::{Confirmation, Sighted};
 use crate::parts::Tools;
 use crate::reach::again;
@@ -70,10 +71,17 @@ impl Asking {
             } => {
                 // What a door sends takes longer to read than the thread of all actors may be held.
                 let (plan, said) = (self.plan, reading.clone());
+                let way = Way {
+                    snmp: self.tools.snmp.clone(),
+                    target,
+                    credential: survey.credential.clone(),
+                    profiles: self.tools.profiles.clone(),
+                    wanted: survey.fingerprint.clone(),
+                };
                 let asked = self
                     .tools
                     .runtime
-                    .spawn(async move { plan.ask(&said).await });
+                    .spawn(async move { plan.ask(&said, &way).await });
                 let answers = asked.await.unwrap_or_default();
                 Heard::Itself {
                     depth: Depth::Full,
@@ -117,15 +125,20 @@ async fn ask(
     } else {
         Depth::Status
     };
-    if survey.fingerprint.contradicts(&seed.fingerprint) {
-        let (fingerprint, credential) = (survey.fingerprint, survey.credential);
+    if survey.fingerprint.contradicts(&seed.traits.keys) {
         return Heard::Other(Sighted {
-            fingerprint,
+            traits: Box::new(traits(&survey)),
             target,
-            credential,
+            credential: survey.credential,
         });
     }
     match survey.verdict.clone() {
+        // The keys agree, or there are none: what it tells beside them may speak against it.
+        Verdict::Printer(_) if !is_itself(seed, &survey) => Heard::Other(Sighted {
+            traits: Box::new(traits(&survey)),
+            target,
+            credential: survey.credential,
+        }),
         Verdict::Printer(reading) => Heard::Itself {
             before: last.and_then(|last| last.verdict.into_reading()),
             depth,
@@ -135,6 +148,31 @@ async fn ask(
         },
         Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
     }
+}
+
+/// What a survey is weighed by.
+pub(super) fn traits(survey: &Survey) -> Traits {
+    let told = match &survey.verdict {
+        Verdict::Printer(reading) => Told::of(reading),
+        Verdict::NotAPrinter { .. } => Told::default(),
+    };
+    Traits {
+        keys: survey.fingerprint.clone(),
+        told,
+    }
+}
+
+/// Whether a survey is of the device, by all that is known of it.
+fn is_itself(seed: &Seed, survey: &Survey) -> bool {
+    let here = seed.target.map(|target| target.addr().ip());
+    let is_proven_here = seed.proven_at.is_some() && seed.proven_at == here;
+    let how = (seed.shared_serial.as_deref(), is_proven_here);
+    let score = known::weigh_own(&seed.traits, how, &traits(survey));
+    if score.verdict != score::Verdict::Same {
+        let (device, words) = (&seed.id, score.words());
+        info!(%device, %words, "who answers here may be another printer");
+    }
+    score.verdict == score::Verdict::Same
 }
 
 /// What a failed reading means. Where two devices were heard, it is asked who is there now.
@@ -194,12 +232,12 @@ pub(super) async fn confirm(seed: Seed, target: InScope, tools: Tools) -> Confir
         };
         let answer: Walk = varbinds.into_iter().collect();
         let fingerprint = Fingerprint::of_answer(&answer);
-        if !fingerprint.contradicts(&seed.fingerprint) {
+        if !fingerprint.contradicts(&seed.traits.keys) {
             return Confirmation::Here;
         }
         let credential = credential.clone();
         return Confirmation::Other(Sighted {
-            fingerprint,
+            traits: Box::new((&fingerprint).into()),
             target,
             credential,
         });

@@ -1,16 +1,18 @@
 //! The doors beside SNMP of one printer: when each is asked, and what it last said.
 //!
-//! A door is asked at full readings only, after SNMP has said that a printer stands there, and for
-//! LEDM one of HP's. Asking wakes printers, so a door that fails is left alone for longer each time.
+//! A door is asked at full readings only, after SNMP has said that a printer stands there: for LEDM
+//! one of HP's, for SGD a Zebra, for PJL one that lists it. Asking wakes printers, so a door that fails is left alone for longer each time.
 //! Nothing that goes wrong here is a failure of the reading: it is said in words.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use printer::identity::DeviceId;
+use printer::identity::{DeviceId, Fingerprint};
 use printer::ledm::is_spoken_by;
+use printer::profile::Profiles;
 use printer::reading::Reading;
 use printer::second_source::{self, Second};
 use tokio::time::{Instant, timeout};
@@ -18,10 +20,13 @@ use tracing::{info, warn};
 
 use crate::certificates::{self, Kept};
 use crate::parts::OtherDoors;
+use crate::reach::credential::Credential;
 use crate::reach::http::{HttpError, Thumbprint};
+use crate::reach::identified::{self, Asking, NotIdentified};
 use crate::reach::ledm::LedmReadError;
 use crate::reach::scope::InScope;
-use crate::reach::{ipp, ledm};
+use crate::reach::snmp::Snmp;
+use crate::reach::{ipp, ledm, pjl, zebra};
 
 /// How long a door that failed is left alone, the first time: as long as the usual time between two
 /// full readings, so that one failure costs nothing.
@@ -33,6 +38,9 @@ const DOUBLINGS_MAX: u32 = 5;
 /// How long one door may take, connections and tries included. With a reading over SNMP before it
 /// this is well within the deadline of a reading.
 const DOOR_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// What the profiles call Zebra.
+const ZEBRA: &str = "Zebra";
 
 /// What is remembered of one door.
 #[derive(Debug, Default)]
@@ -50,6 +58,8 @@ struct Door {
 pub(super) struct Doors {
     ipp: Door,
     ledm: Door,
+    zebra: Door,
+    pjl: Door,
     /// The certificate that was shown first, where there is no disk to keep it.
     certificate: Option<Thumbprint>,
 }
@@ -62,7 +72,31 @@ pub(super) type Said = Result<Reading, String>;
 pub(super) struct Answers {
     ipp: Option<Said>,
     ledm: Option<Said>,
+    zebra: Option<Said>,
+    pjl: Option<Said>,
     certificate: Option<Thumbprint>,
+}
+
+/// How SNMP was asked a moment ago: it is asked again before an octet goes to a raw port.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    pub(super) snmp: Snmp,
+    pub(super) target: InScope,
+    pub(super) credential: Credential,
+    pub(super) profiles: Arc<Profiles>,
+    pub(super) wanted: Fingerprint,
+}
+
+impl Way {
+    fn asking(&self) -> Asking<'_> {
+        Asking {
+            snmp: &self.snmp,
+            target: &self.target,
+            credentials: std::slice::from_ref(&self.credential),
+            profiles: &self.profiles,
+            wanted: Some(&self.wanted),
+        }
+    }
 }
 
 /// Whom to ask at a full reading.
@@ -70,6 +104,8 @@ pub(super) struct Answers {
 pub(super) struct Plan {
     ipp: Option<InScope>,
     ledm: Option<InScope>,
+    zebra: Option<InScope>,
+    pjl: Option<InScope>,
     device: DeviceId,
     certificate: Option<Thumbprint>,
     folder: Option<PathBuf>,
@@ -127,6 +163,8 @@ impl Doors {
         Plan {
             ipp: open.ipp.filter(|_| self.ipp.is_due(now)),
             ledm: open.ledm.filter(|_| self.ledm.is_due(now)),
+            zebra: open.zebra.filter(|_| self.zebra.is_due(now)),
+            pjl: open.pjl.filter(|_| self.pjl.is_due(now)),
             device: device.clone(),
             certificate: self.certificate,
             folder,
@@ -153,6 +191,8 @@ impl Doors {
         let doors = [
             (&mut self.ipp, "ipp", answers.ipp),
             (&mut self.ledm, "ledm", answers.ledm),
+            (&mut self.zebra, "zebra", answers.zebra),
+            (&mut self.pjl, "pjl", answers.pjl),
         ];
         for (door, name, said) in doors {
             match said {
@@ -165,7 +205,7 @@ impl Doors {
     /// Adds to a reading what the doors said.
     pub(super) fn add_to(&self, reading: &mut Reading) -> Option<String> {
         let mut troubles = Vec::new();
-        for door in [&self.ipp, &self.ledm] {
+        for door in [&self.ipp, &self.ledm, &self.zebra, &self.pjl] {
             troubles.extend(door.trouble.clone());
             let Some(said) = &door.said else { continue };
             if let Err(another) = second_source::add(reading, said) {
@@ -186,7 +226,8 @@ impl Doors {
 
 impl Plan {
     /// Asks every door that is due, side by side. `reading` is what SNMP said.
-    pub(super) async fn ask(self, reading: &Reading) -> Answers {
+    pub(super) async fn ask(self, reading: &Reading, way: &Way) -> Answers {
+        let is_zebra = reading.identity.vendor.as_deref() == Some(ZEBRA);
         let ledm = self.ledm.filter(|_| is_spoken_by(&reading.identity));
         let ipp = async {
             let target = self.ipp?;
@@ -201,9 +242,13 @@ impl Plan {
             let read = timeout(DOOR_TIMEOUT, self.read_ledm(&target)).await;
             Some(read.unwrap_or_else(|_| Err(slow("LEDM", target.addr().ip()))))
         };
-        let (ipp, ledm) = tokio::join!(ipp, ledm);
+        let zebra = read_zebra(way, self.zebra.filter(|_| is_zebra));
+        let pjl = read_pjl(way, self.pjl.filter(|_| !is_zebra));
+        let (ipp, ledm, zebra, pjl) = tokio::join!(ipp, ledm, zebra, pjl);
         let mut answers = Answers {
             ipp,
+            zebra,
+            pjl,
             ..Answers::default()
         };
         match ledm {
@@ -214,7 +259,13 @@ impl Plan {
             Some(Err(why)) => answers.ledm = Some(Err(why)),
             None => {}
         }
-        for (door, said) in [("IPP", &answers.ipp), ("LEDM", &answers.ledm)] {
+        let doors = [
+            ("IPP", &answers.ipp),
+            ("LEDM", &answers.ledm),
+            ("SGD", &answers.zebra),
+            ("PJL", &answers.pjl),
+        ];
+        for (door, said) in doors {
             if let Some(Err(why)) = said {
                 warn!(device = %self.device, door, %why, "another door does not answer");
             }
@@ -263,6 +314,35 @@ impl Plan {
         let written = on_disk(move || certificates::keep(&folder, &kept)).await;
         written.map_err(|why| format!("its certificate cannot be kept: {why}"))
     }
+}
+
+/// Reads a Zebra by its raw port.
+async fn read_zebra(way: &Way, door: Option<InScope>) -> Option<Said> {
+    let door = door?;
+    let read = async {
+        let proof = identified::zebra(way.asking(), door).await;
+        let proof = proof.map_err(|error| error.to_string())?;
+        let read = zebra::read_device(&proof).await;
+        read.map_err(|error| error.to_string())
+    };
+    let read = timeout(DOOR_TIMEOUT, read).await;
+    Some(read.unwrap_or_else(|_| Err(slow("SGD", door.addr().ip()))))
+}
+
+/// Reads a printer over PJL; one that does not list it is not asked, which is no trouble.
+async fn read_pjl(way: &Way, door: Option<InScope>) -> Option<Said> {
+    let door = door?;
+    let read = async {
+        let proof = match identified::pjl(way.asking(), door).await {
+            Ok(proof) => proof,
+            Err(NotIdentified::NoPjl) => return None,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        let read = pjl::read_device(&proof).await;
+        Some(read.map_err(|error| error.to_string()))
+    };
+    let read = timeout(DOOR_TIMEOUT, read).await;
+    read.unwrap_or_else(|_| Some(Err(slow("PJL", door.addr().ip()))))
 }
 
 /// Disk goes to a thread that may wait.

@@ -93,10 +93,17 @@ async fn ask(
         if answer.error_status != ErrorStatus::NoError || again.absorb(answer.varbinds).is_err() {
             return Ok(Asked::Unfit);
         }
-        if !is_known && last.fingerprint.contradicts(&fingerprint(&again.first())) {
-            return Err(ReadError::AnotherDevice { peer });
+        if !is_known {
+            let first = fingerprint(&again.first());
+            if last.fingerprint.contradicts(&first) {
+                return Err(ReadError::AnotherDevice { peer });
+            }
+            // Another board with the same serial number: whose it is, only a whole reading tells.
+            if last.fingerprint.differs(&first) {
+                return Ok(Asked::Changed);
+            }
+            is_known = true;
         }
-        is_known = true;
     }
     let mut closing = fingerprint(&again.latest());
     let (mut walk, stale, missing) = again.finish();
@@ -115,7 +122,7 @@ async fn ask(
         stopped = survey::only_budget(ended)?;
         closing = survey::closing(&mut session, (snmp, target), stopped.is_some()).await?;
     }
-    if last.fingerprint.contradicts(&closing) {
+    if last.fingerprint.differs(&closing) {
         return Err(ReadError::SwappedUnderway { peer });
     }
     let known = last.fingerprint.clone();

@@ -100,7 +100,7 @@ pub async fn read_device(
     if is_candidate(&walk) {
         stopped = read_plan(&mut session, &mut walk, profiles).await?;
         let closing = closing(&mut session, (snmp, target), stopped.is_some()).await?;
-        if before.contradicts(&closing) {
+        if before.differs(&closing) {
             return Err(ReadError::SwappedUnderway { peer });
         }
     }
@@ -185,7 +185,10 @@ pub async fn read_status(
         return Err(ReadError::AnotherDevice { peer });
     }
     let is_gone = |oid: &Oid| last.walk.get(oid).is_some() && news.get(oid).is_none();
-    if moved(&last.walk, &news, mib::PRT_CONFIG_CHANGES) || moving.iter().any(is_gone) {
+    // Another board with the same serial number: whose it is, only a whole reading tells.
+    let is_changed = last.fingerprint.differs(&fingerprint(&news));
+    if is_changed || moved(&last.walk, &news, mib::PRT_CONFIG_CHANGES) || moving.iter().any(is_gone)
+    {
         let credentials = std::slice::from_ref(&last.credential);
         return read_device(snmp, target, credentials, profiles).await;
     }
@@ -209,7 +212,7 @@ pub async fn read_status(
     }
     if session.pdus() > 1 {
         let closing = closing(&mut session, (snmp, target), stopped.is_some()).await?;
-        if last.fingerprint.contradicts(&closing) {
+        if last.fingerprint.differs(&closing) {
             return Err(ReadError::SwappedUnderway { peer });
         }
     }

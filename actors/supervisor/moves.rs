@@ -13,8 +13,8 @@ use tracing::{debug, error, info, warn};
 
 use super::{ANSWER_MAX, Address, Supervisor, tell};
 use crate::messages::{
-    ChildId, Confirm, Confirmation, Contradicted, Found, Missed, Proved, Relocate, Sighted, Swept,
-    Unmasked, WhoLives,
+    ChildId, Confirm, Confirmation, Contradicted, Found, Missed, Proved, Relocate, SharesSerial,
+    Sighted, Swept, Unmasked, WhoLives,
 };
 use crate::parts::OtherDoors;
 use crate::registry::{Settled, Sighting};
@@ -30,12 +30,20 @@ impl Supervisor {
         let address = seen.target.addr().ip();
         match self
             .registry
-            .sight(&seen.fingerprint, address, Timestamp::now())
+            .sight((*seen.traits).clone(), address, Timestamp::now())
         {
             // Its actor may have been let go while it was silent.
             Sighting::Same(id) => self.revive(&ChildId::Device(id), ctx),
             Sighting::New(settled) => {
-                info!(device = %settled.device, %address, "found a new device");
+                let known = self.registry.get(&settled.device);
+                let doubt = known.and_then(|known| known.doubt.as_ref());
+                match doubt.map(|doubt| (&doubt.of, &doubt.words)) {
+                    Some((of, words)) => warn!(
+                        device = %settled.device, %address, may_be = %of, %words,
+                        "found a device that may be a known one; it is kept apart"
+                    ),
+                    None => info!(device = %settled.device, %address, "found a new device"),
+                }
                 self.settle(settled, ctx);
             }
             Sighting::Moved(settled) => self.settle(settled, ctx),
@@ -134,6 +142,11 @@ impl Supervisor {
 
     /// Puts what changed in the registry on disk.
     fn keep(&mut self, ctx: &mut Context<Self>) {
+        for device in self.registry.take_sharing() {
+            if let Some(Address::Device(device)) = self.children.address(&ChildId::Device(device)) {
+                tell(device, SharesSerial, ctx);
+            }
+        }
         let changed = self.registry.take_changed();
         if changed.is_empty() {
             return;
@@ -219,7 +232,7 @@ impl Handler<Proved> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, fact: Proved, ctx: &mut Self::Context) -> Self::Result {
-        self.registry.prove(&fact.device, &fact.fingerprint);
+        self.registry.prove_reading(&fact.device, &fact.traits);
         let known = self.registry.get(&fact.device);
         let subnet = known.and_then(|known| self.admit(known.address?));
         if let Some((_, subnet)) = subnet {

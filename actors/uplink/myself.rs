@@ -6,7 +6,10 @@ use proto::v1;
 use crate::mask::Masks;
 use crate::parts::Word;
 use crate::spool::{Alarm, SpoolStats};
-use crate::status::{Refusing, Totals};
+use crate::status::{DoubtfulPrinter, Refusing, Totals};
+
+/// Printers that may be another one of which the hub is told in words: it lists them itself as well.
+const DOUBTS_TOLD_MAX: usize = 5;
 
 /// What the agent tells of itself with a poll.
 #[derive(Debug)]
@@ -40,7 +43,8 @@ pub(super) fn agent_status(
         alarms,
     } = myself;
     let of_spool = of_spool.iter().map(Alarm::to_string);
-    let alarms = of_spool.chain(alarms.iter().cloned());
+    let doubts = totals.doubtful.iter().take(DOUBTS_TOLD_MAX).map(doubt);
+    let alarms = of_spool.chain(alarms.iter().cloned()).chain(doubts);
     v1::AgentStatus {
         configuration: word.configuration.clone(),
         refusing: totals
@@ -70,4 +74,17 @@ fn refusing(refusing: &Refusing, masks: &Masks) -> v1::Refusing {
         why: masks.words(&refusing.why),
         device_id: device.map(|device| device.to_string()).unwrap_or_default(),
     }
+}
+
+/// A device that may be another one, in words; both without their ids, which a site may mask.
+fn doubt(it: &DoubtfulPrinter) -> String {
+    let place = it
+        .address
+        .map_or("a printer whose address is unknown".to_owned(), |address| {
+            format!("the printer at {address}")
+        });
+    format!(
+        "{place} may be one that is known already ({}); it is kept apart, see platen status",
+        it.why
+    )
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::session::{Deed, End, Terms};
+use crate::store::merges::Merge;
 use crate::store::web_sessions::Totals;
 use crate::store::{Tenant, hex};
 
@@ -156,6 +157,27 @@ impl Entry {
         Self {
             kind: "ssh-key-removed",
             ..Self::ssh_key_added(tenant, name, fingerprint)
+        }
+    }
+
+    /// A person shows a device as part of another from now on.
+    #[must_use]
+    pub fn printers_merged(tenant: &Tenant, merge: &Merge) -> Self {
+        let body = json!({
+            "device": merge.device.as_str(),
+            "into": merge.into.as_str(),
+            "who": bounded(&merge.by, WORDS_BYTES_MAX),
+            "reason": bounded(&merge.reason, WORDS_BYTES_MAX),
+        });
+        Self::outside(tenant, "printers-merged", body)
+    }
+
+    /// Not any more: each has its own again.
+    #[must_use]
+    pub fn printers_split(tenant: &Tenant, merge: &Merge) -> Self {
+        Self {
+            kind: "printers-split",
+            ..Self::printers_merged(tenant, merge)
         }
     }
 

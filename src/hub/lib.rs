@@ -42,6 +42,7 @@ pub mod cli;
 pub mod command_key;
 pub mod config;
 pub mod door;
+pub mod likeness;
 pub mod meter;
 pub mod permission;
 pub mod session;

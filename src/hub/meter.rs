@@ -14,6 +14,10 @@ use jiff::{Span, Timestamp};
 /// 2026 make under 400 a minute; what is above is a counter that jumped, not paper.
 const BELIEVED_PAGES_PER_MINUTE: u64 = 1_000;
 
+/// Fewest pages that a step below an old mark must have to be taken for a counter that comes back
+/// instead of paper: what is less is no spike, whatever it is.
+const RETURN_PAGES_MIN: u64 = 1_000;
+
 /// Longest range asked at once, in days: two years and a bit, so that a page stays bounded.
 const RANGE_DAYS_MAX: usize = 800;
 
@@ -127,6 +131,9 @@ fn step(last: Count, now: Count, peak: &mut Option<u64>) -> Step {
             *peak = None;
             now.total - mark.max(last.total)
         }
+        // So was one that fell and comes most of the way back at once: a board that was set anew
+        // and then given its old count again.
+        Some(mark) if is_return(last.total, now.total, mark) => return Step::Broken,
         Some(_) | None => now.total - last.total,
     };
     let minutes = now.at.duration_since(last.at).as_secs().unsigned_abs() / 60 + 1;
@@ -134,6 +141,12 @@ fn step(last: Count, now: Count, peak: &mut Option<u64>) -> Step {
         return Step::Broken;
     }
     Step::Pages(pages)
+}
+
+/// Whether one step makes good more than half of what a counter is below its old mark.
+fn is_return(from: u64, to: u64, mark: u64) -> bool {
+    let (made, missing) = (to - from, mark.saturating_sub(from));
+    made >= RETURN_PAGES_MIN && made > missing / 2
 }
 
 fn enter(entry: &mut DayPages, step: Step, before: Option<Date>) {
@@ -167,8 +180,10 @@ fn empty_days(from: Date, to: Date) -> BTreeMap<Date, DayPages> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use jiff::civil::date;
     use jiff::tz::TimeZone;
+    use proptest::prelude::*;
 
     use super::{BELIEVED_PAGES_PER_MINUTE, Count, DayPages, daily_pages, sum};
 
@@ -216,6 +231,99 @@ mod tests {
         let days = november(&[(1, 8, 10), (2, 8, 11 + most), (3, 8, 21 + most)], 1, 3);
         assert_eq!(pages(&days), [Some(0), Some(0), Some(10)]);
         assert!(days[1].is_broken);
+    }
+
+    #[test]
+    fn a_counter_that_is_set_back_to_nearly_its_old_count_is_no_spike() {
+        let days = november(
+            &[
+                (1, 8, 482_424),
+                (1, 20, 10),
+                (2, 8, 482_000),
+                (3, 8, 482_100),
+            ],
+            1,
+            3,
+        );
+        assert_eq!(pages(&days), [Some(0), Some(0), Some(100)]);
+        assert!(days[0].is_broken && days[1].is_broken && !days[2].is_broken);
+    }
+
+    #[test]
+    fn a_counter_that_began_again_goes_on_counting_below_its_old_mark() {
+        let days = november(
+            &[(1, 8, 90_000), (1, 9, 0), (2, 9, 700), (3, 9, 1_400)],
+            1,
+            3,
+        );
+        assert_eq!(pages(&days), [Some(0), Some(700), Some(700)]);
+    }
+
+    proptest! {
+        /// No number of pages is negative, above what paper allows, or above what the counter rose
+        /// to over where it began, whatever it does in between.
+        #[test]
+        fn whatever_a_counter_does_no_day_is_a_spike(
+            steps in proptest::collection::vec((0_i64..3_000, any_total()), 1..40),
+        ) {
+            let mut at = TimeZone::UTC.to_timestamp(date(2026, 11, 1).at(0, 0, 0, 0)).unwrap();
+            let mut counts = Vec::new();
+            for (minutes, total) in steps {
+                at += SignedDuration::from_mins(minutes);
+                counts.push(Count { at, total });
+            }
+            let days = daily_pages(&counts, date(2026, 11, 1), date(2027, 1, 31));
+            let all: u128 = days.iter()
+                .map(|day| u128::from(day.pages.unwrap_or(0)) + u128::from(day.gap_pages)).sum();
+            // Every rise counts at most once, and never more than paper allows.
+            let most: u128 = counts.windows(2).map(|two| {
+                let rise = two[1].total.saturating_sub(two[0].total);
+                let minutes = two[1].at.duration_since(two[0].at).as_secs().unsigned_abs() / 60 + 1;
+                u128::from(rise.min(minutes * BELIEVED_PAGES_PER_MINUTE))
+            }).sum();
+            prop_assert!(all <= most, "{} of at most {}", all, most);
+            for two in counts.windows(2).filter(|two| two[1].total < two[0].total) {
+                let day = days.iter().find(|day| day.day == super::day_of(two[1].at));
+                prop_assert!(day.is_none_or(|day| day.is_broken));
+            }
+        }
+
+        /// A counter that only falls, by any two readings, has no page.
+        #[test]
+        fn a_fall_alone_is_no_page(from in any::<u64>(), to in any::<u64>(), minutes in 0_i64..90_000) {
+            let at = TimeZone::UTC.to_timestamp(date(2026, 11, 1).at(0, 0, 0, 0)).unwrap();
+            let later = at + SignedDuration::from_mins(minutes);
+            let counts = [Count { at, total: from.max(to) }, Count { at: later, total: from.min(to) }];
+            let days = daily_pages(&counts, date(2026, 11, 1), date(2027, 1, 31));
+            let all: u64 = days.iter().map(|day| day.pages.unwrap_or(0) + day.gap_pages).sum();
+            prop_assert_eq!(all, 0);
+        }
+
+        /// What was printed, then lost by a fall, then given back in one step is no page.
+        #[test]
+        fn a_fall_that_is_taken_back_is_no_page(
+            from in 2_000_u64..9_000_000, left in 0_u64..1_000, back in 0.51_f64..1.0,
+        ) {
+            let at = |hours| TimeZone::UTC.to_timestamp(date(2026, 11, 1).at(0, 0, 0, 0)).unwrap()
+                + SignedDuration::from_hours(hours);
+            let returned = left + (((from - left) as f64 * back) as u64).max(1_000);
+            prop_assume!(returned < from);
+            let counts = [(0, from), (2, left), (20, returned)]
+                .map(|(hours, total)| Count { at: at(hours), total });
+            let days = daily_pages(&counts, date(2026, 11, 1), date(2026, 11, 2));
+            let all: u64 = days.iter().map(|day| day.pages.unwrap_or(0) + day.gap_pages).sum();
+            prop_assert_eq!(all, 0);
+        }
+    }
+
+    fn any_total() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            0_u64..100,
+            0_u64..500_000,
+            480_000_u64..490_000,
+            any::<u64>(),
+            Just(0)
+        ]
     }
 
     #[test]

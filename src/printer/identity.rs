@@ -1,5 +1,7 @@
 //! Identity: who a printer is, and how it is known again, whatever its address.
 
+pub mod score;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -120,6 +122,16 @@ impl Fingerprint {
         self.agreement(other) == Some(true)
     }
 
+    /// Whether any key that both have differs.
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> bool {
+        let differs =
+            |a: &Option<String>, b: &Option<String>| matches!((a, b), (Some(a), Some(b)) if a != b);
+        differs(&self.serial, &other.serial)
+            || differs(&self.mac, &other.mac)
+            || differs(&self.engine_id, &other.engine_id)
+    }
+
     /// Whether there is no key at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -154,9 +166,27 @@ impl DeviceId {
                 engine_id: None,
             } => format!("ip/{address}"),
         };
+        Self::digest(&key)
+    }
+
+    fn digest(key: &str) -> Self {
         let digest = Sha256::digest(key.as_bytes());
         let octets = digest.iter().take(DEVICE_ID_OCTETS);
         Self(octets.map(|octet| format!("{octet:02x}")).collect())
+    }
+
+    /// An id for a device whose own is another's already: two have one serial number, or nobody can
+    /// tell whether they are two. `turn` tells several of them apart.
+    #[must_use]
+    pub fn derive_apart(fingerprint: &Fingerprint, address: IpAddr, turn: u32) -> Self {
+        let part = |key: &Option<String>| key.clone().unwrap_or_default();
+        let keys = [
+            &fingerprint.serial,
+            &fingerprint.mac,
+            &fingerprint.engine_id,
+        ]
+        .map(part);
+        Self::digest(&format!("apart/{}/{address}/{turn}", keys.join("/")))
     }
 
     /// Takes 32 lower-case hex digits, else `None`.
@@ -206,11 +236,11 @@ pub fn shown_address(address: IpAddr) -> String {
     }
 }
 
-/// Whether a serial number can be one: blanked, empty and all-alike ones are shared by many.
+/// Whether a serial number can be one: blanked, empty, all-alike and counted-up ones are shared by
+/// many.
 #[must_use]
 pub fn is_plausible_serial(serial: &str) -> bool {
     let serial = serial.trim();
-    let first = serial.chars().next();
     let is_placeholder = [
         "<private>",
         "unknown",
@@ -218,14 +248,22 @@ pub fn is_plausible_serial(serial: &str) -> bool {
         "n/a",
         "serial number",
         "not available",
+        "not set",
+        "default",
+        "to be filled by o.e.m.",
     ]
     .contains(&serial.to_lowercase().as_str());
-    serial.chars().filter(|c| c.is_alphanumeric()).count() >= SERIAL_CHARS_MIN
+    let said: Vec<char> = serial.chars().filter(|c| c.is_alphanumeric()).collect();
+    let is_alike = said.iter().all(|c| Some(c) == said.first());
+    let counts_up = |from: &str| from.contains(&said.iter().collect::<String>());
+    said.len() >= SERIAL_CHARS_MIN
         && !is_placeholder
-        && !serial.chars().all(|c| Some(c) == first)
-        && serial
-            .chars()
-            .any(|c| c.is_ascii_digit() && c != '0' || c.is_alphabetic())
+        && !is_alike
+        && !counts_up("01234567890")
+        && !counts_up("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        && said
+            .iter()
+            .any(|c| c.is_ascii_digit() && *c != '0' || c.is_alphabetic())
 }
 
 #[cfg(test)]
@@ -263,6 +301,11 @@ mod tests {
             "<private>",
             "N/A",
             "0000-000",
+            "XX-XX-XX",
+            "-",
+            "1234567890",
+            "ABCDEFGH",
+            "not set",
             "123",
         ] {
             assert!(!is_plausible_serial(serial), "{serial}");

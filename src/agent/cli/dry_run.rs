@@ -62,6 +62,7 @@ pub async fn run(effect: InEffect, as_json: bool) -> Result<Exit, CliError> {
         silent: status.printers.silent,
         restarts: status.restarts.total,
         refusing: status.printers.refusing_listed,
+        doubtful: status.printers.doubtful_listed,
     });
     let polls = would_send(&spool, &word, totals.unwrap_or_default(), started_at).await;
     spool.close().await;

@@ -24,6 +24,8 @@ use crate::identity::refusals::Tally;
 const SILENT_NAMED_MAX: usize = 5;
 /// Most printers with something wrong that are named in the text; the JSON has more.
 const TROUBLED_NAMED_MAX: usize = 5;
+/// Devices that may be another one named one by one; the rest are counted.
+const DOUBTFUL_NAMED_MAX: usize = 10;
 /// Most devices that accept no credential that are named in the text; the JSON has more.
 const REFUSING_NAMED_MAX: usize = 5;
 /// Most restarted actors that are named in the text; the JSON has more.
@@ -158,6 +160,9 @@ fn text(status: &Status) -> String {
     if let Some(lines) = refusing(&snapshot.printers) {
         let _ = writeln!(text, "Refusing  {lines}");
     }
+    for line in doubtful(&snapshot.printers, now) {
+        let _ = writeln!(text, "Doubtful  {line}");
+    }
     for held in &snapshot.set_aside {
         let _ = writeln!(text, "Set aside {}", set_aside(held, now));
     }
@@ -274,6 +279,30 @@ fn troubles(printers: &PrintersStatus) -> Vec<String> {
         .collect();
     if all.len() > lines.len() {
         lines.push(format!("and {} more", all.len() - lines.len()));
+    }
+    lines
+}
+
+/// Devices that may be another one, a line each.
+fn doubtful(printers: &PrintersStatus, now: Timestamp) -> Vec<String> {
+    let named = printers.doubtful_listed.iter().take(DOUBTFUL_NAMED_MAX);
+    let mut lines: Vec<String> = named
+        .map(|it| {
+            let place = it
+                .address
+                .map_or("address unknown".to_owned(), |it| it.to_string());
+            format!(
+                "{place} {} ago: {} may be {}: {}; kept apart",
+                ago(it.since, now),
+                it.device,
+                it.may_be,
+                printable(&it.why)
+            )
+        })
+        .collect();
+    let shown = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+    if printers.doubtful > shown {
+        lines.push(format!("and {} more", printers.doubtful - shown));
     }
     lines
 }

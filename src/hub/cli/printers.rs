@@ -1,4 +1,6 @@
-//! `printer`: list the fleet, show one.
+//! `printer`: list the fleet, show one; say which devices are one.
+
+mod merging;
 
 use clap::Subcommand;
 use comfy_table::Table;
@@ -14,6 +16,9 @@ use crate::cli::{open, plain, say};
 use crate::config::HubConfig;
 use crate::store::Tenant;
 use crate::store::printers::PrinterRow;
+
+/// Readings that are looked through for what became of a printer's identity.
+const HISTORY_READINGS: u32 = 300;
 
 /// What can be asked about printers.
 #[derive(Debug, Subcommand)]
@@ -34,6 +39,24 @@ pub enum PrinterVerb {
         /// As JSON: what docs/reading.md says, with its device id and agent
         #[arg(long)]
         json: bool,
+    },
+    /// Show a device as part of another: they are one printer
+    Merge {
+        /// What becomes a part: a device id, serial number or address
+        part: String,
+        /// The printer that it is a part of
+        printer: String,
+        /// Why: stands in the audit
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take a part out again: each has its own history as before
+    Split {
+        /// The device id of the part
+        part: String,
+        /// Why: stands in the audit
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
 }
 
@@ -61,8 +84,26 @@ pub(super) async fn run(verb: PrinterVerb, config: &HubConfig) -> Result<Exit, C
             if json {
                 say(as_json(row)?)?;
             } else {
-                say(show(row))?;
+                let tenant = Tenant::DEFAULT;
+                let merges = store.merges(&tenant).await?;
+                let history = store.history(&tenant, &row.root, HISTORY_READINGS).await?;
+                say(format!(
+                    "{}{}",
+                    show(row),
+                    merging::shown(row, &fleet, (&merges, &history))
+                ))?;
             }
+        }
+        PrinterVerb::Merge {
+            part,
+            printer,
+            reason,
+        } => {
+            let both = (find(&fleet, &part)?, find(&fleet, &printer)?);
+            return merging::merge((store, config), both, &reason).await;
+        }
+        PrinterVerb::Split { part, reason } => {
+            return merging::split((store, config), &part, &reason).await;
         }
     }
     Ok(Exit::OK)
@@ -90,7 +131,8 @@ pub(super) fn find<'a>(fleet: &'a [PrinterRow], wanted: &str) -> Result<&'a Prin
             .because("no printer has this device id, serial number or address")
             .try_next("platen-hub printer ls lists every one"));
     };
-    if others.iter().any(|other| other.device != first.device) {
+    // A device by its own id, though it is part of another.
+    if others.iter().any(|other| other.root != first.root) {
         let ids: Vec<&str> = found.iter().map(|row| row.device.as_str()).collect();
         let what = format!("{} printers are '{}'", found.len(), plain(wanted));
         return Err(Complaint::new(Exit::NOTHING, what)
@@ -109,6 +151,9 @@ fn as_json(row: &PrinterRow) -> Result<Value, Complaint> {
     })?;
     if let Some(fields) = value.as_object_mut() {
         fields.insert("device".to_owned(), json!(row.device));
+        if row.root != row.device {
+            fields.insert("part_of".to_owned(), json!(row.root));
+        }
         fields.insert("agent".to_owned(), json!(row.agent_name));
         fields.insert("first_seen".to_owned(), json!(row.first_seen));
         fields.insert("last_seen".to_owned(), json!(row.last_seen));

@@ -7,7 +7,7 @@
 //! The methods, by file: [`agents`] (who may report), [`holders`] (who they are, and whether there
 //! are two), [`invitations`] (who may become one), [`approvals`] (whom a person lets in),
 //! [`accept`] (keeping a [`report`], exactly once), [`printers`] (what the portal and the commands
-//! show), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order),
+//! show), [`merges`] (which devices are one printer), [`commands`] (what was ordered of agents), [`portal`] (who may look, and order),
 //! [`web_sessions`] and [`web_pins`] (who reached which printer's page, and what it proved),
 //! [`audit`] (what was done there), [`gateway`] (who may tunnel).
 
@@ -33,6 +33,7 @@ pub mod commands;
 pub mod gateway;
 pub mod holders;
 pub mod invitations;
+pub mod merges;
 pub mod portal;
 pub mod printers;
 pub mod report;

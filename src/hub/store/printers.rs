@@ -1,7 +1,7 @@
 //! What the portal and the commands show: the fleet, a printer, its history, its pages per day.
 //!
 //! Reads only. The same device seen by two agents is two rows of the fleet; its history and its
-//! pages are one, because the counter is one.
+//! pages are one, because the counter is one. So are those of devices that were merged.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -11,6 +11,7 @@ use printer::reading::Reading;
 use sqlx::FromRow;
 
 use crate::meter::{self, Count, DayPages};
+use crate::store::merges::Families;
 use crate::store::{Store, StoreError, Tenant, maybe_timestamp, millis, on_pool, timestamp};
 
 /// Most rows of one history. A page shows fewer; an export asks again.
@@ -19,8 +20,10 @@ const HISTORY_MAX: u32 = 1_000;
 /// A printer of the fleet, as one agent sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrinterRow {
-    /// Names the printer for good.
+    /// Names the device for good: what its agent calls it.
     pub device: DeviceId,
+    /// The device that it is shown with: itself, unless a person merged it into another.
+    pub root: DeviceId,
     /// The agent that reads it, by id.
     pub agent: String,
     /// The agent that reads it, by name.
@@ -102,7 +105,9 @@ impl Store {
              WHERE d.tenant = $1
              ORDER BY a.name, d.device",
         ).bind(tenant.as_str()).fetch_all(pool).await?);
-        rows.into_iter().map(DeviceRow::into_printer).collect()
+        let families = self.families(tenant).await?;
+        let printers = rows.into_iter().map(|row| row.into_printer(&families));
+        printers.collect()
     }
 
     /// One printer, or `None` if nobody has read it.
@@ -121,13 +126,41 @@ impl Store {
              WHERE d.tenant = $1 AND d.device = $2
              ORDER BY d.last_seen_ms DESC, a.name",
         ).bind(tenant.as_str()).bind(device.as_str()).fetch_all(pool).await?);
-        let mut rows = rows.into_iter().map(DeviceRow::into_printer);
+        let families = self.families(tenant).await?;
+        let mut rows = rows.into_iter().map(|row| row.into_printer(&families));
         let Some(row) = rows.next().transpose()? else {
             return Ok(None);
         };
         Ok(Some(PrinterDetail {
             row,
             elsewhere: rows.collect::<Result<_, _>>()?,
+        }))
+    }
+
+    /// One printer with every device that was merged with it; the device heard last comes first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn whole_printer(
+        &self,
+        tenant: &Tenant,
+        device: &DeviceId,
+    ) -> Result<Option<PrinterDetail>, StoreError> {
+        let mut rows = Vec::new();
+        for member in self.families(tenant).await?.members(device) {
+            let detail = self.printer(tenant, &member).await?;
+            rows.extend(
+                detail
+                    .into_iter()
+                    .flat_map(|it| [vec![it.row], it.elsewhere].concat()),
+            );
+        }
+        rows.sort_by_key(|row: &PrinterRow| std::cmp::Reverse(row.last_seen));
+        let mut rows = rows.into_iter();
+        let row = rows.next();
+        Ok(row.map(|row| PrinterDetail {
+            row,
+            elsewhere: rows.collect(),
         }))
     }
 
@@ -142,9 +175,25 @@ impl Store {
         from: Date,
         to: Date,
     ) -> Result<Vec<DayPages>, StoreError> {
-        let counts = self
-            .counts(tenant, which, day_start(from), day_end(to))
-            .await?;
+        let range = (day_start(from), day_end(to));
+        let families = self.families(tenant).await?;
+        let mut counts = Vec::new();
+        match which {
+            Which::All => counts = self.counts(tenant, None, range).await?,
+            Which::One(device) => {
+                for member in families.members(device) {
+                    counts.extend(self.counts(tenant, Some(&member), range).await?);
+                }
+            }
+        }
+        if !families.is_empty() {
+            for row in &mut counts {
+                let device = DeviceId::parse(&row.device);
+                let root = device.map(|device| families.root(&device));
+                row.device = root.map_or_else(|| row.device.clone(), |it| it.to_string());
+            }
+            counts.sort_by(|a, b| (&a.device, a.at_ms).cmp(&(&b.device, b.at_ms)));
+        }
         let mut printers = Vec::new();
         for counts in counts.chunk_by(|a, b| a.device == b.device) {
             let counts: Vec<Count> = counts
@@ -156,11 +205,27 @@ impl Store {
         Ok(meter::sum(&printers, from, to))
     }
 
-    /// The last `limit` readings of a printer, newest first.
+    /// The last `limit` readings of a printer and of what was merged with it, newest first.
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn history(
+        &self,
+        tenant: &Tenant,
+        device: &DeviceId,
+        limit: u32,
+    ) -> Result<Vec<PastReading>, StoreError> {
+        let mut history = Vec::new();
+        for member in self.families(tenant).await?.members(device) {
+            history.extend(self.history_of(tenant, &member, limit).await?);
+        }
+        history.sort_by_key(|past: &PastReading| std::cmp::Reverse(past.reading.at));
+        history.truncate(usize::try_from(limit.min(HISTORY_MAX)).unwrap_or(usize::MAX));
+        Ok(history)
+    }
+
+    /// The last `limit` readings of one device alone, newest first.
+    async fn history_of(
         &self,
         tenant: &Tenant,
         device: &DeviceId,
@@ -186,14 +251,10 @@ impl Store {
     async fn counts(
         &self,
         tenant: &Tenant,
-        which: Which<'_>,
-        from_ms: i64,
-        until_ms: i64,
+        device: Option<&DeviceId>,
+        (from_ms, until_ms): (i64, i64),
     ) -> Result<Vec<CountRow>, StoreError> {
-        let device = match which {
-            Which::All => None,
-            Which::One(device) => Some(device.as_str()),
-        };
+        let device = device.map(DeviceId::as_str);
         let rows = on_pool!(self, pool => sqlx::query_as(
             "SELECT device, at_ms, total
              FROM (SELECT r.device, r.at_ms, r.epoch, r.sequence, r.total,
@@ -219,7 +280,7 @@ impl Store {
 }
 
 impl DeviceRow {
-    fn into_printer(self) -> Result<PrinterRow, StoreError> {
+    fn into_printer(self, families: &Families) -> Result<PrinterRow, StoreError> {
         let Some(device) = DeviceId::parse(&self.device) else {
             return Err(StoreError::Corrupt {
                 what: "device id",
@@ -227,6 +288,7 @@ impl DeviceRow {
             });
         };
         Ok(PrinterRow {
+            root: families.root(&device),
             device,
             agent: self.agent,
             agent_name: self.agent_name,

@@ -1,7 +1,9 @@
 //! What the status looks like.
 
 use actors::messages::{Cause, ChildId, Kind, UplinkVitals};
-use actors::status::{ChildRestarts, Refusing, SilentPrinter, StatusSnapshot, TroubledPrinter};
+use actors::status::{
+    ChildRestarts, DoubtfulPrinter, Refusing, SilentPrinter, StatusSnapshot, TroubledPrinter,
+};
 use actors::tunnel::SessionsStatus;
 use printer::identity::DeviceId;
 
@@ -57,6 +59,7 @@ fn the_status_says_what_a_person_asks_for() {
                 address: Some([192, 168, 1, 53].into()),
                 trouble: "used up \u{1b}[31mthe budget".to_owned(),
             }],
+            ..PrintersStatus::default()
         },
         subnets: vec![SubnetStatus {
             label: "office".to_owned(),
@@ -144,6 +147,31 @@ fn the_status_says_what_a_person_asks_for() {
         lines[7].contains("2× · panicked: bad") && !text.contains('\u{1b}'),
         "{text}"
     );
+}
+
+#[test]
+fn a_printer_that_may_be_another_one_is_named_with_both_and_why() {
+    let now = at("2026-11-23T08:10:00Z");
+    let id = |text: &str| DeviceId::parse(&text.repeat(16)).expect("an id");
+    let printers = PrintersStatus {
+        doubtful: 12,
+        doubtful_listed: vec![DoubtfulPrinter {
+            device: id("0a"),
+            address: Some([192, 168, 1, 55].into()),
+            may_be: id("0b"),
+            why: "same serial, \u{1b}[31mnew MAC".to_owned(),
+            since: at("2026-11-23T08:00:00Z"),
+        }],
+        ..PrintersStatus::default()
+    };
+    let lines = doubtful(&printers, now);
+    assert!(
+        lines[0].starts_with("192.168.1.55 10 min ago: 0a0a"),
+        "{lines:?}"
+    );
+    assert!(lines[0].contains(" may be 0b0b") && lines[0].ends_with("; kept apart"));
+    assert!(!lines[0].contains('\u{1b}'));
+    assert_eq!(lines[1], "and 11 more");
 }
 
 #[test]

@@ -24,7 +24,9 @@ use super::text::{ago, count, instant, moment};
 use super::visit::{PORTS, WebForm};
 use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
+use crate::likeness;
 use crate::meter::day_of;
+use crate::store::merges::{Families, Merge};
 use crate::store::printers::{PastReading, PrinterDetail, PrinterRow, Which};
 
 /// Days of the chart.
@@ -71,6 +73,14 @@ struct AlertRow {
     who: String,
 }
 
+/// Another printer of the fleet, which may be this one.
+struct MaybeOne {
+    name: String,
+    link: String,
+    why: String,
+    order: String,
+}
+
 /// A kept reading in one line.
 struct ReadingRow {
     at: String,
@@ -90,6 +100,8 @@ struct DevicePage {
     read_at: String,
     agent: String,
     elsewhere: Vec<String>,
+    parts: Vec<String>,
+    maybe_one: Vec<MaybeOne>,
     supplies: Vec<SupplyRow>,
     total: Option<MeterRow>,
     meters: Vec<MeterRow>,
@@ -129,7 +141,7 @@ pub(super) async fn with_form(
     device: &DeviceId,
     form: WebForm,
 ) -> Result<Response, PageError> {
-    let detail = state.store.printer(&state.tenant, device).await?;
+    let detail = state.store.whole_printer(&state.tenant, device).await?;
     let detail = detail.ok_or(PageError::NotFound)?;
     let now = Timestamp::now();
     let today = day_of(now);
@@ -149,6 +161,9 @@ pub(super) async fn with_form(
         agents: &agents,
     };
     let mut printer = build(&detail, &history, seen);
+    let merges = state.store.merges(&state.tenant).await?;
+    printer.parts = parts(&merges, &detail.row.root);
+    printer.maybe_one = maybe_one(&state.store.fleet(&state.tenant).await?, &detail.row.root);
     printer.chart = Chart::of(&days);
     let has_complaint = !form.complaint.is_empty();
     printer.web = viewer.may_web().is_ok().then_some(form);
@@ -176,7 +191,10 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .elsewhere
             .iter()
             .map(|row| row.agent_name.clone())
+            .filter(|name| *name != row.agent_name)
             .collect(),
+        parts: Vec::new(),
+        maybe_one: Vec::new(),
         supplies: reading
             .supplies
             .iter()
@@ -213,6 +231,39 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
         identity: identity(&reading.identity),
         json: serde_json::to_string_pretty(reading).unwrap_or_default(),
     }
+}
+
+/// The devices that a person merged into this printer, in words.
+fn parts(merges: &[Merge], root: &DeviceId) -> Vec<String> {
+    let families = Families::of(merges);
+    let parts = merges
+        .iter()
+        .filter(|it| families.root(&it.device) == *root);
+    parts
+        .map(|it| {
+            let (at, by) = (instant(it.at), &it.by);
+            format!(
+                "{} is part of it since {at}, by {by}: {}",
+                it.device, it.reason
+            )
+        })
+        .collect()
+}
+
+/// Other printers of the fleet that this one may be.
+fn maybe_one(fleet: &[PrinterRow], root: &DeviceId) -> Vec<MaybeOne> {
+    let pairs = likeness::of(fleet, root).into_iter();
+    pairs
+        .map(|pair| MaybeOne {
+            name: words::printer_name(&pair.other.reading),
+            link: format!("/printers/{}", pair.other.root),
+            why: pair.words,
+            order: format!(
+                "platen-hub printer merge {} {root} --reason '…'",
+                pair.other.root
+            ),
+        })
+        .collect()
 }
 
 /// Says that the page is old, where the printer or its agent is not heard.
@@ -466,6 +517,7 @@ mod tests {
         let at = reading.at;
         let row = PrinterRow {
             device: DeviceId::parse(&"a".repeat(32)).unwrap(),
+            root: DeviceId::parse(&"a".repeat(32)).unwrap(),
             agent: "a".to_owned(),
             agent_name: HOSTILE.to_owned(),
             reading,

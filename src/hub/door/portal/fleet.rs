@@ -161,11 +161,11 @@ pub async fn show(
     page(&fleet)
 }
 
-/// Keeps one row a device, the newest: two agents may see the same printer.
+/// Keeps one row a printer, the newest: two agents may see the same one, and two devices be one.
 fn newest_of_each(rows: Vec<PrinterRow>) -> Vec<PrinterRow> {
     let mut newest: BTreeMap<String, PrinterRow> = BTreeMap::new();
     for row in rows {
-        let key = row.device.to_string();
+        let key = row.root.to_string();
         if newest
             .get(&key)
             .is_none_or(|known| known.last_seen < row.last_seen)
@@ -606,6 +606,7 @@ mod tests {
     fn row(at: u8, agent: &str) -> PrinterRow {
         PrinterRow {
             device: DeviceId::parse(&format!("{at:032x}")).unwrap(),
+            root: DeviceId::parse(&format!("{at:032x}")).unwrap(),
             agent: agent.to_owned(),
             agent_name: agent.to_owned(),
             reading: sample_reading(now(), 100),

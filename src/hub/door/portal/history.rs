@@ -5,6 +5,7 @@
 
 use printer::change::{Change, between};
 use printer::decrease::Decrease;
+use printer::identity::score::{Place, Traits, weigh};
 use printer::identity::shown_address;
 use printer::meter::Meter;
 use printer::reading::Reading;
@@ -52,7 +53,24 @@ fn between_two(older: &Reading, newer: &Reading, lives: &[SupplyLife]) -> Vec<Ev
     let told = changes
         .iter()
         .filter_map(|change| told(change, (older, newer), lives));
-    told.chain(pause(older, newer)).map(event).collect()
+    told.chain(pause(older, newer))
+        .chain(another_self(older, newer))
+        .map(event)
+        .collect()
+}
+
+/// Why it is the same printer though a key of it changed.
+fn another_self(older: &Reading, newer: &Reading) -> Option<(String, String)> {
+    let (was, is) = (Traits::of(older), Traits::of(newer));
+    if !was.is_changed(&is) {
+        return None;
+    }
+    let place = if older.address == newer.address {
+        Place::Same
+    } else {
+        Place::Elsewhere
+    };
+    Some(("Identity".to_owned(), weigh(&was, &is, place).words()))
 }
 
 /// Tells a change, or nothing where it is no news.
@@ -195,6 +213,19 @@ mod tests {
     fn a_moving_counter_is_no_news() {
         let (older, newer) = (at(0, 100), at(6, 130));
         assert_eq!(events(&past(&[newer, older])), []);
+    }
+
+    #[test]
+    fn a_new_board_is_told_with_why_it_is_the_same_printer() {
+        let (mut older, mut newer) = (at(0, 90_000), at(1, 90_010));
+        older.identity.serial = Some("PHB1234567".to_owned());
+        newer.identity.serial = older.identity.serial.clone();
+        older.identity.mac = Some("00:17:c8:00:00:01".to_owned());
+        newer.identity.mac = Some("00:17:c8:00:00:02".to_owned());
+        let all = events(&past(&[newer, older]));
+        let identity = all.iter().find(|event| event.what == "Identity");
+        let words = &identity.expect("it is told").value;
+        assert!(words.ends_with(": network board changed"), "{words}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod audit;
 mod gateway;
 mod holders;
 mod keeping;
+mod merging;
 mod ordering;
 mod people;
 mod postgres;
@@ -106,6 +107,9 @@ cases! {
     showing::one_tenant_sees_nothing_of_another,
     showing::an_agent_tells_how_it_is,
     showing::a_store_of_a_newer_hub_is_refused,
+    merging::merged_devices_show_one_history_and_split_ones_their_own,
+    merging::a_part_follows_its_printer_and_two_make_no_circle,
+    merging::nothing_is_merged_across_tenants,
     audit::whatever_is_done_to_the_audit_is_found,
     audit::an_audit_that_was_cut_is_found_and_takes_nothing_more,
     audit::a_crash_between_commit_and_head_loses_nothing,
