@@ -323,7 +323,7 @@ impl Device {
             self.plan_full();
             let proof = Proved {
                 device: self.seed.id.clone(),
-                traits: ask::traits(&survey),
+                traits: ask::traits(survey),
                 credential: survey.credential.clone(),
             };
             self.tell(proof, ctx);

@@ -77,7 +77,7 @@ impl Place {
     /// The proof that the device's range opens a door of this kind, or why not.
     fn admit(&self, is_wanted: fn(&Door) -> bool, key: &str) -> Result<InScope, String> {
         let address = self.target.addr().ip();
-        let door = self.subnet.scope.doors().find(|door| is_wanted(door));
+        let door = self.subnet.scope.doors().find(is_wanted);
         let door = door.ok_or_else(|| {
             format!(
                 "the range '{}' does not open {key}: see doors in the site's configuration",

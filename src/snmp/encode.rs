@@ -20,7 +20,7 @@ pub enum EncodeError {
     BulkInVersion1,
     /// An object identifier that BER cannot say.
     #[error("{0} cannot be written: two to 128 arcs, the first up to 2")]
-    Oid(Oid),
+    Oid(Box<Oid>),
 }
 
 impl Message {
@@ -144,7 +144,7 @@ pub(crate) fn put(out: &mut Vec<u8>, tag: u8, contents: &[u8]) {
 /// The contents of an object identifier (X.690 §8.19). No arcs at all give no octets: some devices
 /// answer so where they have no identifier.
 fn oid_octets(oid: &Oid) -> Result<Vec<u8>, EncodeError> {
-    let refuse = || EncodeError::Oid(oid.clone());
+    let refuse = || EncodeError::Oid(Box::new(oid.clone()));
     let (first, second, rest) = match oid.arcs() {
         [] => return Ok(Vec::new()),
         [first, second, rest @ ..] => (*first, *second, rest),

@@ -31,7 +31,7 @@ pub enum Report {
     /// snmpUnknownSecurityModels: it has no users at all.
     UnknownModel,
     /// Any other counter.
-    Other(Oid),
+    Other(Box<Oid>),
     /// A Report without an object.
     Unnamed,
 }
@@ -49,7 +49,7 @@ impl Report {
             Self::Undecipherable => (&USM_STATS[..], 6),
             Self::UnknownModel => (&MPD_STATS[..], 1),
             Self::UnknownContext => (&TARGET_OBJECTS[..], 5),
-            Self::Other(oid) => return Some(oid.clone()),
+            Self::Other(oid) => return Some(oid.as_ref().clone()),
             Self::Unnamed => return None,
         };
         Some(Oid::new(root).with(&[column, 0]))
@@ -72,7 +72,7 @@ impl Report {
             (Some(6), _, _) => Self::Undecipherable,
             (_, Some(1), _) => Self::UnknownModel,
             (_, _, Some(4 | 5)) => Self::UnknownContext,
-            (_, _, _) => Self::Other(oid.clone()),
+            (_, _, _) => Self::Other(Box::new(oid.clone())),
         }
     }
 }
@@ -122,7 +122,7 @@ pub enum Refusal {
     UnknownModel,
     /// What it counts is no known reason.
     #[error("it refuses with a report of {0}")]
-    Other(Oid),
+    Other(Box<Oid>),
     /// It refuses without a reason.
     #[error("it refuses without a reason")]
     Unnamed,
