@@ -19,6 +19,9 @@ const PATIENT: &str = "10";
 /// What a refusal may take: far less than the waits of all documents together.
 const SOON: Duration = Duration::from_secs(40);
 
+/// How often the ports of a fleet that has ended are tried, a tenth of a second apart.
+const FREED_WITHIN: u32 = 50;
+
 /// One of HP's with every page, and another maker's, on the network of one test: tests run side by
 /// side.
 fn fleet(net: u8, tls_generation: u32) -> Running {
@@ -46,8 +49,14 @@ fn fleet(net: u8, tls_generation: u32) -> Running {
         folder(),
         pages.join(", ")
     );
-    let fleet = Fleet::parse(&text, Path::new(".")).unwrap();
-    simulator::run(fleet, std::future::pending()).unwrap()
+    for _ in 0..FREED_WITHIN {
+        let fleet = Fleet::parse(&text, Path::new(".")).unwrap();
+        if let Ok(running) = simulator::run(fleet, std::future::pending()) {
+            return running;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("the ports of {hp} do not become free");
 }
 
 fn hp(net: u8) -> String {
