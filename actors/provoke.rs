@@ -8,7 +8,10 @@ use actix::{Actor, AsyncContext, Context};
 
 use crate::messages::{Fault, Provoke, Work};
 
-/// Makes the actor that calls it fail; returns the work it has in hand from then on.
+/// How often a stalled actor is put back to its work, which ends by itself: many times between two beats.
+const STALLED_AGAIN: Duration = Duration::from_millis(5);
+
+/// Makes the actor that calls it fail; returns the work it has in hand from then on. `put` gives it work.
 #[expect(
     clippy::panic,
     reason = "a provoked fault is what this file is for, and no release has it"
@@ -16,6 +19,7 @@ use crate::messages::{Fault, Provoke, Work};
 pub(crate) fn fail<A>(
     Provoke(fault): Provoke,
     work: Option<Work>,
+    put: fn(&mut A, Option<Work>),
     ctx: &mut Context<A>,
 ) -> Option<Work>
 where
@@ -27,6 +31,10 @@ where
             ctx.wait(wrap_future::<_, A>(std::future::pending::<()>()));
             work
         }
-        Fault::Stall => Some(Work::begin("provoked stall", Duration::ZERO)),
+        Fault::Stall => {
+            let stalled = Some(Work::begin("provoked stall", Duration::ZERO));
+            ctx.run_interval(STALLED_AGAIN, move |actor, _| put(actor, stalled));
+            stalled
+        }
     }
 }

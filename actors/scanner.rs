@@ -210,7 +210,7 @@ impl Handler<crate::messages::Provoke> for Scanner {
     type Result = ();
 
     fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
-        self.work = crate::provoke::fail(fault, self.work, ctx);
+        self.work = crate::provoke::fail(fault, self.work, |it, work| it.work = work, ctx);
     }
 }
 

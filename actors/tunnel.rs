@@ -143,6 +143,6 @@ impl Handler<crate::messages::Provoke> for Tunnel {
     type Result = ();
 
     fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
-        self.opening = crate::provoke::fail(fault, self.opening, ctx);
+        self.opening = crate::provoke::fail(fault, self.opening, |it, work| it.opening = work, ctx);
     }
 }

@@ -92,6 +92,6 @@ impl Handler<crate::messages::Provoke> for Device {
     type Result = ();
 
     fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
-        self.work = crate::provoke::fail(fault, self.work, ctx);
+        self.work = crate::provoke::fail(fault, self.work, |it, work| it.work = work, ctx);
     }
 }

@@ -289,7 +289,7 @@ impl Handler<crate::messages::Provoke> for Uplink {
     type Result = ();
 
     fn handle(&mut self, fault: crate::messages::Provoke, ctx: &mut Self::Context) {
-        self.work = crate::provoke::fail(fault, self.work, ctx);
+        self.work = crate::provoke::fail(fault, self.work, |it, work| it.work = work, ctx);
     }
 }
 
