@@ -162,7 +162,9 @@ impl Device {
             Live::Still | Live::UpTime | Live::Identity | Live::Name | Live::Mac => {
                 recorded.clone()
             }
-            Live::LifeCount(unit) => more(recorded, in_unit(life.counted(mib::EVERY_PAGE), unit)),
+            Live::LifeCount(unit) => {
+                counter(recorded, in_unit(life.counted(mib::EVERY_PAGE), unit), life)
+            }
             Live::SincePowerOn(unit) => {
                 let pages = in_unit(life.pages_since_start(), unit);
                 if life.up_ms().1 {
@@ -171,10 +173,10 @@ impl Device {
                     like(recorded, pages)
                 }
             }
-            Live::Meter(meter) => more(recorded, life.counted(meter)),
+            Live::Meter(meter) => counter(recorded, life.counted(meter), life),
             Live::BrotherCounters => brother_counters(recorded, life),
             Live::BrotherToner => like(recorded, u64::from(self.toner_flag(life))),
-            Live::ZebraLength => zebra_length(recorded, life.counted(mib::EVERY_PAGE)),
+            Live::ZebraLength => zebra_length(recorded, life),
             Live::Level(at) => Value::Integer(self.level(life, at)),
             Live::TrayLevel(at) => Value::Integer(self.sheets(life, at)),
             Live::TrayStatus(at) => Value::Integer(self.tray_status(life, at)),
@@ -279,7 +281,22 @@ fn in_unit(pages: u64, unit: Unit) -> u64 {
     }
 }
 
-/// The counter, further by `count`.
+/// What a counter of pages shows that has counted so much since the life began or it was reset.
+fn counter(recorded: &Value, counted: u64, life: &Life) -> Value {
+    let from = match recorded {
+        Value::Integer(from) => u64::try_from(*from).ok(),
+        Value::Counter32(from) | Value::Gauge32(from) => Some(u64::from(*from)),
+        Value::Counter64(from) => Some(*from),
+        Value::OctetString(text) => String::from_utf8_lossy(text).trim().parse().ok(),
+        _ => None,
+    };
+    from.map_or_else(
+        || recorded.clone(),
+        |from| like(recorded, life.shows(from, counted)),
+    )
+}
+
+/// The number, further by `count`.
 fn more(recorded: &Value, count: u64) -> Value {
     match recorded {
         Value::Integer(from) => Value::Integer(from.saturating_add_unsigned(count)),
@@ -327,14 +344,14 @@ fn brother_counters(recorded: &Value, life: &Life) -> Value {
             continue;
         };
         let count = life.counted(mib::brother_record(id));
-        let moved = u64::from(u32::from_be_bytes([a, b, c, d])) + count;
+        let moved = life.shows(u64::from(u32::from_be_bytes([a, b, c, d])), count);
         let low = u32::try_from(moved % (1 << 32)).unwrap_or(0);
         record[3..].copy_from_slice(&low.to_be_bytes());
     }
     Value::OctetString(block)
 }
 
-fn zebra_length(recorded: &Value, labels: u64) -> Value {
+fn zebra_length(recorded: &Value, life: &Life) -> Value {
     let Value::OctetString(text) = recorded else {
         return recorded.clone();
     };
@@ -346,7 +363,7 @@ fn zebra_length(recorded: &Value, labels: u64) -> Value {
     else {
         return recorded.clone();
     };
-    let inches = inches + labels * LABEL_INCHES;
+    let inches = life.shows(inches, life.counted(mib::EVERY_PAGE) * LABEL_INCHES);
     let centimeters = inches * 254 / 100;
     Value::OctetString(format!("{inches} INCHES, {centimeters} CENTIMETERS").into_bytes())
 }

@@ -401,7 +401,7 @@ mod tests {
         assert_eq!(table.len(), 10, "every key of the fleet but the printers");
         assert_eq!(
             table["life"].as_table().unwrap().len(),
-            11,
+            14,
             "every key of the life"
         );
         assert_eq!(

@@ -4,8 +4,12 @@
 //! simulated time, the same life gives the same answers, however often it was asked before.
 //! It jumps from event to event and costs nothing while nobody asks.
 
+mod fate;
 pub(crate) mod hand;
+mod settings;
 
+use self::fate::Fate;
+pub use self::settings::{LifeSettings, Sleep};
 use crate::dice::Dice;
 use crate::machine::{Kind, Machine};
 use crate::mib::{self, Meter};
@@ -27,64 +31,6 @@ const COPY_ONE_IN: u64 = 4;
 const LARGE_ONE_IN: u64 = 12;
 /// The coverage that yields are stated for (ISO/IEC 19752 and 19798), in percent.
 const YIELD_COVERAGE: u64 = 5;
-
-/// How a printer lives: the keys of `[life]` in a fleet file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LifeSettings {
-    /// Pages an hour, on average.
-    pub pages_per_hour: u32,
-    /// Pages a job, on average.
-    pub pages_per_job: u32,
-    /// How many jobs of a hundred are in color.
-    pub color_percent: u32,
-    /// How many jobs of a hundred are printed on both sides.
-    pub duplex_percent: u32,
-    /// How much of a page is covered, in percent.
-    pub coverage_percent: u32,
-    /// From which level on a supply is low, in percent.
-    pub low_percent: u32,
-    /// Jams in ten thousand pages.
-    pub jams_per_10000_pages: u32,
-    /// Until somebody brings paper, a cartridge, or a hand, in simulated seconds.
-    pub repair_secs: u32,
-    /// Idle time before the device sleeps, in simulated seconds.
-    pub sleep_after_secs: u32,
-    /// How it sleeps.
-    pub sleep: Sleep,
-    /// Between two starts, on average, in simulated hours; 0 for never.
-    pub reboot_hours: u32,
-}
-
-/// How a device sleeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sleep {
-    /// It does not sleep.
-    Never,
-    /// It answers, and says that it stands by.
-    #[default]
-    Standby,
-    /// It does not answer.
-    Silent,
-}
-
-impl Default for LifeSettings {
-    fn default() -> Self {
-        Self {
-            pages_per_hour: 120,
-            pages_per_job: 6,
-            color_percent: 40,
-            duplex_percent: 50,
-            coverage_percent: 5,
-            low_percent: 10,
-            jams_per_10000_pages: 4,
-            repair_secs: 600,
-            sleep_after_secs: 900,
-            sleep: Sleep::Standby,
-            reboot_hours: 336,
-        }
-    }
-}
 
 /// What a printer does at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +88,8 @@ pub(crate) struct Life {
     last_alert: u32,
     critical_events: u32,
     all_events: u32,
+    /// What befalls it beside its work.
+    fate: Fate,
 }
 
 impl Life {
@@ -193,6 +141,7 @@ impl Life {
             last_alert: 0,
             critical_events: 0,
             all_events: 0,
+            fate: Fate::of(seed, machine.supplies.len(), settings),
             dice,
         };
         life.plan_reboot(settings);
@@ -243,26 +192,14 @@ impl Life {
         }
     }
 
-    /// What a meter has counted since the beginning of the life.
-    pub(crate) fn counted(&self, meter: Meter) -> u64 {
-        let sum = |set: u8| {
-            let kinds = self.pages.iter().enumerate();
-            kinds
-                .filter(|(kind, _)| set & (1 << kind) != 0)
-                .map(|(_, count)| count)
-                .sum::<u64>()
-        };
-        match meter {
-            Meter::Pages(set) => sum(set),
-            Meter::LargeTwice => sum(0x0f) + 2 * sum(0xf0),
-            Meter::Duplex => self.duplex_sheets,
-            Meter::Scans => self.scans,
-        }
+    /// What a meter has counted since the life began.
+    fn made(&self, meter: Meter) -> u64 {
+        fate::count(meter, &self.pages, self.duplex_sheets, self.scans)
     }
 
     /// Pages since the last start, without those recorded before the life began.
     pub(crate) fn pages_since_start(&self) -> u64 {
-        self.counted(mib::EVERY_PAGE) - self.pages_at_start
+        self.made(mib::EVERY_PAGE) - self.pages_at_start
     }
 
     /// How much of a supply is left, in parts of [`FULL`].
@@ -280,7 +217,7 @@ impl Life {
         let next = self.until.min(refill);
         let resting = matches!(self.activity, Activity::Idle | Activity::Asleep);
         let next = if resting {
-            next.min(self.reboot_at)
+            next.min(self.reboot_at).min(self.fate.reset_at)
         } else {
             next
         };
@@ -295,7 +232,8 @@ impl Life {
             }
         }
         let resting = matches!(self.activity, Activity::Idle | Activity::Asleep);
-        if resting && self.reboot_at <= self.now {
+        let is_reset = resting && self.counters_are_reset(settings);
+        if is_reset || (resting && self.reboot_at <= self.now) {
             self.enter(Activity::Starting, START_MS);
             return;
         }
@@ -312,10 +250,10 @@ impl Life {
             Activity::WarmingUp => self.enter(Activity::Printing, PAGE_MS),
             Activity::Printing => self.print_page(machine, settings),
             Activity::Stopped(trouble) => match trouble {
-                Trouble::PaperOut(_) => self.mend(machine, trouble),
+                Trouble::PaperOut(_) => self.mend(machine, settings, trouble),
                 _ => self.enter(Activity::Opened(trouble), OPEN_MS),
             },
-            Activity::Opened(trouble) => self.mend(machine, trouble),
+            Activity::Opened(trouble) => self.mend(machine, settings, trouble),
             Activity::Starting => self.start(settings),
         }
     }
@@ -343,6 +281,7 @@ impl Life {
     }
 
     fn begin_job(&mut self, machine: &Machine, settings: &LifeSettings, ready_in: u64) {
+        self.replace_early(machine, settings);
         let percent = |percent: u32| u64::from(percent);
         self.job = Job {
             pages_left: self.dice.wait(u64::from(settings.pages_per_job.max(1))),
@@ -441,10 +380,13 @@ impl Life {
     }
 
     /// Ends a trouble; the job goes on.
-    fn mend(&mut self, machine: &Machine, trouble: Trouble) {
+    fn mend(&mut self, machine: &Machine, settings: &LifeSettings, trouble: Trouble) {
         match trouble {
             Trouble::Jam => {}
-            Trouble::SupplyOut(at) => self.supplies[at] = FULL,
+            Trouble::SupplyOut(at) => {
+                self.supplies[at] = FULL;
+                self.fate.another_supply(at, settings);
+            }
             Trouble::PaperOut(_) => {
                 for (at, tray) in machine.trays.iter().enumerate().filter(|(_, t)| t.moves()) {
                     self.refill(at, tray.capacity);
@@ -459,7 +401,7 @@ impl Life {
     fn start(&mut self, settings: &LifeSettings) {
         self.started_at = Some(self.now);
         self.starts = self.starts.saturating_add(1);
-        self.pages_at_start = self.counted(mib::EVERY_PAGE);
+        self.pages_at_start = self.made(mib::EVERY_PAGE);
         self.alerts.clear();
         (self.last_alert, self.critical_events, self.all_events) = (0, 0, 0);
         self.plan_reboot(settings);

@@ -19,6 +19,9 @@ pub(super) struct RawLife {
     sleep_after_secs: Option<u32>,
     sleep: Option<Sleep>,
     reboot_hours: Option<u32>,
+    early_percent: Option<u32>,
+    rolls_over_at: Option<u32>,
+    reset_hours: Option<u32>,
 }
 
 /// The group's keys before the fleet's, before the defaults.
@@ -57,7 +60,15 @@ pub(super) fn check(own: &RawLife, fleet: &RawLife) -> Result<LifeSettings, Flee
         ),
         sleep: own.sleep.or(fleet.sleep).unwrap_or(usual.sleep),
         reboot_hours: pick(own.reboot_hours, fleet.reboot_hours, usual.reboot_hours),
+        early_percent: pick(own.early_percent, fleet.early_percent, usual.early_percent),
+        rolls_over_at: pick(own.rolls_over_at, fleet.rolls_over_at, usual.rolls_over_at),
+        reset_hours: pick(own.reset_hours, fleet.reset_hours, usual.reset_hours),
     };
+    are_within(&life)?;
+    Ok(life)
+}
+
+fn are_within(life: &LifeSettings) -> Result<(), FleetError> {
     within(
         "pages_per_hour",
         "0 to 100000",
@@ -86,5 +97,10 @@ pub(super) fn check(own: &RawLife, fleet: &RawLife) -> Result<LifeSettings, Flee
         "1 to 864000",
         (1..=864_000).contains(&life.repair_secs),
     )?;
-    Ok(life)
+    within("early_percent", "0 to 100", life.early_percent <= 100)?;
+    within(
+        "rolls_over_at",
+        "0, or 10000 to 4294967295",
+        life.rolls_over_at == 0 || life.rolls_over_at >= 10_000,
+    )
 }
