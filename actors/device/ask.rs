@@ -103,8 +103,9 @@ async fn ask(
     tools: &Tools,
     (last, depth): (Option<Packed>, Depth),
 ) -> Heard {
-    let last = last.and_then(|last| last.unpack(&tools.profiles));
-    let asked = match (depth, &last) {
+    let walk = last.as_ref().and_then(Packed::walk);
+    let last = last.as_ref().zip(walk.as_ref());
+    let asked = match (depth, last.map(|(last, walk)| last.last(walk))) {
         (Depth::Status, Some(last)) => {
             survey::read_status(&tools.snmp, &target, last, &tools.profiles).await
         }
@@ -140,7 +141,9 @@ async fn ask(
             credential: survey.credential,
         }),
         Verdict::Printer(reading) => Heard::Itself {
-            before: last.and_then(|last| last.verdict.into_reading()),
+            before: last.and_then(|(last, walk)| {
+                last.reading(walk, (&survey.walk, &reading), &tools.profiles)
+            }),
             depth,
             survey: Box::new(survey),
             reading,

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use printer::again::Again;
+use printer::identity::Fingerprint;
 use printer::profile::Profiles;
 use printer::{mib, question};
 use snmp::{ErrorStatus, Oid, PduKind, VarBind};
@@ -14,7 +15,7 @@ use super::credential::{Credential, proven_first};
 use super::scope::InScope;
 use super::session::Session;
 use super::snmp::{AskError, Snmp};
-use super::survey::{self, ReadError, Survey, fingerprint};
+use super::survey::{self, Last, ReadError, Survey};
 
 /// How long a device is read by what is known of it, before it is read as if it were new: what it
 /// did not have then is not asked for meanwhile.
@@ -38,7 +39,7 @@ enum Asked {
 pub async fn read_again(
     snmp: &Snmp,
     target: &InScope,
-    last: &Survey,
+    last: Last<'_>,
     credentials: &[Credential],
     profiles: &Profiles,
 ) -> Result<Survey, ReadError> {
@@ -51,7 +52,7 @@ pub async fn read_again(
         }
     }
     let is_old = is_old(last);
-    let credentials = proven_first(credentials, &last.credential);
+    let credentials = proven_first(credentials, last.credential);
     let survey = survey::read_device(snmp, target, &credentials, profiles).await?;
     Ok(Survey {
         // Once a day it may show that it has learned.
@@ -60,28 +61,28 @@ pub async fn read_again(
     })
 }
 
-fn is_old(last: &Survey) -> bool {
+fn is_old(last: Last<'_>) -> bool {
     Timestamp::now().duration_since(last.explored_at) > EXPLORED_FOR
 }
 
 /// What to ask, if so much is known that it can be asked so.
-fn plan(last: &Survey, profiles: &Profiles) -> Option<Again> {
+fn plan<'s>(last: Last<'s>, profiles: &Profiles) -> Option<Again<'s>> {
     let is_known = last.bears_again && last.trouble.is_none() && !last.fingerprint.is_empty();
     if !is_known || is_old(last) {
         return None;
     }
-    Again::new(&last.walk, question::full(&last.walk, profiles))
+    Again::new(last.walk, question::full(last.walk, profiles))
 }
 
 async fn ask(
     snmp: &Snmp,
     target: &InScope,
-    mut again: Again,
-    (last, profiles): (&Survey, &Profiles),
+    mut again: Again<'_>,
+    (last, profiles): (Last<'_>, &Profiles),
 ) -> Result<Asked, ReadError> {
     let peer = target.addr();
-    let mut session = snmp.session(target, &last.credential);
-    let mut is_known = false;
+    let mut session = snmp.session(target, last.credential);
+    let mut known: Option<Fingerprint> = None;
     while let Some(question) = again.question() {
         let answer = match session.ask(PduKind::GetNext, &question).await {
             Ok(answer) => answer,
@@ -93,8 +94,8 @@ async fn ask(
         if answer.error_status != ErrorStatus::NoError || again.absorb(answer.varbinds).is_err() {
             return Ok(Asked::Unfit);
         }
-        if !is_known {
-            let first = fingerprint(&again.first());
+        if known.is_none() {
+            let first = Fingerprint::of_answer(&again.first());
             if last.fingerprint.contradicts(&first) {
                 return Err(ReadError::AnotherDevice { peer });
             }
@@ -102,13 +103,14 @@ async fn ask(
             if last.fingerprint.differs(&first) {
                 return Ok(Asked::Changed);
             }
-            is_known = true;
+            known = Some(first);
         }
     }
-    let mut closing = fingerprint(&again.latest());
+    let first = known.filter(|_| again.is_latest_as_first());
+    let mut closing = first.unwrap_or_else(|| Fingerprint::of_answer(&again.latest()));
     let (mut walk, stale, missing) = again.finish();
     let identity = question::identity();
-    let is_changed = survey::moved(&last.walk, &walk, mib::PRT_CONFIG_CHANGES)
+    let is_changed = survey::moved(last.walk, &walk, mib::PRT_CONFIG_CHANGES)
         || walk.number(mib::SYS_UP_TIME, &[mib::SCALAR])
             < last.walk.number(mib::SYS_UP_TIME, &[mib::SCALAR])
         || missing.iter().any(|oid| identity.contains(oid));

@@ -33,10 +33,10 @@ impl Flight {
     pub(super) fn note(&self, peer: SocketAddr, octets: &[u8]) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = &mut *heard;
-        if !heard.of.contains_key(&peer) {
+        let answers = heard.of.entry(peer).or_insert_with(|| {
             heard.order.push_back(peer);
-        }
-        let answers = heard.of.entry(peer).or_default();
+            VecDeque::new()
+        });
         answers.push_back(octets.to_vec());
         heard.bytes += octets.len();
         let mut kept: usize = answers.iter().map(Vec::len).sum();

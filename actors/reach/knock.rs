@@ -5,7 +5,6 @@
 //! to anybody (RFC 3414 §4). Used by `platen doctor`; a knock carries no credential.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use snmp::usm::{Frame, discovery};
@@ -38,11 +37,7 @@ pub enum Knocked {
 /// Knocks, and waits this long for each try. Must be called on a tokio runtime.
 pub async fn knock(target: &InScope, wait: Duration) -> Knocked {
     let peer = target.addr();
-    let local = match peer.ip() {
-        IpAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        IpAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
-    let socket = match connected(local, peer) {
+    let socket = match connected(peer) {
         Ok(socket) => socket,
         Err(error) => return Knocked::Unsendable(error.to_string()),
     };

@@ -6,13 +6,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
 
-use super::socket::{self, ENOBUFS, Sent};
+use super::socket::{Line, Sent, is_full};
 
 /// Fewest sockets that are kept while nobody asks: more only where more questions may be out at once,
 /// since each device is asked several in a row.
@@ -21,7 +20,7 @@ const IDLE_LEAST: usize = 64;
 /// The sockets that wait for their next question.
 #[derive(Debug)]
 pub(super) struct Lines {
-    idle: Mutex<HashMap<SocketAddr, UdpSocket>>,
+    idle: Mutex<HashMap<SocketAddr, Line>>,
     idle_max: usize,
     /// Where the sockets are watched, whoever asks.
     runtime: Handle,
@@ -39,20 +38,16 @@ impl Lines {
     }
 
     /// A socket to this device, for one question at a time.
-    pub(super) fn take(&self, peer: SocketAddr) -> io::Result<UdpSocket> {
+    pub(super) fn take(&self, peer: SocketAddr) -> io::Result<Line> {
         if let Some(line) = self.idle().remove(&peer) {
             return Ok(line);
         }
         let _watched_there = self.runtime.enter();
-        let local = match peer {
-            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-        };
-        socket::connected(local, peer)
+        Line::to(peer)
     }
 
     /// Keeps a socket for the next question; where there is no room, any other goes.
-    pub(super) fn keep(&self, peer: SocketAddr, line: UdpSocket) {
+    pub(super) fn keep(&self, peer: SocketAddr, line: Line) {
         let mut idle = self.idle();
         let other = (idle.len() >= self.idle_max).then(|| idle.keys().next().copied());
         // Closed once nobody waits for the others.
@@ -66,19 +61,17 @@ impl Lines {
         &self.runtime
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, UdpSocket>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Line>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Sends one datagram to the device of a socket.
-pub(super) async fn send(line: &UdpSocket, bytes: &[u8]) -> io::Result<Sent> {
+pub(super) async fn send(line: &Line, bytes: &[u8]) -> io::Result<Sent> {
     // An ICMP error that an earlier datagram brought (refused, no such host, prohibited) is told at
     // the next send, once: it says nothing about this one, whose own error comes again.
-    match socket::unhurried(|| line.send(bytes)).await {
-        Err(error) if error.raw_os_error() != Some(ENOBUFS) => {
-            socket::unhurried(|| line.send(bytes)).await
-        }
+    match line.send(bytes).await {
+        Err(error) if !is_full(&error) => line.send(bytes).await,
         sent => sent,
     }
 }

@@ -7,14 +7,13 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use printer::identity::Fingerprint;
-use printer::judge::judge;
+use printer::judge::judge_before;
 use printer::profile::Profiles;
-use printer::reading::Verdict;
-use printer::walk::PackedWalk;
-use snmp::Oid;
+use printer::reading::{Reading, Verdict};
+use printer::walk::{PackedWalk, Walk};
 
 use super::credential::Credential;
-use super::survey::Survey;
+use super::survey::{Last, Survey};
 
 /// A survey of a printer, packed.
 #[derive(Debug, Clone)]
@@ -24,8 +23,6 @@ pub struct Packed {
     at: Timestamp,
     fingerprint: Fingerprint,
     credential: Credential,
-    unanswered: Box<[Oid]>,
-    is_whole: bool,
     explored_at: Timestamp,
     bears_again: bool,
     trouble: Option<Box<str>>,
@@ -38,24 +35,35 @@ impl Packed {
         &self.credential
     }
 
-    /// The survey again, its reading made anew of what was answered then; none where it was of no
-    /// printer.
+    /// What was answered then.
     #[must_use]
-    pub fn unpack(&self, profiles: &Profiles) -> Option<Survey> {
-        let walk = self.walk.unpack()?;
-        let verdict = judge(&walk, profiles, self.address, self.at);
-        Some(Survey {
+    pub fn walk(&self) -> Option<Walk> {
+        self.walk.unpack()
+    }
+
+    /// What the next reading builds on, with what was answered.
+    #[must_use]
+    pub fn last<'s>(&'s self, walk: &'s Walk) -> Last<'s> {
+        Last {
             walk,
-            verdict,
-            fingerprint: self.fingerprint.clone(),
-            credential: self.credential.clone(),
-            pdus: 0,
-            unanswered: self.unanswered.to_vec(),
-            is_whole: self.is_whole,
+            fingerprint: &self.fingerprint,
+            credential: &self.credential,
             explored_at: self.explored_at,
             bears_again: self.bears_again,
-            trouble: self.trouble.as_deref().map(str::to_owned),
-        })
+            trouble: self.trouble.as_deref(),
+        }
+    }
+
+    /// The reading of then, made anew of what was answered, of which as little as possible is decided
+    /// again where `now` is known.
+    #[must_use]
+    pub fn reading(
+        &self,
+        walk: &Walk,
+        now: (&Walk, &Reading),
+        profiles: &Profiles,
+    ) -> Option<Box<Reading>> {
+        judge_before((walk, self.address, self.at), now, profiles)
     }
 }
 
@@ -72,8 +80,6 @@ impl Survey {
             at: reading.at,
             fingerprint: self.fingerprint.clone(),
             credential: self.credential.clone(),
-            unanswered: self.unanswered.clone().into(),
-            is_whole: self.is_whole,
             explored_at: self.explored_at,
             bears_again: self.bears_again,
             trouble: self.trouble.as_deref().map(Into::into),

@@ -7,7 +7,6 @@ use snmp::usm::discovery;
 use snmp::{EncodeError, Oid, PduKind, Version};
 
 use super::credential::Credential;
-use super::snmp::question;
 
 /// Two request-ids of four octets each that differ in every octet: where two encodings differ, the
 /// request-id stands.
@@ -161,7 +160,8 @@ impl Template {
     pub(super) fn new(credential: &Credential, oids: &[Oid]) -> Result<Self, EncodeError> {
         let [bytes, other] = MARKS.map(|mark| match credential {
             Credential::Community { version, community } => {
-                question((*version, community), PduKind::Get, oids, mark).encode()
+                let asked_as = (*version, community.expose());
+                snmp::question(asked_as, PduKind::Get, mark, oids)
             }
             Credential::User(_) => discovery(u32::try_from(mark).unwrap_or_default()),
         });
@@ -207,9 +207,8 @@ mod tests {
             for hash in [0, 1, 0x7f_ffff, 0x80_0000, 0x7fff_ffff, u64::MAX] {
                 let id = four_octets(hash);
                 let community = credential.community().unwrap();
-                let encoded = question((Version::V2c, community), PduKind::Get, &oids, id)
-                    .encode()
-                    .unwrap();
+                let asked_as = (Version::V2c, community.expose());
+                let encoded = snmp::question(asked_as, PduKind::Get, id, &oids).unwrap();
                 assert_eq!(template.probe(id).bytes(), encoded);
             }
         }

@@ -6,6 +6,7 @@
 
 mod user;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,18 +14,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use snmp::usm::Refusal;
-use snmp::{EncodeError, Message, Oid, Pdu, PduKind, VarBind, Version};
-use tokio::net::UdpSocket;
+use snmp::{EncodeError, Oid, Pdu, PduKind, VarBind, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::credential::{Credential, Secret};
+use super::credential::Credential;
 use super::flight::Flight;
 use super::lines::{self, Lines};
 use super::pace::Pace;
 use super::scope::{Door, InScope, Scope};
 use super::session::{Budget, READING_TIME_MAX, Session};
-use super::socket;
+use super::socket::Line;
 use super::sweep::{self, Sweep, SweepOptions};
 use super::unusable::{NoAnswer, Unusable};
 use user::Dialogs;
@@ -37,6 +37,14 @@ const READING_PACKETS: u32 = 10;
 
 /// Longest wait of one try: the slowest answer in our recordings took 3.1 s.
 const WAIT_MAX: Duration = Duration::from_secs(8);
+
+/// Random numbers taken from the system at once: a quarter of a KiB a thread.
+const DRAWN_AT_ONCE: usize = 64;
+
+thread_local! {
+    /// Random numbers of the system that nobody has had.
+    static DRAWN: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
 
 /// How to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -354,7 +362,8 @@ impl Snmp {
         };
         let peer = target.addr();
         let request_id = random_request_id();
-        let bytes = question((version, community), kind, oids, request_id).encode()?;
+        let asked_as = (version, community.expose());
+        let bytes = snmp::question(asked_as, kind, request_id, oids)?;
         let Ok(_permit) = self.shared.permits.acquire().await else {
             return Err(AskError::Closed);
         };
@@ -387,7 +396,7 @@ impl Snmp {
         })
     }
 
-    async fn send(&self, line: &UdpSocket, bytes: &[u8], attempt: u32) -> io::Result<()> {
+    async fn send(&self, line: &Line, bytes: &[u8], attempt: u32) -> io::Result<()> {
         self.shared.pace.turn(1).await;
         let sent = lines::send(line, bytes).await?;
         let octets = u64::try_from(bytes.len()).unwrap_or(0);
@@ -403,12 +412,12 @@ impl Snmp {
     /// over (late, twice) is counted and dropped; what others send, the system drops.
     async fn hear(
         &self,
-        (line, peer): (&UdpSocket, SocketAddr),
+        (line, peer): (&Line, SocketAddr),
         (version, request_id): (Version, i64),
         unusable: &mut Unusable,
     ) -> Answer {
         let counters = &self.shared.counters;
-        socket::heard(line, |octets| {
+        line.heard(|octets| {
             self.shared.flight.note(peer, octets);
             let message = match snmp::decode(octets) {
                 Ok(message) => message,
@@ -446,20 +455,6 @@ fn readings_max(settings: &SnmpSettings) -> usize {
     in_time.clamp(1, settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS))
 }
 
-/// Builds a question as a message.
-pub(super) fn question(
-    (version, community): (Version, &Secret),
-    kind: PduKind,
-    oids: &[Oid],
-    request_id: i64,
-) -> Message {
-    Message {
-        version,
-        community: community.expose().to_vec(),
-        pdu: pdu(kind, oids, request_id),
-    }
-}
-
 /// Builds a question.
 fn pdu(kind: PduKind, oids: &[Oid], request_id: i64) -> Pdu {
     Pdu {
@@ -477,7 +472,23 @@ fn random_request_id() -> i64 {
 }
 
 fn random_number() -> u32 {
-    getrandom::u32().unwrap_or_else(|_| fallback_random())
+    DRAWN.with_borrow_mut(|drawn| {
+        if drawn.is_empty() {
+            *drawn = draw();
+        }
+        drawn.pop().unwrap_or_else(fallback_random)
+    })
+}
+
+/// Takes random numbers from the system, many at once: each call costs as much as a packet's way through
+/// a good part of it.
+fn draw() -> Vec<u32> {
+    let mut octets = [0; 4 * DRAWN_AT_ONCE];
+    if getrandom::fill(&mut octets).is_err() {
+        return Vec::new();
+    }
+    let fours = octets.as_chunks::<4>().0.iter();
+    fours.map(|four| u32::from_le_bytes(*four)).collect()
 }
 
 /// Where the system gives no random numbers, the standard library's hash seed is the next best.

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::UdpSocket;
 
 /// Longest datagram there can be.
@@ -33,47 +35,74 @@ pub(super) struct Sent {
     pub(super) waits: u32,
 }
 
-/// Sends by `send`, waiting out a full queue.
-pub(super) async fn unhurried<F>(send: impl Fn() -> F) -> io::Result<Sent>
-where
-    F: Future<Output = io::Result<usize>>,
-{
-    for waits in 0..QUEUE_FULL_WAITS_MAX {
-        match send().await {
-            Ok(_) => return Ok(Sent { waits }),
-            Err(error) if error.raw_os_error() == Some(ENOBUFS) => {
-                tokio::time::sleep(QUEUE_FULL_WAIT).await;
+/// A socket that hears its peer and nobody else. Only what comes is watched: each packet that has left
+/// would be told, too.
+#[derive(Debug)]
+pub(super) struct Line(AsyncFd<std::net::UdpSocket>);
+
+impl Line {
+    /// Connects to a peer, from whatever address and port the system takes. Must be called on the runtime
+    /// that shall watch it.
+    pub(super) fn to(peer: SocketAddr) -> io::Result<Self> {
+        let socket = unwatched(peer)?.into();
+        #[expect(
+            deprecated,
+            reason = "sound for a socket of the standard library, whose descriptor stays the same; the \
+                      form that is not deprecated is unsafe to call"
+        )]
+        let watched = AsyncFd::with_interest(socket, Interest::READABLE);
+        watched.map(Self)
+    }
+
+    /// Sends a datagram, waiting out a full queue: the interface's, or its own.
+    pub(super) async fn send(&self, bytes: &[u8]) -> io::Result<Sent> {
+        let mut waits = 0;
+        loop {
+            match self.0.get_ref().send(bytes) {
+                Ok(_) => return Ok(Sent { waits }),
+                Err(error) if is_full(&error) && waits < QUEUE_FULL_WAITS_MAX => {
+                    tokio::time::sleep(QUEUE_FULL_WAIT).await;
+                    waits += 1;
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         }
     }
-    Err(io::Error::from_raw_os_error(ENOBUFS))
+
+    /// Waits for datagrams until one means something to `look`.
+    pub(super) async fn heard<T>(&self, mut look: impl FnMut(&[u8]) -> Option<T>) -> T {
+        loop {
+            let Ok(mut ready) = self.0.readable().await else {
+                continue;
+            };
+            let seen = SEEN.with_borrow_mut(|buffer| {
+                // An ICMP error is told once for each datagram: the device may answer all the same.
+                let received = ready.try_io(|line| line.get_ref().recv(buffer));
+                let size_bytes = received.ok()?.ok()?;
+                look(buffer.get(..size_bytes)?)
+            });
+            if let Some(seen) = seen {
+                return seen;
+            }
+        }
+    }
 }
 
-/// Waits for datagrams until one means something to `look`.
-pub(super) async fn heard<T>(line: &UdpSocket, mut look: impl FnMut(&[u8]) -> Option<T>) -> T {
-    loop {
-        // An ICMP error is told once for each datagram: the device may answer all the same.
-        if line.readable().await.is_err() {
-            continue;
-        }
-        let seen = SEEN.with_borrow_mut(|buffer| {
-            let size_bytes = line.try_recv(buffer).ok()?;
-            look(buffer.get(..size_bytes)?)
-        });
-        if let Some(seen) = seen {
-            return seen;
-        }
-    }
+/// Whether a datagram could not be sent for want of room.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(ENOBUFS) || error.kind() == io::ErrorKind::WouldBlock
 }
 
 /// A socket that hears this peer and nobody else.
-pub(super) fn connected(local: SocketAddr, peer: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) fn connected(peer: SocketAddr) -> io::Result<UdpSocket> {
+    UdpSocket::from_std(unwatched(peer)?.into())
+}
+
+fn unwatched(peer: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
-    socket.bind(&local.into())?;
     socket.connect(&peer.into())?;
-    UdpSocket::from_std(socket.into())
+    Ok(socket)
 }
 
 /// Asks for room for what comes. More than `net.core.rmem_max` takes CAP_NET_ADMIN; a smaller

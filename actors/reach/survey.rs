@@ -13,7 +13,7 @@ use printer::reading::Verdict;
 use printer::walk::Walk;
 use printer::{mib, question};
 use snmp::usm::{Security, User};
-use snmp::{Oid, Value, VarBind};
+use snmp::{Oid, VarBind};
 
 use super::credential::{Credential, users_first};
 use super::scope::InScope;
@@ -45,6 +45,17 @@ pub struct Survey {
     /// Why something is missing that the device may have: it used up a budget, or walked in a
     /// circle. In words.
     pub trouble: Option<String>,
+}
+
+/// What is known of a device that was read before: what the next reading builds on.
+#[derive(Debug, Clone, Copy)]
+pub struct Last<'s> {
+    pub(super) walk: &'s Walk,
+    pub(super) fingerprint: &'s Fingerprint,
+    pub(super) credential: &'s Credential,
+    pub(super) explored_at: Timestamp,
+    pub(super) bears_again: bool,
+    pub(super) trouble: Option<&'s str>,
 }
 
 /// Why there is no reading.
@@ -158,6 +169,19 @@ pub(super) async fn closing(
 }
 
 impl Survey {
+    /// What the next reading builds on.
+    #[must_use]
+    pub fn last(&self) -> Last<'_> {
+        Last {
+            walk: &self.walk,
+            fingerprint: &self.fingerprint,
+            credential: &self.credential,
+            explored_at: self.explored_at,
+            bears_again: self.bears_again,
+            trouble: self.trouble.as_deref(),
+        }
+    }
+
     /// Notes what ended the reading early, if anything did.
     pub(super) fn stopped_by(mut self, stopped: Option<AskError>) -> Self {
         self.trouble = stopped.map(|error| error.to_string()).or(self.trouble);
@@ -173,12 +197,12 @@ impl Survey {
 pub async fn read_status(
     snmp: &Snmp,
     target: &InScope,
-    last: &Survey,
+    last: Last<'_>,
     profiles: &Profiles,
 ) -> Result<Survey, ReadError> {
     let peer = target.addr();
-    let mut session = snmp.session(target, &last.credential);
-    let moving = question::status(&last.walk, profiles);
+    let mut session = snmp.session(target, last.credential);
+    let moving = question::status(last.walk, profiles);
     let answers = session.get(&joined(&question::identity(), &moving)).await?;
     let news: Walk = answers.into_iter().collect();
     if last.fingerprint.contradicts(&fingerprint(&news)) {
@@ -187,17 +211,17 @@ pub async fn read_status(
     let is_gone = |oid: &Oid| last.walk.get(oid).is_some() && news.get(oid).is_none();
     // Another board with the same serial number: whose it is, only a whole reading tells.
     let is_changed = last.fingerprint.differs(&fingerprint(&news));
-    if is_changed || moved(&last.walk, &news, mib::PRT_CONFIG_CHANGES) || moving.iter().any(is_gone)
+    if is_changed || moved(last.walk, &news, mib::PRT_CONFIG_CHANGES) || moving.iter().any(is_gone)
     {
-        let credentials = std::slice::from_ref(&last.credential);
+        let credentials = std::slice::from_ref(last.credential);
         return read_device(snmp, target, credentials, profiles).await;
     }
     let mut walk = last.walk.clone();
-    let alerts_moved = moved(&last.walk, &news, mib::PRT_ALERT_CRITICAL_EVENTS)
-        || moved(&last.walk, &news, mib::PRT_ALERT_ALL_EVENTS);
+    let alerts_moved = moved(last.walk, &news, mib::PRT_ALERT_CRITICAL_EVENTS)
+        || moved(last.walk, &news, mib::PRT_ALERT_ALL_EVENTS);
     walk.overlay(
         news.iter()
-            .map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
+            .map(|(oid, value)| VarBind::new(oid, value.clone()))
             .collect(),
     );
     let mut stopped = None;
@@ -219,7 +243,7 @@ pub async fn read_status(
     let fingerprint = last.fingerprint.clone();
     let survey = conclude(session, target, walk, fingerprint, profiles);
     // What was missing from the last whole reading is missing still.
-    let trouble = survey.trouble.or_else(|| last.trouble.clone());
+    let trouble = survey.trouble.or_else(|| last.trouble.map(str::to_owned));
     let survey = Survey {
         is_whole: false,
         explored_at: last.explored_at,
@@ -417,10 +441,5 @@ fn joined(first: &[Oid], second: &[Oid]) -> Vec<Oid> {
 
 /// Whether a counter has another value than before, in any row.
 pub(super) fn moved(before: &Walk, now: &Walk, column: &[u32]) -> bool {
-    let rows = |walk: &Walk| -> Vec<(Vec<u32>, Value)> {
-        walk.under(column)
-            .map(|(row, value)| (row.to_vec(), value.clone()))
-            .collect()
-    };
-    rows(before) != rows(now)
+    before.under(column).ne(now.under(column))
 }

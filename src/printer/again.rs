@@ -31,25 +31,35 @@ const FRAME_BYTES: usize = 40;
 /// Octets of one object beside its name and value: three tags with their lengths.
 const OBJECT_BYTES: usize = 7;
 
-/// One object that is asked for by the one before it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One object that is asked for by the one before it. Objects are named by their position in the last
+/// walk, columns by those of their group and in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Step {
-    behind: Oid,
+    behind: Behind,
     expects: Expects,
-    /// Whether it tells who answers.
-    is_identity: bool,
-    /// Octets that its answer is expected to have.
-    bytes: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The name behind which is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// An object's own.
+    Object(usize),
+    /// That of a column of the group that is walked.
+    Column(usize),
+    /// One before that of an object.
+    Before(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expects {
-    /// An object of a table, by the position of its group.
-    Row { group: usize, oid: Oid },
+    /// An object of a table.
+    Row { group: usize, at: usize },
     /// That nothing more of a column follows.
-    End { group: usize, column: Oid },
+    End { group: usize, column: usize },
     /// An object that stands alone.
-    Scalar(Oid),
+    Scalar(usize),
+    /// One that tells who answers.
+    Identity(usize),
 }
 
 /// Why a device is to be walked as if it were new.
@@ -59,51 +69,60 @@ pub struct Unfit;
 
 /// A walk of a device that was walked before.
 #[derive(Debug)]
-pub struct Again {
+pub struct Again<'w> {
+    last: &'w Walk,
     steps: Vec<Step>,
     /// Where the questions end, by position in the steps.
     ends: Vec<usize>,
     groups: Vec<Vec<Oid>>,
     stale: BTreeSet<usize>,
     missing: Vec<Oid>,
-    news: Vec<VarBind>,
+    /// What answered as expected, by position in the last walk.
+    news: Vec<Option<Value>>,
     /// Who answered the first question, and the last.
     first: Vec<VarBind>,
     latest: Vec<VarBind>,
     absorbed: usize,
 }
 
-impl Again {
+impl<'w> Again<'w> {
     /// Plans a walk by the last one. `plan` is what a whole reading of this device asks. None where
     /// it has so much that GetBulk is better.
     #[must_use]
-    pub fn new(last: &Walk, plan: Plan) -> Option<Self> {
-        let known = question::identity().into_iter();
-        let identity: Vec<Step> = known.filter_map(|oid| scalar(oid, last, true)).collect();
+    pub fn new(last: &'w Walk, plan: Plan) -> Option<Self> {
+        let known = question::identity();
+        let identity = known
+            .iter()
+            .filter_map(|oid| scalar(oid, last, Expects::Identity));
+        let identity: Vec<Step> = identity.collect();
         let is_in_table = |oid: &Oid| plan.tables.iter().flatten().any(|it| oid.is_under(it));
-        let alone: BTreeSet<Oid> = question::probe()
-            .into_iter()
-            .chain(plan.scalars)
-            .filter(|oid| !is_in_table(oid) && !question::identity().contains(oid))
-            .collect();
-        let mut steps = identity.clone();
-        let alone = alone.into_iter();
-        steps.extend(alone.filter_map(|oid| scalar(oid, last, false)));
+        let alone = question::probe().into_iter().chain(plan.scalars);
+        let mut alone: Vec<Oid> = alone.filter(|oid| !known.contains(oid)).collect();
+        alone.sort_unstable();
+        alone.dedup();
+        alone.retain(|oid| !is_in_table(oid));
+        let mut steps = Vec::with_capacity(2 * identity.len() + last.len() + plan.tables.len());
+        steps.extend_from_slice(&identity);
+        let alone = alone.iter();
+        steps.extend(alone.filter_map(|oid| scalar(oid, last, Expects::Scalar)));
         for (group, columns) in plan.tables.iter().enumerate() {
-            steps.extend(table(group, columns, last));
+            table(&mut steps, group, columns, last);
         }
         if steps.len() > STEPS_MAX {
             return None;
         }
-        let ends = packed(&steps, &identity);
+        let bytes = |step: &Step| step.bytes(last, &plan.tables);
+        let closing: Vec<usize> = identity.iter().map(bytes).collect();
+        let ends = packed(&steps.iter().map(bytes).collect::<Vec<_>>(), &closing);
         steps.extend(identity);
         Some(Self {
+            last,
             steps,
             ends,
             groups: plan.tables,
             stale: BTreeSet::new(),
             missing: Vec::new(),
-            news: Vec::new(),
+            news: vec![None; last.len()],
             first: Vec::new(),
             latest: Vec::new(),
             absorbed: 0,
@@ -114,7 +133,12 @@ impl Again {
     #[must_use]
     pub fn question(&self) -> Option<Vec<Oid>> {
         let to = *self.ends.get(self.absorbed)?;
-        let behind = |step: &Step| step.behind.clone();
+        let behind = |step: &Step| match step.behind {
+            Behind::Before(at) => before(self.last.name(at)),
+            Behind::Object(_) | Behind::Column(_) => {
+                Oid::new(step.name_behind(self.last, &self.groups))
+            }
+        };
         Some(self.steps[self.from()..to].iter().map(behind).collect())
     }
 
@@ -138,25 +162,28 @@ impl Again {
         self.absorbed += 1;
         self.latest.clear();
         for (step, came) in self.steps[from..to].iter().zip(answer) {
-            match &step.expects {
+            let is_it = |at| came.oid.arcs() == self.last.name(at) && !came.value.is_absent();
+            match step.expects {
                 Expects::End { group, column } => {
+                    let column = &self.groups[group][column];
                     let is_over = came.value == Value::EndOfMibView || !came.oid.is_under(column);
                     if !is_over {
-                        self.stale.insert(*group);
+                        self.stale.insert(group);
                     }
                 }
-                Expects::Row { oid, .. } | Expects::Scalar(oid)
-                    if came.oid == *oid && !came.value.is_absent() =>
-                {
-                    if step.is_identity {
-                        self.latest.push(came.clone());
-                    }
-                    self.news.push(came);
+                Expects::Identity(at) if is_it(at) => {
+                    self.news[at] = Some(came.value.clone());
+                    self.latest.push(came);
+                }
+                Expects::Row { at, .. } | Expects::Scalar(at) if is_it(at) => {
+                    self.news[at] = Some(came.value);
                 }
                 Expects::Row { group, .. } => {
-                    self.stale.insert(*group);
+                    self.stale.insert(group);
                 }
-                Expects::Scalar(oid) => self.missing.push(oid.clone()),
+                Expects::Scalar(at) | Expects::Identity(at) => {
+                    self.missing.push(Oid::new(self.last.name(at)));
+                }
             }
         }
         if self.absorbed == 1 {
@@ -177,63 +204,88 @@ impl Again {
         self.latest.iter().cloned().collect()
     }
 
+    /// Whether who answered the last question said the same as who answered the first.
+    #[must_use]
+    pub fn is_latest_as_first(&self) -> bool {
+        self.latest == self.first
+    }
+
     /// Everything that answered as expected; the groups of columns that are to be walked anew, with
     /// nothing of them in it; and the objects that stand alone and did not show behind the one before.
     #[must_use]
-    pub fn finish(self) -> (Walk, Vec<Vec<Oid>>, Vec<Oid>) {
-        let stale: Vec<Vec<Oid>> = self
-            .groups
-            .into_iter()
-            .enumerate()
+    pub fn finish(mut self) -> (Walk, Vec<Vec<Oid>>, Vec<Oid>) {
+        let groups = self.groups.into_iter().enumerate();
+        let stale: Vec<Vec<Oid>> = groups
             .filter(|(group, _)| self.stale.contains(group))
             .map(|(_, columns)| columns)
             .collect();
-        let is_stale = |oid: &Oid| stale.iter().flatten().any(|column| oid.is_under(column));
-        let news = self.news.into_iter().filter(|it| !is_stale(&it.oid));
-        (news.collect(), stale, self.missing)
+        for column in stale.iter().flatten() {
+            self.news[self.last.positions(column.arcs())].fill(None);
+        }
+        (self.last.with_values(self.news), stale, self.missing)
     }
 }
 
 /// The step to an object that stands alone, if the device had it.
-fn scalar(oid: Oid, last: &Walk, is_identity: bool) -> Option<Step> {
-    let value = last.get(&oid)?;
+fn scalar(oid: &Oid, last: &Walk, expects: impl Fn(usize) -> Expects) -> Option<Step> {
+    let at = last.position(oid)?;
     Some(Step {
-        behind: before(&oid),
-        bytes: bytes(&oid, value),
-        expects: Expects::Scalar(oid),
-        is_identity,
+        behind: Behind::Before(at),
+        expects: expects(at),
     })
 }
 
-/// A table of a group: the rows of its longest column, and columns with the object behind which each
-/// is to be asked whether it goes on.
-struct Table {
-    entry: Oid,
+impl Step {
+    /// The name behind which is asked, but for [`Behind::Before`], which is that of the object.
+    fn name_behind<'a>(&self, last: &'a Walk, groups: &'a [Vec<Oid>]) -> &'a [u32] {
+        match (self.behind, self.expects) {
+            (Behind::Object(at) | Behind::Before(at), _) => last.name(at),
+            (Behind::Column(column), Expects::Row { group, .. } | Expects::End { group, .. }) => {
+                groups[group][column].arcs()
+            }
+            (Behind::Column(_), Expects::Scalar(_) | Expects::Identity(_)) => &[],
+        }
+    }
+
+    /// Octets that its answer is expected to have.
+    fn bytes(&self, last: &Walk, groups: &[Vec<Oid>]) -> usize {
+        match self.expects {
+            Expects::Row { at, .. } | Expects::Scalar(at) | Expects::Identity(at) => {
+                bytes(last.name(at), last.value(at))
+            }
+            Expects::End { .. } => bytes(self.name_behind(last, groups), &Value::Null),
+        }
+    }
+}
+
+/// A table of a group: the rows of its longest column, and columns, by position, with the object behind
+/// which each is to be asked whether it goes on.
+struct Table<'c> {
+    entry: &'c [u32],
     rows: usize,
-    end: Option<(Oid, Oid)>,
-    empty: Vec<(Oid, Oid)>,
+    end: Option<(usize, Behind)>,
+    empty: Vec<(usize, Behind)>,
 }
 
 /// The steps through a group of columns: behind each row to the next, and in each table once behind
 /// the last row of its longest column. A column without rows is asked whether it has any. A row that
 /// comes to shorter columns alone shows once the device is walked as if it were new.
-fn table(group: usize, columns: &[Oid], last: &Walk) -> Vec<Step> {
-    let mut steps = Vec::new();
+fn table(steps: &mut Vec<Step>, group: usize, columns: &[Oid], last: &Walk) {
     let mut tables: Vec<Table> = Vec::new();
-    for column in columns {
-        let (mut behind, mut rows) = (column.clone(), 0);
-        for (row, value) in last.under(column.arcs()) {
-            let oid = column.with(row);
+    for (position, column) in columns.iter().enumerate() {
+        let rows = last.positions(column.arcs());
+        let mut behind = Behind::Column(position);
+        for at in rows.clone() {
             steps.push(Step {
-                bytes: bytes(&oid, value),
-                behind: std::mem::replace(&mut behind, oid.clone()),
-                expects: Expects::Row { group, oid },
-                is_identity: false,
+                behind: std::mem::replace(&mut behind, Behind::Object(at)),
+                expects: Expects::Row { group, at },
             });
-            rows += 1;
         }
-        let entry = Oid::new(column.arcs().split_last().map_or(&[], |(_, entry)| entry));
-        let end = (column.clone(), behind);
+        let entry = column
+            .arcs()
+            .split_last()
+            .map_or(&[][..], |(_, entry)| entry);
+        let (rows, end) = (rows.len(), (position, behind));
         match tables.iter_mut().find(|table| table.entry == entry) {
             Some(table) if rows == 0 => table.empty.push(end),
             Some(table) if table.rows < rows => (table.rows, table.end) = (rows, Some(end)),
@@ -256,18 +308,15 @@ fn table(group: usize, columns: &[Oid], last: &Walk) -> Vec<Step> {
         .into_iter()
         .flat_map(|table| table.end.into_iter().chain(table.empty));
     steps.extend(ends.map(|(column, behind)| Step {
-        bytes: bytes(&behind, &Value::Null),
         behind,
         expects: Expects::End { group, column },
-        is_identity: false,
     }));
-    steps
 }
 
 /// An identifier behind which this one comes next: nothing can stand between them but what lies
 /// under an object that ends where this one does, which none of the MIBs here has.
-fn before(oid: &Oid) -> Oid {
-    match oid.arcs().split_last() {
+fn before(name: &[u32]) -> Oid {
+    match name.split_last() {
         Some((0, parent)) => Oid::new(parent),
         Some((arc, parent)) => Oid::new(parent).with(&[arc - 1]),
         None => Oid::default(),
@@ -275,25 +324,28 @@ fn before(oid: &Oid) -> Oid {
 }
 
 /// Octets of an object in an answer, near enough.
-fn bytes(oid: &Oid, value: &Value) -> usize {
-    let large = |limit: u32| oid.arcs().iter().filter(|arc| **arc >= limit).count();
-    let name = oid.arcs().len() + large(1 << 7) + large(1 << 14) + large(1 << 21);
-    OBJECT_BYTES + name + value.size_bytes()
+fn bytes(name: &[u32], value: &Value) -> usize {
+    let octets = |arc: &u32| {
+        1 + usize::from(*arc >= 1 << 7)
+            + usize::from(*arc >= 1 << 14)
+            + usize::from(*arc >= 1 << 21)
+    };
+    OBJECT_BYTES + name.iter().map(octets).sum::<usize>() + value.size_bytes()
 }
 
-/// Where to end each question, so that no answer is expected to be too long; who answers at the end is
+/// Where to end each question, by the octets of each answer, so that no answer is expected to be too long; who answers at the end is
 /// asked in one, and not in the first.
-fn packed(steps: &[Step], closing: &[Step]) -> Vec<usize> {
+fn packed(steps: &[usize], closing: &[usize]) -> Vec<usize> {
     let (mut ends, mut used, mut count) = (Vec::new(), FRAME_BYTES, 0);
-    for (at, step) in steps.iter().enumerate() {
-        if count > 0 && (used + step.bytes > ANSWER_BYTES_MAX || count == OBJECTS_MAX) {
+    for (at, bytes) in steps.iter().enumerate() {
+        if count > 0 && (used + bytes > ANSWER_BYTES_MAX || count == OBJECTS_MAX) {
             ends.push(at);
             (used, count) = (FRAME_BYTES, 0);
         }
-        used += step.bytes;
+        used += bytes;
         count += 1;
     }
-    let bytes: usize = closing.iter().map(|step| step.bytes).sum();
+    let bytes: usize = closing.iter().sum();
     let is_full = used + bytes > ANSWER_BYTES_MAX || count + closing.len() > OBJECTS_MAX;
     if count > 0 && (is_full || ends.is_empty()) {
         ends.push(steps.len());

@@ -1,7 +1,6 @@
 //! Alerts: what a printer complains about (RFC 3805, prtAlertTable, 43.18).
 
 use serde::{Deserialize, Serialize};
-use snmp::Oid;
 
 use crate::mib;
 use crate::walk::Walk;
@@ -50,7 +49,7 @@ fn read_row(walk: &Walk, row: &[u32]) -> Alert {
     };
     let code = not_negative(mib::PRT_ALERT_CODE);
     Alert {
-        index: Oid::new(row).to_string(),
+        index: snmp::dotted(row),
         severity: severity_name(walk.number(mib::PRT_ALERT_SEVERITY, row)).to_owned(),
         group: not_negative(mib::PRT_ALERT_GROUP),
         group_index: walk.number(mib::PRT_ALERT_GROUP_INDEX, row),

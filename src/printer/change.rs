@@ -169,8 +169,10 @@ pub fn between(older: &Reading, newer: &Reading) -> Vec<Change> {
 }
 
 fn identity(older: &Identity, newer: &Identity) -> Vec<Change> {
-    let fields = |identity: &Identity| {
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    fn fields(identity: &Identity) -> [(&'static str, &str); 7] {
+        fn text(field: &Option<String>) -> &str {
+            field.as_deref().unwrap_or_default()
+        }
         [
             ("vendor", text(&identity.vendor)),
             ("model", text(&identity.model)),
@@ -180,7 +182,7 @@ fn identity(older: &Identity, newer: &Identity) -> Vec<Change> {
             ("asset", text(&identity.asset)),
             ("location", text(&identity.location)),
         ]
-    };
+    }
     let firmware = (older.firmware != newer.firmware).then(|| Change::Firmware {
         from: older.firmware.clone(),
         to: newer.firmware.clone(),
@@ -190,8 +192,8 @@ fn identity(older: &Identity, newer: &Identity) -> Vec<Change> {
         .filter(|((_, from), (_, to))| from != to)
         .map(|((field, from), (_, to))| Change::Identity {
             field: field.to_owned(),
-            from,
-            to,
+            from: from.to_owned(),
+            to: to.to_owned(),
         });
     others.chain(firmware).collect()
 }

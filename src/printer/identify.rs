@@ -206,7 +206,7 @@ pub(crate) fn first_mac(walk: &Walk) -> Option<String> {
 pub(crate) fn engine_id(walk: &Walk) -> Option<String> {
     let octets = walk.octets(mib::SNMP_ENGINE_ID, &[mib::SCALAR])?;
     let is_one = (5..=32).contains(&octets.len()) && octets.iter().any(|octet| *octet != 0);
-    is_one.then(|| octets.iter().map(|octet| format!("{octet:02x}")).collect())
+    is_one.then(|| hex(octets, ""))
 }
 
 /// Writes an Ethernet address, where it is one: six octets, not all alike, not multicast.
@@ -215,11 +215,19 @@ fn mac_text(octets: &[u8]) -> Option<String> {
     if first & 1 == 1 || rest.iter().all(|octet| *octet == first) {
         return None;
     }
-    Some(
-        octets
-            .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect::<Vec<_>>()
-            .join(":"),
-    )
+    Some(hex(octets, ":"))
+}
+
+/// Writes octets in hex, with this between them.
+fn hex(octets: &[u8], between: &str) -> String {
+    let digit = |digit: u8| char::from_digit(u32::from(digit), 16).unwrap_or('0');
+    let mut text = String::with_capacity((2 + between.len()) * octets.len());
+    for octet in octets {
+        if !text.is_empty() {
+            text.push_str(between);
+        }
+        text.push(digit(octet >> 4));
+        text.push(digit(octet & 0xf));
+    }
+    text
 }

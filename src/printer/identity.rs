@@ -253,17 +253,16 @@ pub fn is_plausible_serial(serial: &str) -> bool {
         "to be filled by o.e.m.",
     ]
     .contains(&serial.to_lowercase().as_str());
-    let said: Vec<char> = serial.chars().filter(|c| c.is_alphanumeric()).collect();
-    let is_alike = said.iter().all(|c| Some(c) == said.first());
-    let counts_up = |from: &str| from.contains(&said.iter().collect::<String>());
-    said.len() >= SERIAL_CHARS_MIN
+    let said: String = serial.chars().filter(|c| c.is_alphanumeric()).collect();
+    let first = said.chars().next();
+    said.chars().nth(SERIAL_CHARS_MIN - 1).is_some()
         && !is_placeholder
-        && !is_alike
-        && !counts_up("01234567890")
-        && !counts_up("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        && !said.chars().all(|c| Some(c) == first)
+        && !"01234567890".contains(&said)
+        && !"ABCDEFGHIJKLMNOPQRSTUVWXYZ".contains(&said)
         && said
-            .iter()
-            .any(|c| c.is_ascii_digit() && *c != '0' || c.is_alphabetic())
+            .chars()
+            .any(|c| c.is_ascii_digit() && c != '0' || c.is_alphabetic())
 }
 
 #[cfg(test)]

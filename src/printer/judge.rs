@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use snmp::Oid;
 
 use crate::direction::Direction;
 use crate::meter::{Meter, MeterName};
@@ -44,6 +45,28 @@ pub fn judge(walk: &Walk, profiles: &Profiles, address: Option<IpAddr>, at: Time
         supplies,
         trays: tray::read(walk),
         alerts,
+    }))
+}
+
+/// The reading of what a device said before, which has become `reading` by what it says now: where
+/// nothing but the time since its start has moved, there is nothing to decide again. None where it was
+/// no printer.
+#[must_use]
+pub fn judge_before(
+    before: (&Walk, Option<IpAddr>, Timestamp),
+    now: (&Walk, &Reading),
+    profiles: &Profiles,
+) -> Option<Box<Reading>> {
+    let ((before, address, at), (now, reading)) = (before, now);
+    let up_time = Oid::new(mib::SYS_UP_TIME).with(&[mib::SCALAR]);
+    if !before.is_same_but(now, &up_time) {
+        return judge(before, profiles, address, at).into_reading();
+    }
+    Some(Box::new(Reading {
+        address,
+        at,
+        up_secs: up_secs(before),
+        ..reading.clone()
     }))
 }
 

@@ -3,6 +3,8 @@
 //! Version 1 answers noSuchName for a whole GET when one object is missing; whoever asks leaves
 //! the named object out and asks again.
 
+use std::sync::LazyLock;
+
 use snmp::{Oid, Value, VarBind};
 
 use crate::mib;
@@ -19,6 +21,54 @@ const ROWS_MAX: usize = 64;
 
 /// The row under which nearly every printer keeps itself. Only a hint: a full read looks.
 const USUAL_DEVICE: u32 = 1;
+
+/// The columns of a full reading of whatever device, by group.
+static STANDARD: LazyLock<Vec<Vec<Oid>>> = LazyLock::new(|| {
+    vec![
+        columns(&[
+            mib::HR_DEVICE_TYPE,
+            mib::HR_DEVICE_DESCR,
+            mib::HR_DEVICE_STATUS,
+            mib::HR_PRINTER_STATUS,
+            mib::HR_PRINTER_ERROR_STATE,
+            mib::IF_TYPE,
+            mib::IF_PHYS_ADDRESS,
+            mib::IF_OPER_STATUS,
+            mib::PPM_DEVICE_ID,
+        ]),
+        columns(&[
+            mib::PRT_CONFIG_CHANGES,
+            mib::PRT_CURRENT_LOCALIZATION,
+            mib::PRT_PRINTER_NAME,
+            mib::PRT_SERIAL_NUMBER,
+            mib::PRT_ALERT_CRITICAL_EVENTS,
+            mib::PRT_ALERT_ALL_EVENTS,
+            mib::PRT_CHARACTER_SET,
+            mib::PRT_MARKER_UNIT,
+            mib::PRT_MARKER_LIFE_COUNT,
+            mib::PRT_MARKER_POWER_ON_COUNT,
+        ]),
+        columns(&[
+            mib::PRT_SUPPLY_COLORANT,
+            mib::PRT_SUPPLY_CLASS,
+            mib::PRT_SUPPLY_TYPE,
+            mib::PRT_SUPPLY_DESCRIPTION,
+            mib::PRT_SUPPLY_UNIT,
+            mib::PRT_SUPPLY_CAPACITY,
+            mib::PRT_SUPPLY_LEVEL,
+            mib::PRT_COLORANT_VALUE,
+        ]),
+        columns(&[
+            mib::PRT_INPUT_UNIT,
+            mib::PRT_INPUT_CAPACITY,
+            mib::PRT_INPUT_LEVEL,
+            mib::PRT_INPUT_MEDIA,
+            mib::PRT_INPUT_NAME,
+            mib::PRT_INPUT_DESCRIPTION,
+        ]),
+        alerts(),
+    ]
+});
 
 /// What a full reading asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,50 +141,7 @@ pub fn full(known: &Walk, profiles: &Profiles) -> Plan {
         scalar(mib::SYS_NAME),
         scalar(mib::SYS_LOCATION),
     ];
-    let mut tables = vec![
-        columns(&[
-            mib::HR_DEVICE_TYPE,
-            mib::HR_DEVICE_DESCR,
-            mib::HR_DEVICE_STATUS,
-            mib::HR_PRINTER_STATUS,
-            mib::HR_PRINTER_ERROR_STATE,
-            mib::IF_TYPE,
-            mib::IF_PHYS_ADDRESS,
-            mib::IF_OPER_STATUS,
-            mib::PPM_DEVICE_ID,
-        ]),
-        columns(&[
-            mib::PRT_CONFIG_CHANGES,
-            mib::PRT_CURRENT_LOCALIZATION,
-            mib::PRT_PRINTER_NAME,
-            mib::PRT_SERIAL_NUMBER,
-            mib::PRT_ALERT_CRITICAL_EVENTS,
-            mib::PRT_ALERT_ALL_EVENTS,
-            mib::PRT_CHARACTER_SET,
-            mib::PRT_MARKER_UNIT,
-            mib::PRT_MARKER_LIFE_COUNT,
-            mib::PRT_MARKER_POWER_ON_COUNT,
-        ]),
-        columns(&[
-            mib::PRT_SUPPLY_COLORANT,
-            mib::PRT_SUPPLY_CLASS,
-            mib::PRT_SUPPLY_TYPE,
-            mib::PRT_SUPPLY_DESCRIPTION,
-            mib::PRT_SUPPLY_UNIT,
-            mib::PRT_SUPPLY_CAPACITY,
-            mib::PRT_SUPPLY_LEVEL,
-            mib::PRT_COLORANT_VALUE,
-        ]),
-        columns(&[
-            mib::PRT_INPUT_UNIT,
-            mib::PRT_INPUT_CAPACITY,
-            mib::PRT_INPUT_LEVEL,
-            mib::PRT_INPUT_MEDIA,
-            mib::PRT_INPUT_NAME,
-            mib::PRT_INPUT_DESCRIPTION,
-        ]),
-        alerts(),
-    ];
+    let mut tables = STANDARD.clone();
     if let Some(profile) = profiles.for_walk(known) {
         scalars.extend(profile.scalars());
         let columns = profile.columns();

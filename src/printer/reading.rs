@@ -101,7 +101,7 @@ impl Evidence {
     pub fn snmp(object: &Oid, value: Option<&Value>, rule: &str) -> Self {
         Self {
             door: "snmp".to_owned(),
-            object: object.to_string(),
+            object: snmp::dotted(object.arcs()),
             raw: value.map_or_else(|| "absent".to_owned(), raw),
             rule: rule.to_owned(),
         }
@@ -182,8 +182,11 @@ fn hex(octets: &[u8]) -> String {
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
     ];
     let shown = octets.iter().take(RAW_OCTETS_MAX);
-    let digits = shown.flat_map(|octet| [octet >> 4, octet & 0xf]);
-    let mut text: String = digits.map(|digit| DIGITS[usize::from(digit)]).collect();
+    let mut text = String::with_capacity(2 * shown.len());
+    for octet in shown {
+        text.push(DIGITS[usize::from(octet >> 4)]);
+        text.push(DIGITS[usize::from(octet & 0xf)]);
+    }
     if octets.len() > RAW_OCTETS_MAX {
         text.push('…');
     }

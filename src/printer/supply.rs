@@ -6,7 +6,7 @@ use snmp::Oid;
 use crate::direction::Direction;
 use crate::meter::Unit;
 use crate::reading::Evidence;
-use crate::walk::Walk;
+use crate::walk::{Column, Walk, number_of};
 use crate::{level, mib, supply_words};
 
 /// Most supplies of one device; a color press with every finisher has some 40.
@@ -99,25 +99,46 @@ pub(crate) fn read(walk: &Walk) -> Vec<(&[u32], Supply)> {
         mib::PRT_SUPPLY_TYPE,
     ];
     let rows = walk.rows(&columns).into_iter().take(SUPPLIES_MAX);
-    rows.map(|row| (row, read_row(walk, row))).collect()
+    let table = Table {
+        unit: walk.column(mib::PRT_SUPPLY_UNIT),
+        capacity: walk.column(mib::PRT_SUPPLY_CAPACITY),
+        level: walk.column(mib::PRT_SUPPLY_LEVEL),
+        description: walk.column(mib::PRT_SUPPLY_DESCRIPTION),
+        kind: walk.column(mib::PRT_SUPPLY_TYPE),
+        class: walk.column(mib::PRT_SUPPLY_CLASS),
+        colorant: walk.column(mib::PRT_SUPPLY_COLORANT),
+        colorants: walk.column(mib::PRT_COLORANT_VALUE),
+    };
+    rows.map(|row| (row, read_row(&table, row))).collect()
 }
 
-fn read_row(walk: &Walk, row: &[u32]) -> Supply {
-    let unit = Unit::from_mib(walk.number(mib::PRT_SUPPLY_UNIT, row));
-    let capacity = walk.number(mib::PRT_SUPPLY_CAPACITY, row);
-    let fill = level::decide(walk.number(mib::PRT_SUPPLY_LEVEL, row), capacity, unit);
+/// The columns that are read.
+struct Table<'w> {
+    unit: Column<'w>,
+    capacity: Column<'w>,
+    level: Column<'w>,
+    description: Column<'w>,
+    kind: Column<'w>,
+    class: Column<'w>,
+    colorant: Column<'w>,
+    /// Of the colorants' own table.
+    colorants: Column<'w>,
+}
+
+fn read_row(table: &Table, row: &[u32]) -> Supply {
+    let unit = Unit::from_mib(table.unit.number(row));
+    let level = table.level.at(row);
+    let fill = level::decide(level.and_then(number_of), table.capacity.number(row), unit);
     let object = Oid::new(mib::PRT_SUPPLY_LEVEL).with(row);
-    let text = walk
-        .text(mib::PRT_SUPPLY_DESCRIPTION, row)
-        .unwrap_or_default();
+    let text = table.description.text(row).unwrap_or_default();
     let label = supply_words::read_label(&text);
-    let kind = walk.number(mib::PRT_SUPPLY_TYPE, row).and_then(kind_name);
+    let kind = table.kind.number(row).and_then(kind_name);
     let kind = kind.unwrap_or_else(|| supply_words::kind_of(&label.description));
     Supply {
-        index: Oid::new(row).to_string(),
-        class: class_of(walk.number(mib::PRT_SUPPLY_CLASS, row), kind),
+        index: snmp::dotted(row),
+        class: class_of(table.class.number(row), kind),
         kind: kind.to_owned(),
-        color: colorant(walk, row).or_else(|| supply_words::color_of(&label.description)),
+        color: colorant(table, row).or_else(|| supply_words::color_of(&label.description)),
         level: fill.level,
         direction: None,
         capacity: fill.capacity,
@@ -126,17 +147,15 @@ fn read_row(walk: &Walk, row: &[u32]) -> Supply {
         part: label.part,
         serial: label.serial,
         description: label.description,
-        evidence: Evidence::snmp(&object, walk.get(&object), fill.rule),
+        evidence: Evidence::snmp(&object, level, fill.rule),
     }
 }
 
 /// The colorant's name. Its row number says nothing: every maker orders them its own way.
-fn colorant(walk: &Walk, row: &[u32]) -> Option<String> {
-    let index = u32::try_from(walk.number(mib::PRT_SUPPLY_COLORANT, row)?).ok()?;
+fn colorant(table: &Table, row: &[u32]) -> Option<String> {
+    let index = u32::try_from(table.colorant.number(row)?).ok()?;
     let device = row.first().copied()?;
-    let name = walk
-        .text(mib::PRT_COLORANT_VALUE, &[device, index])?
-        .to_lowercase();
+    let name = table.colorants.text(&[device, index])?.to_lowercase();
     (!matches!(name.as_str(), "none" | "other" | "unknown")).then_some(name)
 }
 

@@ -3,6 +3,8 @@
 //! Used where the columns that should say it are missing, which is common. Only names come from
 //! here, never a level.
 
+use crate::text::Lower;
+
 /// A description taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Label {
@@ -105,14 +107,14 @@ fn is_code(text: &str) -> bool {
 
 /// The kind in a description, by its name in the MIB.
 pub(crate) fn kind_of(description: &str) -> &'static str {
-    let lower = description.to_lowercase();
+    let lower = Lower::of(description);
     let found = KINDS.iter().find(|(word, _)| lower.contains(word));
     found.map_or("unknown", |(_, kind)| *kind)
 }
 
 /// The color in a description.
 pub(crate) fn color_of(description: &str) -> Option<String> {
-    let lower = description.to_lowercase();
+    let lower = Lower::of(description);
     let found = COLORS.iter().find(|(word, _)| lower.contains(word));
     found.map(|(_, color)| (*color).to_owned())
 }

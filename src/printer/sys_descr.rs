@@ -1,5 +1,7 @@
 //! What sysDescr says: every maker packs model, serial number and firmware into it in its own way.
 
+use crate::text::Lower;
+
 /// Most firmware levels that are kept: a Xerox tells a dozen.
 const FIRMWARE_MAX: usize = 16;
 
@@ -52,7 +54,7 @@ pub(crate) fn read(text: &str) -> Said {
         said.firmware = told(until(version, &[' ', ':'])).into_iter().collect();
         return said;
     }
-    let lower = text.to_lowercase();
+    let lower = Lower::of(text);
     if NETWORK_CARDS.iter().any(|card| lower.contains(card)) {
         said.card = card(text);
         return said;

@@ -210,6 +210,30 @@ fn is_plain(octets: &[u8]) -> bool {
     octets.iter().all(|octet| (0x20..0x7f).contains(octet))
 }
 
+/// A text in lower case that is searched for many words.
+pub(crate) struct Lower {
+    text: String,
+    letters: u64,
+}
+
+impl Lower {
+    pub(crate) fn of(text: &str) -> Self {
+        let text = text.to_lowercase();
+        let letters = letters(&text);
+        Self { text, letters }
+    }
+
+    /// Whether a word stands in it, anywhere. Nearly no word does, and most lack a letter already.
+    pub(crate) fn contains(&self, word: &str) -> bool {
+        letters(word) & !self.letters == 0 && self.text.contains(word)
+    }
+}
+
+/// Which octets a text has, a bit for four each.
+fn letters(text: &str) -> u64 {
+    text.bytes().fold(0, |all, octet| all | 1 << (octet & 0x3f))
+}
+
 /// Control characters, and those that reorder or hide what a person reads.
 fn is_hostile(c: char) -> bool {
     c.is_control()

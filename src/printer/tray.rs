@@ -6,7 +6,7 @@ use snmp::Oid;
 use crate::meter::Unit;
 use crate::reading::Evidence;
 use crate::supply::Level;
-use crate::walk::Walk;
+use crate::walk::{Column, Walk, number_of};
 use crate::{level, mib};
 
 /// Most inputs of one device; presses with every stacker have some 30.
@@ -44,25 +44,43 @@ pub(crate) fn read(walk: &Walk) -> Vec<Tray> {
         mib::PRT_INPUT_NAME,
     ];
     let rows = walk.rows(&columns).into_iter().take(TRAYS_MAX);
-    rows.map(|row| read_row(walk, row)).collect()
+    let table = Table {
+        unit: walk.column(mib::PRT_INPUT_UNIT),
+        capacity: walk.column(mib::PRT_INPUT_CAPACITY),
+        level: walk.column(mib::PRT_INPUT_LEVEL),
+        name: walk.column(mib::PRT_INPUT_NAME),
+        description: walk.column(mib::PRT_INPUT_DESCRIPTION),
+        media: walk.column(mib::PRT_INPUT_MEDIA),
+    };
+    rows.map(|row| read_row(&table, row)).collect()
 }
 
-fn read_row(walk: &Walk, row: &[u32]) -> Tray {
-    let unit = Unit::from_mib(walk.number(mib::PRT_INPUT_UNIT, row));
-    let capacity = walk.number(mib::PRT_INPUT_CAPACITY, row);
-    let fill = level::decide(walk.number(mib::PRT_INPUT_LEVEL, row), capacity, unit);
+/// The columns that are read.
+struct Table<'w> {
+    unit: Column<'w>,
+    capacity: Column<'w>,
+    level: Column<'w>,
+    name: Column<'w>,
+    description: Column<'w>,
+    media: Column<'w>,
+}
+
+fn read_row(table: &Table, row: &[u32]) -> Tray {
+    let unit = Unit::from_mib(table.unit.number(row));
+    let level = table.level.at(row);
+    let fill = level::decide(level.and_then(number_of), table.capacity.number(row), unit);
     let object = Oid::new(mib::PRT_INPUT_LEVEL).with(row);
-    let name = walk.text(mib::PRT_INPUT_NAME, row);
+    let name = table.name.text(row);
     Tray {
-        index: Oid::new(row).to_string(),
+        index: snmp::dotted(row),
         name: name
-            .or_else(|| walk.text(mib::PRT_INPUT_DESCRIPTION, row))
+            .or_else(|| table.description.text(row))
             .unwrap_or_default(),
-        media: walk.text(mib::PRT_INPUT_MEDIA, row),
+        media: table.media.text(row),
         level: fill.level,
         capacity: fill.capacity,
         remaining: fill.remaining,
         unit,
-        evidence: Evidence::snmp(&object, walk.get(&object), fill.rule),
+        evidence: Evidence::snmp(&object, level, fill.rule),
     }
 }

@@ -3,20 +3,25 @@
 //! Used by everything that makes meaning of answers. An object that the device does not have
 //! (noSuchObject and its kin) is not in here, so that looking it up finds nothing.
 
+mod names;
 mod packed;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::ops::Range;
 
 use snmp::recording::Recording;
 use snmp::{Oid, Value, VarBind};
 
+use self::names::Names;
 pub use self::packed::PackedWalk;
 use crate::{mib, text};
 
 /// What a device answered, object by object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Walk {
-    objects: BTreeMap<Oid, Value>,
+    names: Names,
+    /// The value of each name.
+    values: Vec<Value>,
 }
 
 impl Walk {
@@ -28,76 +33,184 @@ impl Walk {
 
     /// Sets an object. A value that says that there is none takes the object away.
     pub fn insert(&mut self, oid: Oid, value: Value) {
-        if value.is_absent() {
-            self.objects.remove(&oid);
-        } else {
-            self.objects.insert(oid, value);
+        self.overlay(vec![VarBind::new(oid, value)]);
+    }
+
+    /// Lays newer answers over older ones; of two to one object the later stands.
+    pub fn overlay(&mut self, varbinds: Vec<VarBind>) {
+        let places: Option<Vec<usize>> = varbinds
+            .iter()
+            .map(|it| {
+                self.names
+                    .find(it.oid.arcs())
+                    .filter(|_| !it.value.is_absent())
+            })
+            .collect();
+        match places {
+            Some(places) => {
+                for (at, varbind) in places.into_iter().zip(varbinds) {
+                    self.values[at] = varbind.value;
+                }
+            }
+            None => self.merge(varbinds),
         }
     }
 
-    /// Lays newer answers over older ones.
-    pub fn overlay(&mut self, varbinds: Vec<VarBind>) {
-        for varbind in varbinds {
-            self.insert(varbind.oid, varbind.value);
+    fn merge(&mut self, mut varbinds: Vec<VarBind>) {
+        varbinds.sort_by(|a, b| a.oid.cmp(&b.oid));
+        let before = std::mem::take(self);
+        let mut older = (0..before.names.len()).zip(before.values).peekable();
+        let mut newer = varbinds.into_iter().peekable();
+        while let Some(VarBind { oid, value }) = newer.next() {
+            while let Some((at, value)) =
+                older.next_if(|(at, _)| before.names.get(*at) < oid.arcs())
+            {
+                self.push(before.names.get(at), value);
+            }
+            older.next_if(|(at, _)| before.names.get(*at) == oid.arcs());
+            let is_last = newer.peek().is_none_or(|next| next.oid != oid);
+            if is_last && !value.is_absent() {
+                self.push(oid.arcs(), value);
+            }
+        }
+        for (at, value) in older {
+            self.push(before.names.get(at), value);
+        }
+    }
+
+    /// Puts an object behind all others; one that does not belong there is left out.
+    pub(crate) fn push(&mut self, name: &[u32], value: Value) {
+        if self.names.push(name) {
+            self.values.push(value);
         }
     }
 
     /// Forgets a subtree, before it is walked again: rows may have gone.
     pub fn remove_under(&mut self, root: &Oid) {
-        let mut tail = self.objects.split_off(root);
-        if let Some(behind) = tail.keys().find(|oid| !oid.is_under(root)).cloned() {
-            self.objects.append(&mut tail.split_off(&behind));
-        }
+        let gone = self.names.under(root.arcs());
+        self.values.drain(gone.clone());
+        self.names.remove(gone);
     }
 
     /// The value of an object.
     #[must_use]
     pub fn get(&self, oid: &Oid) -> Option<&Value> {
-        self.objects.get(oid)
+        self.names.find(oid.arcs()).map(|at| &self.values[at])
     }
 
     /// Every object, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Oid, &Value)> {
-        self.objects.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (Oid, &Value)> {
+        let names = (0..self.len()).map(|at| Oid::new(self.names.get(at)));
+        names.zip(&self.values)
     }
 
     /// How many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.objects.len()
+        self.values.len()
     }
 
     /// Whether nothing was answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty()
+        self.values.is_empty()
+    }
+
+    /// The name of an object, by its position.
+    pub(crate) fn name(&self, at: usize) -> &[u32] {
+        self.names.get(at)
+    }
+
+    /// The value of an object, by its position.
+    pub(crate) fn value(&self, at: usize) -> &Value {
+        &self.values[at]
+    }
+
+    /// The position of an object.
+    pub(crate) fn position(&self, oid: &Oid) -> Option<usize> {
+        self.names.find(oid.arcs())
+    }
+
+    /// The positions of the objects under a root.
+    pub(crate) fn positions(&self, root: &[u32]) -> Range<usize> {
+        self.names.under(root)
     }
 
     /// The objects under a root, in order, each with the arcs behind the root: a column with its
     /// rows.
-    pub fn under<'a>(&'a self, root: &[u32]) -> impl Iterator<Item = (&'a [u32], &'a Value)> {
-        let root = Oid::new(root);
-        let skip = root.arcs().len();
-        self.objects
-            .range(root.clone()..)
-            .take_while(move |(oid, _)| oid.is_under(&root))
-            .map(move |(oid, value)| (&oid.arcs()[skip..], value))
+    pub fn under<'a>(
+        &'a self,
+        root: &[u32],
+    ) -> impl Iterator<Item = (&'a [u32], &'a Value)> + use<'a> {
+        let skip = root.len();
+        self.names
+            .under(root)
+            .map(move |at| (&self.names.get(at)[skip..], &self.values[at]))
+    }
+
+    /// A column, whose rows are then looked up among each other alone.
+    pub(crate) fn column(&self, column: &[u32]) -> Column<'_> {
+        Column {
+            walk: self,
+            rows: self.positions(column),
+            skip: column.len(),
+        }
     }
 
     /// The rows that any of these columns has, in order.
     #[must_use]
-    pub fn rows<'a>(&'a self, columns: &[&[u32]]) -> BTreeSet<&'a [u32]> {
-        columns
-            .iter()
-            .flat_map(|column| self.under(column))
-            .map(|(row, _)| row)
-            .collect()
+    pub fn rows<'a>(&'a self, columns: &[&[u32]]) -> Vec<&'a [u32]> {
+        let mut rows: Vec<&[u32]> = Vec::new();
+        for column in columns {
+            let known = rows.len();
+            let mut next = 0;
+            for (row, _) in self.under(column) {
+                // Nearly always, each column has the rows of the one before.
+                if rows[..known].get(next) == Some(&row) {
+                    next += 1;
+                } else {
+                    rows.push(row);
+                }
+            }
+            if rows.len() > known {
+                rows.sort_unstable();
+                rows.dedup();
+            }
+        }
+        rows
     }
 
     /// The value in a column's row.
     #[must_use]
     pub fn at(&self, column: &[u32], row: &[u32]) -> Option<&Value> {
-        self.objects.get(&Oid::new(column).with(row))
+        let at = self.names.find_row(column, row)?;
+        Some(&self.values[at])
+    }
+
+    /// The same objects with these values, by position, and without those that have none.
+    pub(crate) fn with_values(&self, values: Vec<Option<Value>>) -> Self {
+        let mut walk = Self {
+            names: Names::default(),
+            values: Vec::with_capacity(values.len()),
+        };
+        if values.iter().all(Option::is_some) {
+            walk.names.clone_from(&self.names);
+            walk.values.extend(values.into_iter().flatten());
+            return walk;
+        }
+        for (at, value) in values.into_iter().enumerate() {
+            if let Some(value) = value {
+                walk.push(self.name(at), value);
+            }
+        }
+        walk
+    }
+
+    /// Whether another walk holds the same, but for one object.
+    pub(crate) fn is_same_but(&self, other: &Self, object: &Oid) -> bool {
+        let apart = self.position(object);
+        let mut pairs = self.values.iter().zip(&other.values).enumerate();
+        self.names == other.names && pairs.all(|(at, (a, b))| a == b || Some(at) == apart)
     }
 
     /// The number in a column's row, of whatever integer type: some printers answer INTEGER where
@@ -119,7 +232,14 @@ impl Walk {
     /// The text in a column's row, decoded and bounded; `None` where it is empty.
     #[must_use]
     pub fn text(&self, column: &[u32], row: &[u32]) -> Option<String> {
-        let decoded = text::decode_by(self.octets(column, row)?, || self.charset());
+        self.text_of(self.at(column, row)?)
+    }
+
+    fn text_of(&self, value: &Value) -> Option<String> {
+        let Value::OctetString(octets) = value else {
+            return None;
+        };
+        let decoded = text::decode_by(octets, || self.charset());
         (!decoded.is_empty()).then_some(decoded)
     }
 
@@ -152,6 +272,39 @@ impl Walk {
     }
 }
 
+/// A column of a walk.
+pub(crate) struct Column<'w> {
+    walk: &'w Walk,
+    rows: Range<usize>,
+    skip: usize,
+}
+
+impl<'w> Column<'w> {
+    /// The value in a row.
+    pub(crate) fn at(&self, row: &[u32]) -> Option<&'w Value> {
+        let (mut low, mut high) = (self.rows.start, self.rows.end);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.walk.name(middle)[self.skip..].cmp(row) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(self.walk.value(middle)),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// As [`Walk::number`].
+    pub(crate) fn number(&self, row: &[u32]) -> Option<i64> {
+        self.at(row).and_then(number_of)
+    }
+
+    /// As [`Walk::text`].
+    pub(crate) fn text(&self, row: &[u32]) -> Option<String> {
+        self.walk.text_of(self.at(row)?)
+    }
+}
+
 /// The number in a value of any integer type.
 #[must_use]
 pub fn number_of(value: &Value) -> Option<i64> {
@@ -175,21 +328,17 @@ pub fn number_of(value: &Value) -> Option<i64> {
 
 impl FromIterator<VarBind> for Walk {
     fn from_iter<I: IntoIterator<Item = VarBind>>(varbinds: I) -> Self {
-        // A map that is made at once is made in a fraction of the time; of two values of one object
-        // the later stands.
-        let pair = |varbind: VarBind| (varbind.oid, varbind.value);
-        let mut objects: BTreeMap<Oid, Value> = varbinds.into_iter().map(pair).collect();
-        objects.retain(|_, value| !value.is_absent());
-        Self { objects }
+        let mut walk = Self::new();
+        walk.merge(varbinds.into_iter().collect());
+        walk
     }
 }
 
 impl From<&Recording> for Walk {
     fn from(recording: &Recording) -> Self {
-        let mut walk = Self::new();
-        for (oid, value) in recording.iter() {
-            walk.insert(oid.clone(), value.clone());
-        }
-        walk
+        let objects = recording.iter();
+        objects
+            .map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
+            .collect()
     }
 }

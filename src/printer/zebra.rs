@@ -52,7 +52,7 @@ mod tests {
         let mut walk = Walk::new();
         let scalar = |object: &[u32]| Oid::new(object).with(&[mib::SCALAR]);
         if let Some(tail) = enterprise {
-            let value = Value::ObjectId(Oid::new(mib::ENTERPRISES).with(tail));
+            let value = Value::ObjectId(Oid::new(mib::ENTERPRISES).with(tail).into());
             walk.insert(scalar(mib::SYS_OBJECT_ID), value);
         }
         let text = descr.as_bytes().to_vec();

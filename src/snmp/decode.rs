@@ -141,15 +141,14 @@ fn varbinds(variables: Vec<SnmpVariable<'_>>) -> Option<Vec<VarBind>> {
     if variables.len() > VARBINDS_MAX {
         return None;
     }
-    variables
-        .into_iter()
-        .map(|variable| {
-            Some(VarBind {
-                oid: oid(&variable.oid)?,
-                value: value(variable.val)?,
-            })
-        })
-        .collect()
+    let mut varbinds = Vec::with_capacity(variables.len());
+    for variable in variables {
+        varbinds.push(VarBind {
+            oid: oid(&variable.oid)?,
+            value: value(variable.val)?,
+        });
+    }
+    Some(varbinds)
 }
 
 fn oid(oid: &asn1_rs::Oid<'_>) -> Option<Oid> {
@@ -169,7 +168,7 @@ fn value(value: VarBindValue<'_>) -> Option<Value> {
         VarBindValue::Value(syntax) => match syntax {
             ObjectSyntax::Number(number) => Value::Integer(i64::from(number)),
             ObjectSyntax::String(octets) => Value::OctetString(bounded(octets)?),
-            ObjectSyntax::Object(name) => Value::ObjectId(oid(&name)?),
+            ObjectSyntax::Object(name) => Value::ObjectId(Box::new(oid(&name)?)),
             ObjectSyntax::IpAddress(NetworkAddress::IPv4(address)) => {
                 Value::IpAddress(address.octets().to_vec())
             }

@@ -19,6 +19,9 @@ const FIRST_SUBIDENTIFIER_MAX: u64 = 80 + u32::MAX as u64;
 /// Tags from here on are SNMP's own, application or context class (X.690 §8.1.2).
 const CLASS_APPLICATION: u8 = 0x40;
 
+/// Arcs of an object identifier that is short: all but one in a thousand of a printer's.
+const ARCS_SHORT: usize = 24;
+
 /// The bit of a tag that says that elements are inside.
 const CONSTRUCTED: u8 = 0x20;
 
@@ -162,7 +165,7 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
     };
     let value = match known {
         ber::OCTET_STRING => Value::OctetString(octets.to_vec()),
-        ber::OBJECT_ID => Value::ObjectId(oid(octets)?),
+        ber::OBJECT_ID => Value::ObjectId(Box::new(oid(octets)?)),
         ber::IP_ADDRESS => Value::IpAddress(octets.to_vec()),
         ber::OPAQUE => Value::Opaque(octets.to_vec()),
         ber::NULL => Value::Null,
@@ -186,8 +189,29 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
 
 /// Reads an object identifier. No octets at all are no arcs: some devices answer so.
 pub(crate) fn oid(octets: &[u8]) -> Result<Oid, DecodeError> {
+    // An octet ends one arc at most, and the first ends two. Nearly all are short, most of arcs of one
+    // octet each.
+    if let [first, rest @ ..] = octets
+        && octets.len() < ARCS_SHORT
+        && octets.iter().fold(0, |all, octet| all | octet) < 0x80
+    {
+        let root = (*first / 40).min(2);
+        let mut arcs = [0; ARCS_SHORT];
+        (arcs[0], arcs[1]) = (u32::from(root), u32::from(*first - root * 40));
+        for (arc, octet) in arcs[2..].iter_mut().zip(rest) {
+            *arc = u32::from(*octet);
+        }
+        Ok(Oid::new(&arcs[..octets.len() + 1]))
+    } else if octets.len() < ARCS_SHORT {
+        oid_within::<ARCS_SHORT>(octets)
+    } else {
+        oid_within::<ARCS_MAX>(octets)
+    }
+}
+
+fn oid_within<const ROOM: usize>(octets: &[u8]) -> Result<Oid, DecodeError> {
     // On the stack: only what is in the message takes memory, four octets for one at most.
-    let mut arcs = [0_u32; ARCS_MAX];
+    let mut arcs = [0_u32; ROOM];
     let mut count = 0;
     let mut put = |arc: u64| {
         let place = arcs.get_mut(count).ok_or(DecodeError::Oid)?;

@@ -121,8 +121,8 @@ pub enum Value {
     OctetString(Vec<u8>),
     /// NULL.
     Null,
-    /// OBJECT IDENTIFIER.
-    ObjectId(Oid),
+    /// OBJECT IDENTIFIER: few objects hold one, and it would be three times the others' size.
+    ObjectId(Box<Oid>),
     /// IpAddress; any length was seen in the field, so the octets stand as they came.
     IpAddress(Vec<u8>),
     /// Counter32.

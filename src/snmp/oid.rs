@@ -13,7 +13,7 @@ pub const ARCS_MAX: usize = 128;
 const ARCS_INLINE: usize = 22;
 
 /// An object identifier: up to 128 arcs of 32 bits (RFC 2578 §3.5), ordered arc by arc.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Oid(SmallVec<[u32; ARCS_INLINE]>);
 
 /// Why a text is no object identifier.
@@ -43,8 +43,7 @@ impl Oid {
     /// This identifier with more arcs behind it.
     #[must_use]
     pub fn with(&self, tail: &[u32]) -> Self {
-        let mut arcs = SmallVec::with_capacity(self.0.len() + tail.len());
-        arcs.extend_from_slice(&self.0);
+        let mut arcs = SmallVec::from_slice(&self.0);
         arcs.extend_from_slice(tail);
         Self(arcs)
     }
@@ -62,35 +61,40 @@ impl Oid {
     }
 }
 
-impl fmt::Display for Oid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One piece: evidence names an object in every value, and pieces cost more than digits.
-        let mut text = String::with_capacity(3 * self.0.len());
-        for arc in &self.0 {
-            if !text.is_empty() {
-                text.push('.');
-            }
-            push_decimal(&mut text, *arc);
-        }
-        f.write_str(&text)
+impl Clone for Oid {
+    fn clone(&self) -> Self {
+        // One copy of octets: the derived one goes arc by arc.
+        Self::new(&self.0)
     }
 }
 
-/// Writes a number in decimal.
-fn push_decimal(text: &mut String, mut number: u32) {
-    /// Digits of the largest arc.
-    const DIGITS_MAX: usize = 10;
-    let mut digits = ['0'; DIGITS_MAX];
-    let mut first = DIGITS_MAX;
-    loop {
-        first -= 1;
-        digits[first] = char::from_digit(number % 10, 10).unwrap_or('0');
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+impl fmt::Display for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One piece: evidence names an object in every value, and pieces cost more than digits.
+        f.write_str(&dotted(&self.0))
     }
-    text.extend(&digits[first..]);
+}
+
+/// Writes arcs as people do: `1.3.6.1`.
+#[must_use]
+pub fn dotted(arcs: &[u32]) -> String {
+    let mut text = String::with_capacity(3 * arcs.len());
+    for (position, arc) in arcs.iter().enumerate() {
+        if position > 0 {
+            text.push('.');
+        }
+        push_decimal(&mut text, *arc);
+    }
+    text
+}
+
+/// Writes a number in decimal.
+fn push_decimal(text: &mut String, number: u32) {
+    if number >= 10 {
+        push_decimal(text, number / 10);
+    }
+    let digit = (number % 10).to_le_bytes()[0];
+    text.push(char::from(b'0' + digit));
 }
 
 impl fmt::Debug for Oid {

@@ -1,10 +1,11 @@
 //! What net-snmp's tools print, and what a value must look like there.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 use std::process::Command;
 
-use snmp::{Oid, Value};
+use snmp::Value;
 
 /// Reads with the community `public`: each object with its type and value, as printed.
 pub(crate) fn read(tool: &Path, arguments: &[&str]) -> BTreeMap<String, String> {
@@ -49,8 +50,8 @@ pub(crate) fn read_as(
 }
 
 /// How the tools print these objects.
-pub(crate) fn as_printed<'a>(
-    objects: impl Iterator<Item = (&'a Oid, &'a Value)>,
+pub(crate) fn as_printed<'a, O: Display>(
+    objects: impl Iterator<Item = (O, &'a Value)>,
 ) -> BTreeMap<String, String> {
     objects
         .map(|(oid, value)| (format!(".{oid}"), printed(value)))

@@ -10,12 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use snmp::usm::{Asked, Dialog, Heard, MESSAGE_ID_MAX, Refusal, User};
 use snmp::{Oid, Pdu, PduKind};
-use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
 use super::super::credential::Credential;
 use super::super::scope::InScope;
-use super::super::socket;
+use super::super::socket::Line;
 use super::super::unusable::Unusable;
 use super::{
     Answer, AskError, Counters, Snmp, WAIT_GROWTH, WAIT_MAX, pdu, random_number, random_request_id,
@@ -83,10 +82,10 @@ impl Dialogs {
     }
 }
 
-/// A socket that is connected to a device.
-struct Line<'s> {
-    peer: SocketAddr,
-    socket: &'s UdpSocket,
+/// A device, and the socket that is connected to it.
+struct Peer<'s> {
+    addr: SocketAddr,
+    line: &'s Line,
 }
 
 impl Snmp {
@@ -116,11 +115,11 @@ impl Snmp {
         let line = line.map_err(|error| AskError::Unsendable { peer, error })?;
         let mut dialog = self.shared.dialogs.take(peer, user);
         dialog.begin();
-        let line_to = Line {
-            peer,
-            socket: &line,
+        let to = Peer {
+            addr: peer,
+            line: &line,
         };
-        let answer = self.converse(&line_to, &mut dialog, &question).await;
+        let answer = self.converse(&to, &mut dialog, &question).await;
         self.shared.lines.keep(peer, line);
         // Where there is no answer, the next question begins with whether anybody is there.
         match &answer {
@@ -134,11 +133,11 @@ impl Snmp {
     /// Sends what the dialog says until it has its answer or its refusal; it ends every question.
     async fn converse(
         &self,
-        line: &Line<'_>,
+        to: &Peer<'_>,
         dialog: &mut Dialog,
         question: &Pdu,
     ) -> Result<Answer, AskError> {
-        let peer = line.peer;
+        let peer = to.addr;
         let started = Instant::now();
         let mut unusable = Unusable::default();
         let refused = |dialog: &Dialog, refusal, unusable| AskError::Refused {
@@ -154,7 +153,7 @@ impl Snmp {
             };
             let now = self.shared.opened_at.elapsed();
             let message = dialog.message(question, asked.message_id, now)?;
-            let heard = self.exchange(line, dialog, (&message, asked), &mut unusable);
+            let heard = self.exchange(to, dialog, (&message, asked), &mut unusable);
             let heard = heard.await;
             let heard = heard.map_err(|error| AskError::Unsendable { peer, error })?;
             match heard {
@@ -193,15 +192,15 @@ impl Snmp {
     /// Sends one message until something comes of it; none when nothing did.
     async fn exchange(
         &self,
-        line: &Line<'_>,
+        to: &Peer<'_>,
         dialog: &mut Dialog,
         (message, asked): (&[u8], Asked),
         unusable: &mut Unusable,
     ) -> std::io::Result<Option<(Heard, usize)>> {
         let mut wait = self.shared.settings.timeout;
         for attempt in 0..=self.shared.settings.retries {
-            self.send(line.socket, message, attempt).await?;
-            let heard = self.hear_user(line, dialog, asked, unusable);
+            self.send(to.line, message, attempt).await?;
+            let heard = self.hear_user(to, dialog, asked, unusable);
             match tokio::time::timeout(wait, heard).await {
                 Ok(heard) => return Ok(Some(heard)),
                 Err(_elapsed) => wait = wait.saturating_mul(WAIT_GROWTH).min(WAIT_MAX.max(wait)),
@@ -213,34 +212,35 @@ impl Snmp {
     /// Waits for what means something. The rest is counted and dropped.
     async fn hear_user(
         &self,
-        line: &Line<'_>,
+        to: &Peer<'_>,
         dialog: &mut Dialog,
         asked: Asked,
         unusable: &mut Unusable,
     ) -> (Heard, usize) {
         let counters = &self.shared.counters;
-        socket::heard(line.socket, |octets| {
-            self.shared.flight.note(line.peer, octets);
-            let now = self.shared.opened_at.elapsed();
-            match dialog.hear(octets, asked, now) {
-                Heard::Stray(doubt) => {
-                    Counters::add(&counters.strays, 1);
-                    unusable.note(doubt.into());
+        to.line
+            .heard(|octets| {
+                self.shared.flight.note(to.addr, octets);
+                let now = self.shared.opened_at.elapsed();
+                match dialog.hear(octets, asked, now) {
+                    Heard::Stray(doubt) => {
+                        Counters::add(&counters.strays, 1);
+                        unusable.note(doubt.into());
+                    }
+                    Heard::Malformed(error) => {
+                        Counters::add(&counters.malformed, 1);
+                        unusable.note(error.into());
+                    }
+                    heard @ (Heard::Answer(_)
+                    | Heard::Engine { .. }
+                    | Heard::Again
+                    | Heard::Refused(_)) => {
+                        Counters::add(&counters.answers, 1);
+                        return Some((heard, octets.len()));
+                    }
                 }
-                Heard::Malformed(error) => {
-                    Counters::add(&counters.malformed, 1);
-                    unusable.note(error.into());
-                }
-                heard @ (Heard::Answer(_)
-                | Heard::Engine { .. }
-                | Heard::Again
-                | Heard::Refused(_)) => {
-                    Counters::add(&counters.answers, 1);
-                    return Some((heard, octets.len()));
-                }
-            }
-            None
-        })
-        .await
+                None
+            })
+            .await
     }
 }

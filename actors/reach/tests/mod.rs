@@ -194,7 +194,7 @@ async fn a_printer_is_read_whole_and_then_cheaply() {
     };
     assert_eq!(reading.identity.serial.as_deref(), Some(FIRST));
     assert_eq!(reading.address, Some(device.target().addr().ip()));
-    let cheap = read_status(&snmp, &device.target(), &whole, &profiles)
+    let cheap = read_status(&snmp, &device.target(), whole.last(), &profiles)
         .await
         .unwrap();
     assert!(
@@ -242,7 +242,7 @@ async fn a_status_of_another_device_is_refused() {
     let whole = read_device(&snmp, &device.target(), &[public()], &profiles)
         .await
         .unwrap();
-    let refusal = read_status(&snmp, &device.target(), &whole, &profiles).await;
+    let refusal = read_status(&snmp, &device.target(), whole.last(), &profiles).await;
     assert!(
         matches!(refusal, Err(ReadError::AnotherDevice { .. })),
         "{refusal:?}"
@@ -392,8 +392,8 @@ fn text(text: &str) -> Value {
 /// A printer with just enough to be read as one.
 fn printer(serial_number: &str) -> Recording {
     let at = |object: &[u32], row: &[u32]| Oid::new(object).with(row);
-    let printer_type = Value::ObjectId(Oid::new(mib::HR_DEVICE_PRINTER));
-    let maker = Value::ObjectId(Oid::new(mib::ENTERPRISES).with(&[11, 2, 3, 9, 1]));
+    let printer_type = Value::ObjectId(Oid::new(mib::HR_DEVICE_PRINTER).into());
+    let maker = Value::ObjectId(Oid::new(mib::ENTERPRISES).with(&[11, 2, 3, 9, 1]).into());
     [
         VarBind::new(
             at(mib::SYS_DESCR, &[0]),
@@ -447,7 +447,7 @@ async fn a_printer_that_is_known_is_walked_in_fewer_questions() {
     let whole = read_device(&snmp, &target, &credentials, &profiles)
         .await
         .unwrap();
-    let again = read_again(&snmp, &target, &whole, &credentials, &profiles)
+    let again = read_again(&snmp, &target, whole.last(), &credentials, &profiles)
         .await
         .unwrap();
     assert_eq!(again.walk, whole.walk);
@@ -455,11 +455,10 @@ async fn a_printer_that_is_known_is_walked_in_fewer_questions() {
     assert!(again.pdus < whole.pdus && again.pdus <= 3, "{}", again.pdus);
     // What is remembered of it is the same.
     let packed = again.pack().expect("a printer");
-    let unpacked = packed.unpack(&profiles).expect("a walk");
-    assert_eq!(
-        (unpacked.walk, unpacked.verdict),
-        (again.walk, again.verdict)
-    );
+    let walk = packed.walk().expect("a walk");
+    let now = again.verdict.into_reading().expect("a printer");
+    let unpacked = packed.reading(&walk, (&again.walk, &now), &profiles);
+    assert_eq!((&walk, unpacked), (&again.walk, Some(now)));
 }
 
 #[tokio::test]
@@ -471,7 +470,7 @@ async fn another_device_under_way_is_seen_when_asked_by_what_is_known() {
         let whole = read_device(&snmp, &target, &credentials, &profiles)
             .await
             .unwrap();
-        let refusal = read_again(&snmp, &target, &whole, &credentials, &profiles).await;
+        let refusal = read_again(&snmp, &target, whole.last(), &credentials, &profiles).await;
         let is_seen = match refusal {
             Err(ReadError::AnotherDevice { .. }) => is_first,
             Err(ReadError::SwappedUnderway { .. }) => !is_first,
@@ -491,7 +490,7 @@ async fn a_device_that_does_not_bear_many_objects_is_read_as_if_it_were_new() {
         .unwrap();
     let mut last = whole.clone();
     for _ in 0..2 {
-        last = read_again(&snmp, &target, &last, &credentials, &profiles)
+        last = read_again(&snmp, &target, last.last(), &credentials, &profiles)
             .await
             .unwrap();
         assert!(last.walk == whole.walk && !last.bears_again);

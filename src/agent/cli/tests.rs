@@ -165,7 +165,7 @@ fn five_hundred_hostile_texts_are_a_line_each_in_the_log() {
 #[test]
 fn a_meter_that_nothing_proves_is_in_no_list_for_billing_and_says_so_in_the_others() {
     let mut walk = Walk::new();
-    let maker = Value::ObjectId([1, 3, 6, 1, 4, 1, 10642, 1].into());
+    let maker = Value::ObjectId(Box::new([1, 3, 6, 1, 4, 1, 10642, 1].into()));
     walk.insert(Oid::new(mib::SYS_OBJECT_ID).with(&[0]), maker);
     let labels = Oid::new(mib::ENTERPRISES).with(&[10642, 200, 17, 2, 0]);
     walk.insert(labels, Value::OctetString(b"50417".to_vec()));

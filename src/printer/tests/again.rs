@@ -43,15 +43,15 @@ fn explored(device: &Walk, plan: &Plan) -> Walk {
         plan.scalars.contains(oid) || columns.any(|column| oid.is_under(column))
     };
     let held = device.iter().filter(|(oid, _)| is_asked(oid));
-    held.map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
+    held.map(|(oid, value)| VarBind::new(oid, value.clone()))
         .collect()
 }
 
 /// The answer of a device to GetNext.
 fn next(device: &Walk, behind: &Oid) -> VarBind {
-    let mut after = device.iter().filter(|(oid, _)| *oid > behind);
+    let mut after = device.iter().filter(|(oid, _)| oid > behind);
     match after.next() {
-        Some((oid, value)) => VarBind::new(oid.clone(), value.clone()),
+        Some((oid, value)) => VarBind::new(oid, value.clone()),
         None => VarBind::new(behind.clone(), Value::EndOfMibView),
     }
 }
@@ -73,7 +73,7 @@ fn again(device: &Walk, known: &Walk, plan: &Plan) -> (Walk, usize, usize) {
     };
     rest.tables.clone_from(&stale);
     for (oid, value) in explored(device, &rest).iter() {
-        walk.insert(oid.clone(), value.clone());
+        walk.insert(oid, value.clone());
     }
     (walk, questions, stale.len())
 }
@@ -95,7 +95,8 @@ fn what_has_not_changed_is_walked_in_a_few_questions() {
 fn an_answer_with_another_number_of_objects_is_no_answer() {
     let (_, device) = walks().remove(0);
     let plan = plan(&device);
-    let mut again = Again::new(&explored(&device, &plan), plan).expect("few objects");
+    let known = explored(&device, &plan);
+    let mut again = Again::new(&known, plan).expect("few objects");
     let asked = again.question().expect("a question");
     let mut answer: Vec<VarBind> = asked.iter().map(|behind| next(&device, behind)).collect();
     answer.pop();
@@ -106,8 +107,8 @@ fn an_answer_with_another_number_of_objects_is_no_answer() {
 /// The objects in which two walks differ.
 fn differing(one: &Walk, other: &Walk) -> Vec<Oid> {
     let names = one.iter().chain(other.iter()).map(|(oid, _)| oid);
-    let differs = |oid: &&Oid| one.get(oid) != other.get(oid);
-    names.filter(differs).cloned().collect()
+    let differs = |oid: &Oid| one.get(oid) != other.get(oid);
+    names.filter(differs).collect()
 }
 
 /// The objects of a device without one row of its tables, which all their columns have: one that only
@@ -138,7 +139,7 @@ fn without_row(device: &Walk, plan: &Plan, pick: usize) -> Walk {
     let entry = column.arcs().split_last().map_or(&[][..], |(_, it)| it);
     let is_in = |oid: &Oid| oid.arcs().starts_with(entry) && oid.arcs().ends_with(row);
     let kept = device.iter().filter(|(oid, _)| !is_in(oid));
-    kept.map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
+    kept.map(|(oid, value)| VarBind::new(oid, value.clone()))
         .collect()
 }
 
@@ -166,7 +167,7 @@ proptest! {
         let known = explored(device, &plan);
         let mut now = device.clone();
         for (at, pick) in picks.into_iter().enumerate() {
-            let oid = known.iter().nth(pick % known.len()).map(|(oid, _)| oid.clone());
+            let oid = known.iter().nth(pick % known.len()).map(|(oid, _)| oid);
             let value = if at % 2 == 0 { Value::NoSuchInstance } else { Value::Integer(7) };
             now.insert(oid.expect("an object"), value);
         }

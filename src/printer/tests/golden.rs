@@ -183,8 +183,8 @@ fn any_object() -> impl Strategy<Value = (Oid, Value)> {
         (-5_i64..130).prop_map(Value::Integer),
         any::<u64>().prop_map(Value::Counter64),
         proptest::collection::vec(any::<u8>(), 0..40).prop_map(Value::OctetString),
-        Just(Value::ObjectId([1, 3, 6, 1, 4, 1, 2435].into())),
-        Just(Value::ObjectId(Oid::default())),
+        Just(Value::ObjectId(Box::new([1, 3, 6, 1, 4, 1, 2435].into()))),
+        Just(Value::ObjectId(Box::default())),
     ];
     let root = prop::sample::select(ROOTS);
     let tail = proptest::collection::vec(0_u32..20, 0..4);

@@ -42,7 +42,7 @@ fn asked() -> &'static Vec<(Oid, Vec<Oid>)> {
             let id = Oid::new(mib::ENTERPRISES).with(&[maker, 1]);
             known.insert(
                 Oid::new(mib::SYS_OBJECT_ID).with(&[0]),
-                Value::ObjectId(id.clone()),
+                Value::ObjectId(id.clone().into()),
             );
             let plan = question::full(&known, profiles());
             let columns = plan.tables.into_iter().flatten();
@@ -85,7 +85,7 @@ fn any_walk() -> impl Strategy<Value = Walk> {
             }
             walk.insert(
                 Oid::new(mib::SYS_OBJECT_ID).with(&[0]),
-                Value::ObjectId(id.clone()),
+                Value::ObjectId(id.clone().into()),
             );
             walk.insert(
                 Oid::new(mib::PRT_CONFIG_CHANGES).with(&[1]),

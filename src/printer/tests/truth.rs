@@ -434,7 +434,7 @@ proptest! {
             walk.insert(oid, value);
         }
         let maker = Oid::new(mib::ENTERPRISES).with(&[maker, 1]);
-        walk.insert(Oid::new(mib::SYS_OBJECT_ID).with(&[0]), Value::ObjectId(maker));
+        walk.insert(Oid::new(mib::SYS_OBJECT_ID).with(&[0]), Value::ObjectId(maker.into()));
         row(&mut walk, mib::PRT_CONFIG_CHANGES, 1, 1);
         let reading = judge(&walk);
         let meters = reading.meters.iter().map(|it| &it.evidence);

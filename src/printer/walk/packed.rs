@@ -3,7 +3,7 @@
 //! Ten thousand printers are remembered at once. An object is written as what its name adds to the
 //! name before it, then its value; numbers take as many octets as they need (LEB128).
 
-use snmp::{Oid, Value, VarBind};
+use snmp::{Oid, Value};
 
 use super::Walk;
 
@@ -17,13 +17,14 @@ impl Walk {
     pub fn pack(&self) -> PackedWalk {
         let mut out = Vec::with_capacity(16 * self.len());
         let mut before: &[u32] = &[];
-        for (oid, value) in self.iter() {
-            let same = oid.arcs().iter().zip(before);
+        for at in 0..self.len() {
+            let name = self.name(at);
+            let same = name.iter().zip(before);
             let shared = same.take_while(|(a, b)| a == b).count();
             put(&mut out, length(shared));
-            put_arcs(&mut out, &oid.arcs()[shared..]);
-            put_value(&mut out, value);
-            before = oid.arcs();
+            put_arcs(&mut out, &name[shared..]);
+            put_value(&mut out, self.value(at));
+            before = name;
         }
         PackedWalk(out.into())
     }
@@ -34,14 +35,17 @@ impl PackedWalk {
     #[must_use]
     pub fn unpack(&self) -> Option<Walk> {
         let mut octets = &self.0[..];
-        let mut objects = Vec::new();
-        let mut before: Vec<u32> = Vec::new();
+        let mut walk = Walk::new();
         while !octets.is_empty() {
-            before.truncate(usize::try_from(take(&mut octets)?).ok()?);
-            before.extend(take_arcs(&mut octets)?);
-            objects.push(VarBind::new(Oid::new(&before), take_value(&mut octets)?));
+            let shared = usize::try_from(take(&mut octets)?).ok()?;
+            let count = take(&mut octets)?;
+            let arc = || take(&mut octets).and_then(|arc| u32::try_from(arc).ok());
+            if !walk.names.push_sharing(shared, count, arc) {
+                return None;
+            }
+            walk.values.push(take_value(&mut octets)?);
         }
-        Some(objects.into_iter().collect())
+        Some(walk)
     }
 
     /// How many octets it takes.
@@ -64,6 +68,11 @@ fn put(out: &mut Vec<u8>, mut number: u64) {
 }
 
 fn take(octets: &mut &[u8]) -> Option<u64> {
+    // Nearly every number is below 128.
+    if let [octet @ ..0x80, rest @ ..] = *octets {
+        *octets = rest;
+        return Some(u64::from(*octet));
+    }
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (octet, rest) = octets.split_first()?;
@@ -158,7 +167,7 @@ fn take_value(octets: &mut &[u8]) -> Option<Value> {
         5 => Value::OctetString(take_octets(octets)?),
         6 => Value::IpAddress(take_octets(octets)?),
         7 => Value::Opaque(take_octets(octets)?),
-        8 => Value::ObjectId(Oid::new(&take_arcs(octets)?)),
+        8 => Value::ObjectId(Oid::new(&take_arcs(octets)?).into()),
         9 => {
             let (tag, rest) = octets.split_first()?;
             *octets = rest;
@@ -167,7 +176,6 @@ fn take_value(octets: &mut &[u8]) -> Option<Value> {
                 octets: take_octets(octets)?,
             }
         }
-        10 => Value::Null,
         _ => return None,
     })
 }
@@ -175,6 +183,7 @@ fn take_value(octets: &mut &[u8]) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use snmp::VarBind;
 
     use super::*;
 
@@ -189,7 +198,7 @@ mod tests {
             octets().prop_map(Value::OctetString),
             octets().prop_map(Value::IpAddress),
             octets().prop_map(Value::Opaque),
-            arcs().prop_map(|arcs| Value::ObjectId(Oid::new(&arcs))),
+            arcs().prop_map(|arcs| Value::ObjectId(Oid::new(&arcs).into())),
             (any::<u8>(), octets()).prop_map(|(tag, octets)| Value::Unknown { tag, octets }),
         ]
     }

@@ -95,7 +95,9 @@ fn other(
         }
         Trick::SupplyMax(max) if is_in(oid, mib::SUPPLY, SUPPLY_MAX) => Value::Integer(max),
         Trick::SupplyOverMax if is_in(oid, mib::SUPPLY, SUPPLY_LEVEL) => Value::Integer(LEVEL_OVER),
-        Trick::SwitchObjectId if oid.arcs() == mib::OBJECT_ID => Value::ObjectId(Oid::new(SWITCH)),
+        Trick::SwitchObjectId if oid.arcs() == mib::OBJECT_ID => {
+            Value::ObjectId(Oid::new(SWITCH).into())
+        }
         _ => return None,
     })
 }

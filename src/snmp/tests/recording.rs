@@ -63,7 +63,8 @@ fn any_value() -> impl Strategy<Value = Value> {
         octets().prop_map(Value::OctetString),
         "[ -~]{0,40}".prop_map(|text| Value::OctetString(text.into_bytes())),
         Just(Value::Null),
-        proptest::collection::vec(any::<u32>(), 0..9).prop_map(|a| Value::ObjectId(Oid::new(&a))),
+        proptest::collection::vec(any::<u32>(), 0..9)
+            .prop_map(|a| Value::ObjectId(Oid::new(&a).into())),
         octets().prop_map(Value::IpAddress),
         any::<u32>().prop_map(Value::Counter32),
         any::<u32>().prop_map(Value::Gauge32),

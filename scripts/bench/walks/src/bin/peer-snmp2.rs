@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use snmp2::{AsyncSession, Oid, Value};
 use tokio::sync::Semaphore;
-use walks::{PORT, addresses, office};
+use walks::office::office;
+use walks::{PORT, addresses};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
