@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -247,9 +248,14 @@ impl Default for Settings {
     }
 }
 
-/// The share of [`Parts`] that a child is given at birth.
+/// The share of [`Parts`] that a child is given at birth: one for all, since there may be ten thousand
+/// children.
 #[derive(Debug, Clone)]
-pub(crate) struct Tools {
+pub(crate) struct Tools(Arc<Toolbox>);
+
+/// What is in it.
+#[derive(Debug)]
+pub(crate) struct Toolbox {
     pub(crate) settings: Settings,
     pub(crate) snmp: Snmp,
     pub(crate) spool: Spool,
@@ -261,8 +267,9 @@ pub(crate) struct Tools {
 }
 
 impl Parts {
+    /// Made once.
     pub(crate) fn tools(&self) -> Tools {
-        Tools {
+        Tools(Arc::new(Toolbox {
             settings: self.settings,
             snmp: self.snmp.clone(),
             spool: self.spool.clone(),
@@ -271,7 +278,15 @@ impl Parts {
             certificates: self.certificates.clone(),
             started_at: self.started_at,
             runtime: self.runtime.clone(),
-        }
+        }))
+    }
+}
+
+impl Deref for Tools {
+    type Target = Toolbox;
+
+    fn deref(&self) -> &Toolbox {
+        &self.0
     }
 }
 

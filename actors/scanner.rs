@@ -1,8 +1,8 @@
 //! One subnet: sweeps it on schedule, and tells the Supervisor who answered.
 //!
-//! It asks each address one probe, and each that may be a printer who it is; nothing more. What
-//! the devices say of themselves is for `device.rs` to read. It keeps no list: the registry knows
-//! who was there before.
+//! It asks each address one probe, and each that may be a printer who it is; where a device is known
+//! to live, both at once; nothing more. What the devices say of themselves is for `device.rs` to read.
+//! It keeps no list: the registry knows who was there before.
 
 use std::future::ready;
 use std::pin::pin;
@@ -17,7 +17,6 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use printer::identity::Fingerprint;
 use printer::question;
-use printer::walk::Walk;
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
@@ -26,6 +25,7 @@ use crate::messages::{
     Beat, Drain, Found, Pulse, ScannerVitals, Sighted, Sweep, Swept, Vitals, WhoLives, Work,
 };
 use crate::parts::{Subnet, Tools};
+use crate::reach::credential::Credential;
 use crate::reach::scope::InScope;
 use crate::reach::survey::{self, ReadError};
 use crate::reach::sweep::{Answered, SweepError, SweepOptions, SweepProgress};
@@ -222,6 +222,7 @@ async fn sweep(
 ) -> Result<Seen, SweepError> {
     let options = SweepOptions {
         probe: question::probe(),
+        probe_of_known: question::introduction(),
         tries: TRIES,
         timeout: PROBE_TIMEOUT,
         first: known(&subnet, &boss).await,
@@ -238,8 +239,7 @@ async fn sweep(
         let answered = sweep.next().await?;
         Some((answered, sweep))
     });
-    let is_one = |it: &Answered| it.is_engine() || question::is_candidate(&it.varbinds);
-    let candidates = answers.filter(|it| ready(is_one(it)));
+    let candidates = answers.filter(|it| ready(it.may_be_a_printer));
     let identified = candidates
         .map(|answered| identify(&tools, &subnet, answered))
         .buffer_unordered(IDENTIFIED_AT_ONCE_MAX);
@@ -296,23 +296,22 @@ async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Identif
     if answered.is_engine() {
         return identify_engine(tools, subnet, answered.target).await;
     }
+    let is_introduced = answered.is_introduced;
     let Answered {
-        target, credential, ..
+        target,
+        credential,
+        varbinds,
+        ..
     } = answered;
-    match tools
-        .snmp
-        .get(&target, &credential, &question::identity())
-        .await
-    {
-        Ok(varbinds) => {
-            let answer: Walk = varbinds.into_iter().collect();
-            let keys = Fingerprint::of_answer(&answer);
-            Identified::Sighted(Sighted {
-                traits: Box::new((&keys).into()),
-                target,
-                credential,
-            })
-        }
+    if is_introduced {
+        let keys = survey::fingerprint(&varbinds.into_iter().collect());
+        return sighted((target, credential), &keys);
+    }
+    let asked = survey::who(&tools.snmp, &target, &credential).await;
+    // No actor of its own dies of this answer.
+    tools.snmp.forget_heard(&target);
+    match asked {
+        Ok(keys) => sighted((target, credential), &keys),
         Err(error) => {
             debug!(%error, "answered the probe, but not who it is");
             Identified::Nothing
@@ -320,14 +319,20 @@ async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Identif
     }
 }
 
+fn sighted((target, credential): (InScope, Credential), keys: &Fingerprint) -> Identified {
+    Identified::Sighted(Sighted {
+        traits: Box::new(keys.into()),
+        target,
+        credential,
+    })
+}
+
 /// Asks an engine of version 3 what it is and who.
 async fn identify_engine(tools: &Tools, subnet: &Subnet, target: InScope) -> Identified {
     match survey::fit(&tools.snmp, &target, &subnet.credentials).await {
-        Ok((credential, walk)) if survey::is_candidate(&walk) => Identified::Sighted(Sighted {
-            traits: Box::new((&survey::fingerprint(&walk)).into()),
-            target,
-            credential,
-        }),
+        Ok((credential, walk)) if survey::is_candidate(&walk) => {
+            sighted((target, credential), &survey::fingerprint(&walk))
+        }
         Ok(_) => Identified::Nothing,
         Err(ReadError::NoCredentialFits { why, .. }) => {
             let address = target.addr().ip();

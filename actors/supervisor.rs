@@ -34,7 +34,7 @@ use crate::children::Children;
 use crate::device::{Device, Seed};
 use crate::lifeline;
 use crate::messages::{Beat, ChildId, Drain, Exited, HangReason, Pulse, Shutdown, TellStatus};
-use crate::parts::{Parts, Subnet};
+use crate::parts::{Parts, Subnet, Tools};
 use crate::quarantine::{self, Quarantine, SetAside};
 use crate::reach::scope::InScope;
 use crate::registry::{Known, Registry};
@@ -61,6 +61,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// The root actor.
 pub struct Supervisor {
     parts: Arc<Parts>,
+    tools: Tools,
     children: Children<Address>,
     registry: Registry,
     totals: watch::Sender<Totals>,
@@ -92,6 +93,7 @@ impl Supervisor {
         Self {
             children: Children::new(parts.settings.backoff),
             quarantine: Quarantine::new(parts.quarantine.clone()),
+            tools: parts.tools(),
             parts: Arc::new(parts),
             registry: Registry::default(),
             totals: watch::Sender::default(),
@@ -150,7 +152,7 @@ impl Supervisor {
                 let Some(subnet) = subnet.cloned() else {
                     return;
                 };
-                let scanner = Scanner::new(subnet, self.parts.tools(), boss);
+                let scanner = Scanner::new(subnet, self.tools.clone(), boss);
                 self.bear(id, scanner, Address::Scanner, ctx);
             }
             // One that kills its actors stays set aside until somebody releases it.
@@ -159,7 +161,7 @@ impl Supervisor {
                 let Some(seed) = self.seed(device) else {
                     return;
                 };
-                let device = Device::new(seed, self.parts.tools(), boss);
+                let device = Device::new(seed, self.tools.clone(), boss);
                 self.bear(id, device, Address::Device, ctx);
             }
             ChildId::Uplink => {
@@ -167,7 +169,7 @@ impl Supervisor {
                     return;
                 };
                 let commands = self.parts.commands.clone().map(|parts| (parts, boss));
-                let tools = self.parts.tools();
+                let tools = self.tools.clone();
                 let uplink = Uplink::new(hub, tools, self.totals.subscribe(), commands);
                 self.bear(id, uplink, Address::Uplink, ctx);
             }

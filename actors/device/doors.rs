@@ -53,9 +53,13 @@ struct Door {
     trouble: Option<String>,
 }
 
-/// What is remembered of all of them.
+/// What is remembered of all of them: no room is taken until one was asked, since most devices have
+/// none.
 #[derive(Debug, Default)]
-pub(super) struct Doors {
+pub(super) struct Doors(Option<Box<Remembered>>);
+
+#[derive(Debug, Default)]
+struct Remembered {
     ipp: Door,
     ledm: Door,
     zebra: Door,
@@ -160,13 +164,17 @@ impl Doors {
         folder: Option<PathBuf>,
     ) -> Plan {
         let now = Instant::now();
+        let of = |door: fn(&Remembered) -> &Door, target: Option<InScope>| {
+            let is_due = |known: &Remembered| door(known).is_due(now);
+            target.filter(|_| self.0.as_deref().is_none_or(is_due))
+        };
         Plan {
-            ipp: open.ipp.filter(|_| self.ipp.is_due(now)),
-            ledm: open.ledm.filter(|_| self.ledm.is_due(now)),
-            zebra: open.zebra.filter(|_| self.zebra.is_due(now)),
-            pjl: open.pjl.filter(|_| self.pjl.is_due(now)),
+            ipp: of(|known| &known.ipp, open.ipp),
+            ledm: of(|known| &known.ledm, open.ledm),
+            zebra: of(|known| &known.zebra, open.zebra),
+            pjl: of(|known| &known.pjl, open.pjl),
             device: device.clone(),
-            certificate: self.certificate,
+            certificate: self.0.as_ref().and_then(|known| known.certificate),
             folder,
         }
     }
@@ -186,13 +194,17 @@ impl Doors {
 
     /// Notes what came of a full reading. A door that was left alone says nothing of now either.
     fn note(&mut self, answers: Answers) {
+        if self.0.is_none() && answers.is_empty() {
+            return;
+        }
         let now = Instant::now();
-        self.certificate = self.certificate.or(answers.certificate);
+        let known = self.0.get_or_insert_default();
+        known.certificate = known.certificate.or(answers.certificate);
         let doors = [
-            (&mut self.ipp, "ipp", answers.ipp),
-            (&mut self.ledm, "ledm", answers.ledm),
-            (&mut self.zebra, "zebra", answers.zebra),
-            (&mut self.pjl, "pjl", answers.pjl),
+            (&mut known.ipp, "ipp", answers.ipp),
+            (&mut known.ledm, "ledm", answers.ledm),
+            (&mut known.zebra, "zebra", answers.zebra),
+            (&mut known.pjl, "pjl", answers.pjl),
         ];
         for (door, name, said) in doors {
             match said {
@@ -204,8 +216,9 @@ impl Doors {
 
     /// Adds to a reading what the doors said.
     pub(super) fn add_to(&self, reading: &mut Reading) -> Option<String> {
+        let known = self.0.as_ref()?;
         let mut troubles = Vec::new();
-        for door in [&self.ipp, &self.ledm, &self.zebra, &self.pjl] {
+        for door in [&known.ipp, &known.ledm, &known.zebra, &known.pjl] {
             troubles.extend(door.trouble.clone());
             let Some(said) = &door.said else { continue };
             if let Err(another) = second_source::add(reading, said) {
@@ -217,10 +230,20 @@ impl Doors {
 
     /// The device lives elsewhere: what was said at its old address is forgotten.
     pub(super) fn forget(&mut self) {
-        *self = Self {
-            certificate: self.certificate,
-            ..Self::default()
-        };
+        if let Some(known) = &mut self.0 {
+            **known = Remembered {
+                certificate: known.certificate,
+                ..Remembered::default()
+            };
+        }
+    }
+}
+
+impl Answers {
+    /// Whether no door said anything.
+    fn is_empty(&self) -> bool {
+        let said = [&self.ipp, &self.ledm, &self.zebra, &self.pjl];
+        self.certificate.is_none() && said.iter().all(|said| said.is_none())
     }
 }
 

@@ -1,21 +1,25 @@
-//! What follows a first answer in a sweep: a better version, a smaller question, or nothing.
+//! What follows a first answer in a sweep: a better version, a smaller question, the one question
+//! whether there is any object of a printer, or nothing.
 //!
 //! Only devices that answered have a place here. Pure but for the time handed in: the sweep sends
-//! what [`FollowUps::next_probe`] says and hands over what [`FollowUps::next_settled`] gives.
+//! what [`FollowUps::next_probe`] says and hands over what [`FollowUps::take_settled`] gives.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use printer::question;
 use snmp::usm::Frame;
-use snmp::{ErrorStatus, Message, Oid, Pdu, PduKind, VarBind, Version};
+use snmp::{EncodeError, ErrorStatus, Message, Oid, Pdu, PduKind, VarBind, Version};
 use tokio::time::Instant;
 
 use super::credential::Credential;
 use super::probe::{Probe, Rounds, Template, four_octets};
 use super::scope::InScope;
-use super::sweep::Answered;
+use super::sweep::{Answered, SweepOptions};
 
 /// How often a follow-up is asked: once more than once, since one packet may be lost.
 const TRIES: u32 = 2;
@@ -38,7 +42,13 @@ pub(super) enum Heard {
 pub(super) struct FollowUps {
     credentials: Vec<Credential>,
     /// The objects that every address is asked for.
-    probe: Vec<Oid>,
+    of_all: Arc<[Oid]>,
+    /// What is asked where devices are known to live, and where that is.
+    of_known: Arc<[Oid]>,
+    first: Arc<HashSet<InScope>>,
+    /// What only printers have objects behind, and the question for it by credential and version.
+    doubt: Arc<[Oid]>,
+    doubts: HashMap<(usize, Version), Template>,
     timeout: Duration,
     known: HashSet<SocketAddr>,
     open: HashMap<SocketAddr, FollowUp>,
@@ -57,18 +67,31 @@ struct FollowUp {
     request_id: i64,
     credential: usize,
     version: Version,
-    oids: Vec<Oid>,
+    /// A Get of these, or the GetNext that tells whether there is any object of a printer.
+    kind: PduKind,
+    oids: Arc<[Oid]>,
+    /// What it answered to the probe, and whether that was to all that a known device is asked.
+    said: Vec<VarBind>,
+    is_introduced: bool,
     /// What it said in version 1, for when it does not speak version 2c.
     in_v1: Option<Pdu>,
     tries_left: u32,
 }
 
 impl FollowUps {
-    pub(super) fn new(credentials: &[Credential], probe: &[Oid], timeout: Duration) -> Self {
+    pub(super) fn new(
+        credentials: &[Credential],
+        options: &SweepOptions,
+        first: Arc<HashSet<InScope>>,
+    ) -> Self {
         Self {
             credentials: credentials.to_vec(),
-            probe: probe.to_vec(),
-            timeout,
+            of_all: options.probe.as_slice().into(),
+            of_known: options.probe_of_known.as_slice().into(),
+            first,
+            doubt: [question::doubt()].into(),
+            doubts: HashMap::new(),
+            timeout: options.timeout,
             known: HashSet::new(),
             open: HashMap::new(),
             deadlines: VecDeque::new(),
@@ -94,9 +117,15 @@ impl FollowUps {
         self.to_send.pop_front()
     }
 
-    /// The next device about which nothing more is to be asked.
-    pub(super) fn next_settled(&mut self) -> Option<Answered> {
-        self.settled.pop_front()
+    /// How many devices there are about which nothing more is to be asked.
+    pub(super) fn settled(&self) -> usize {
+        self.settled.len()
+    }
+
+    /// The first so many of them; none where there is none.
+    pub(super) fn take_settled(&mut self, most: usize) -> Option<Vec<Answered>> {
+        let many = self.settled.len().min(most);
+        (many > 0).then(|| self.settled.drain(..many).collect())
     }
 
     /// When the next follow-up has waited long enough; `None` when none is out.
@@ -158,6 +187,8 @@ impl FollowUps {
             target,
             credential: self.credentials[credential].clone(),
             varbinds: Vec::new(),
+            may_be_a_printer: true,
+            is_introduced: false,
         });
         Heard::New
     }
@@ -197,7 +228,9 @@ impl FollowUps {
                     now,
                 );
             } else {
-                self.settle(&follow_up, Vec::new());
+                // What is not known does not count against it.
+                let may_be_a_printer = question::is_candidate(&follow_up.said);
+                self.settle(follow_up, may_be_a_printer);
             }
         }
     }
@@ -211,14 +244,21 @@ impl FollowUps {
     ) -> Heard {
         let peer = target.addr();
         let (credential, version) = spoken;
-        let oids = self.probe.clone();
+        let oids = match self.first.contains(&target) {
+            true => self.of_known.clone(),
+            false => self.of_all.clone(),
+        };
         let (request_id, in_v1, tries_left) = (0, None, TRIES - 1);
+        let (kind, said, is_introduced) = (PduKind::Get, Vec::new(), false);
         let answered = FollowUp {
             target,
             request_id,
             credential,
             version,
+            kind,
             oids,
+            said,
+            is_introduced,
             in_v1,
             tries_left,
         };
@@ -249,23 +289,44 @@ impl FollowUps {
     }
 
     /// Settles a device on an answer, or asks for less when it refused.
-    fn conclude(&mut self, answered: FollowUp, pdu: Pdu, now: Instant) {
-        if pdu.error_status == ErrorStatus::NoError {
+    fn conclude(&mut self, mut answered: FollowUp, pdu: Pdu, now: Instant) {
+        let has_refused = pdu.error_status != ErrorStatus::NoError;
+        if answered.kind == PduKind::GetNext {
+            let next = pdu.varbinds.into_iter().next();
+            let root = &answered.oids[0];
+            let next = next.filter(|it| it.oid.is_under(root) && it.oid != *root);
+            let next = next.filter(|it| !has_refused && !it.value.is_absent());
+            let may_be_a_printer = next.is_some();
+            answered.said.extend(next);
+            return self.settle(answered, may_be_a_printer);
+        }
+        if has_refused {
+            let oids = less(&answered.oids, &pdu);
+            if !oids.is_empty() {
+                answered.oids = oids.into();
+                return self.ask_on(answered, now);
+            }
+        } else {
             // A device may answer what was not asked; only what was is taken.
             let asked = &answered.oids;
             let is_wanted =
                 |varbind: &VarBind| asked.contains(&varbind.oid) && !varbind.value.is_absent();
-            let varbinds = pdu.varbinds.into_iter().filter(is_wanted).collect();
-            return self.settle(&answered, varbinds);
+            answered.said = pdu.varbinds.into_iter().filter(is_wanted).collect();
+            answered.is_introduced = Arc::ptr_eq(&answered.oids, &self.of_known);
         }
-        let oids = less(answered.oids.clone(), &pdu);
-        if oids.is_empty() {
-            return self.settle(&answered, Vec::new());
+        if !answered.said.is_empty() && question::is_candidate(&answered.said) {
+            return self.settle(answered, true);
         }
+        // Nothing it said is a printer's: any object that only printers have outweighs that.
+        (answered.kind, answered.oids) = (PduKind::GetNext, self.doubt.clone());
+        self.ask_on(answered, now);
+    }
+
+    /// Asks another question than the one that was answered.
+    fn ask_on(&mut self, answered: FollowUp, now: Instant) {
         let (in_v1, tries_left) = (None, TRIES - 1);
         self.ask(
             FollowUp {
-                oids,
                 in_v1,
                 tries_left,
                 ..answered
@@ -278,30 +339,45 @@ impl FollowUps {
         let peer = follow_up.target.addr();
         self.drawn += 1;
         follow_up.request_id = four_octets(self.key.hash_one((self.drawn, peer)));
-        let credential = self.credentials[follow_up.credential].in_version(follow_up.version);
-        let Ok(template) = Template::new(&credential, &follow_up.oids) else {
-            return self.settle(&follow_up, Vec::new());
+        let Ok(probe) = self.probe(&follow_up) else {
+            return self.settle(follow_up, true);
         };
-        self.to_send
-            .push_back((follow_up.target, template.probe(follow_up.request_id)));
+        self.to_send.push_back((follow_up.target, probe));
         self.deadlines
             .push_back((now + self.timeout, peer, follow_up.request_id));
         self.open.insert(peer, follow_up);
     }
 
-    fn settle(&mut self, answered: &FollowUp, varbinds: Vec<VarBind>) {
+    /// Writes a question. That of a doubt is the same for all, but for its request-id.
+    fn probe(&mut self, follow_up: &FollowUp) -> Result<Probe, EncodeError> {
+        let FollowUp { version, kind, .. } = *follow_up;
+        let credential = || self.credentials[follow_up.credential].in_version(version);
+        if kind != PduKind::GetNext {
+            let template = Template::new(&credential(), kind, &follow_up.oids)?;
+            return Ok(template.probe(follow_up.request_id));
+        }
+        let template = match self.doubts.entry((follow_up.credential, version)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Template::new(&credential(), kind, &self.doubt)?),
+        };
+        Ok(template.probe(follow_up.request_id))
+    }
+
+    fn settle(&mut self, answered: FollowUp, may_be_a_printer: bool) {
         let credential = self.credentials[answered.credential].in_version(answered.version);
-        let target = answered.target;
         self.settled.push_back(Answered {
-            target,
+            target: answered.target,
             credential,
-            varbinds,
+            varbinds: answered.said,
+            may_be_a_printer,
+            is_introduced: answered.is_introduced,
         });
     }
 }
 
 /// What to ask after a refusal: all but the object refused, or the first half.
-fn less(mut oids: Vec<Oid>, pdu: &Pdu) -> Vec<Oid> {
+fn less(oids: &[Oid], pdu: &Pdu) -> Vec<Oid> {
+    let mut oids = oids.to_vec();
     let refused = usize::try_from(pdu.error_index).unwrap_or(0);
     if pdu.error_status != ErrorStatus::TooBig && (1..=oids.len()).contains(&refused) {
         oids.remove(refused - 1);

@@ -18,6 +18,13 @@ const CATCH_UP: Duration = Duration::from_millis(10);
 /// receive buffer that a kernel gives.
 const BATCH_MAX: u32 = 64;
 
+/// The same where the pace is [`WIDE_RATE_MIN`] and more, and the receive buffer has room for all their
+/// answers: two threads send them.
+const WIDE_BATCH: u32 = 512;
+
+/// Packets a second from which on sending takes a processor whole.
+const WIDE_RATE_MIN: u32 = 200_000;
+
 /// What is sent is counted by slices of this length.
 const SLICE: Duration = Duration::from_millis(10);
 
@@ -71,6 +78,14 @@ impl Pace {
     /// How many packets to reserve at once, for who has many.
     pub(super) fn batch(&self) -> u32 {
         self.batch
+    }
+
+    /// The same, for who has room for so many answers.
+    pub(super) fn batch_with(&self, room: u32) -> u32 {
+        match self.packets_per_second {
+            WIDE_RATE_MIN.. if room >= WIDE_BATCH => WIDE_BATCH,
+            _ => self.batch,
+        }
     }
 
     /// How many packets go in this time, at most.

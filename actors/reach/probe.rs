@@ -33,6 +33,8 @@ struct Round {
     version: Option<Version>,
     is_near: bool,
     template: Template,
+    /// For where devices are known to live.
+    of_known: Template,
 }
 
 /// A request ready to send.
@@ -50,8 +52,9 @@ impl Probe {
 impl Rounds {
     /// Plans the rounds: every credential in its own version first, then in version 1, and so on.
     /// An engine of version 3 says who it is whatever the user, so the first user stands for all.
+    /// The objects are those for everybody, and those for where devices are known to live.
     pub(super) fn new(
-        oids: &[Oid],
+        (oids, of_known): (&[Oid], &[Oid]),
         credentials: &[Credential],
         tries: u32,
     ) -> Result<Self, EncodeError> {
@@ -72,12 +75,12 @@ impl Rounds {
                     credential.in_version(Version::V1)
                 };
                 let version = (!spoken.is_user()).then(|| spoken.pdus());
-                let template = Template::new(&spoken, oids)?;
                 rounds.push(Round {
                     credential: index,
                     version,
                     is_near,
-                    template,
+                    template: Template::new(&spoken, PduKind::Get, oids)?,
+                    of_known: Template::new(&spoken, PduKind::Get, of_known)?,
                 });
             }
         }
@@ -116,9 +119,14 @@ impl Rounds {
 
     /// Appends the request of one round to one address.
     pub(super) fn write(&self, round: usize, to: SocketAddr, out: &mut Vec<u8>) {
-        self.rounds[round]
-            .template
-            .write(self.request_id(round, to), out);
+        let id = self.request_id(round, to);
+        self.rounds[round].template.write(id, out);
+    }
+
+    /// Appends the request of one round to an address where a device is known to live.
+    pub(super) fn write_to_known(&self, round: usize, to: SocketAddr, out: &mut Vec<u8>) {
+        let id = self.request_id(round, to);
+        self.rounds[round].of_known.write(id, out);
     }
 
     /// Which credential, in which version, the answer with this request-id was asked with. No
@@ -157,11 +165,16 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn new(credential: &Credential, oids: &[Oid]) -> Result<Self, EncodeError> {
+    /// Of a user, whatever the question, it is the discovery of an engine.
+    pub(super) fn new(
+        credential: &Credential,
+        kind: PduKind,
+        oids: &[Oid],
+    ) -> Result<Self, EncodeError> {
         let [bytes, other] = MARKS.map(|mark| match credential {
             Credential::Community { version, community } => {
                 let asked_as = (*version, community.expose());
-                snmp::question(asked_as, PduKind::Get, mark, oids)
+                snmp::question(asked_as, kind, mark, oids)
             }
             Credential::User(_) => discovery(u32::try_from(mark).unwrap_or_default()),
         });
@@ -203,7 +216,7 @@ mod tests {
         // A community that holds the first mark must not be taken for the request-id.
         for community in [b"public".to_vec(), vec![0x55, 0xaa, 0x55, 0xaa]] {
             let credential = Credential::v2c(community);
-            let template = Template::new(&credential, &oids).unwrap();
+            let template = Template::new(&credential, PduKind::Get, &oids).unwrap();
             for hash in [0, 1, 0x7f_ffff, 0x80_0000, 0x7fff_ffff, u64::MAX] {
                 let id = four_octets(hash);
                 let community = credential.community().unwrap();
@@ -221,7 +234,7 @@ mod tests {
             Credential::User(std::sync::Arc::new(user.unwrap()))
         };
         let credentials = [user("a"), Credential::v2c("public"), user("b")];
-        let mut rounds = Rounds::new(&[], &credentials, 1).unwrap();
+        let mut rounds = Rounds::new((&[], &[]), &credentials, 1).unwrap();
         assert_eq!(rounds.count(), 2);
         rounds.begin(1);
         let peer: SocketAddr = "10.0.0.1:161".parse().unwrap();
@@ -236,7 +249,7 @@ mod tests {
     #[test]
     fn only_who_was_asked_knows_the_request_id() {
         let credentials = [Credential::v2c("a"), Credential::v2c("b")];
-        let mut rounds = Rounds::new(&[], &credentials, 2).unwrap();
+        let mut rounds = Rounds::new((&[], &[]), &credentials, 2).unwrap();
         assert_eq!((rounds.count(), rounds.wide()), (6, 4));
         let peer: SocketAddr = "10.0.0.1:161".parse().unwrap();
         let other: SocketAddr = "10.0.0.2:161".parse().unwrap();

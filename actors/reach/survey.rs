@@ -19,6 +19,7 @@ use super::credential::{Credential, users_first};
 use super::scope::InScope;
 use super::session::{CLOSING, Session};
 use super::snmp::{AskError, Snmp};
+use super::sweep::Answered;
 
 /// What one device said, and what it means.
 #[derive(Debug, Clone, PartialEq)]
@@ -381,6 +382,19 @@ async fn greet(
     Err(ReadError::NoCredentialFits { peer, why })
 }
 
+/// What a device is by its answer to a sweep alone.
+#[must_use]
+pub fn verdict(answered: &Answered, profiles: &Profiles) -> Verdict {
+    let walk: Walk = answered.varbinds.iter().cloned().collect();
+    let address = answered.target.addr().ip();
+    judge(&walk, profiles, Some(address), now())
+}
+
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
 pub(super) fn conclude(
     session: Session,
     target: &InScope,
@@ -388,8 +402,7 @@ pub(super) fn conclude(
     fingerprint: Fingerprint,
     profiles: &Profiles,
 ) -> Survey {
-    let now = Timestamp::now();
-    let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let at = now();
     let verdict = judge(&walk, profiles, Some(target.addr().ip()), at);
     Survey {
         walk,

@@ -5,8 +5,9 @@
 //! that it was asked for, and only devices that answered take memory. Round one speaks each
 //! credential's version; the next asks those still silent again, in version 1, which also finds
 //! devices that speak nothing else. Who answers version 1 only is asked in version 2c once more, in
-//! case a packet was lost. A last round asks where something lived and, where answers get lost, near to
-//! what lives.
+//! case a packet was lost. Who says nothing that a printer says is asked for any object that only
+//! printers have, so that nobody else has to ask it. A last round asks where something lived and,
+//! where answers get lost, near to what lives.
 //! For users of version 3 each address is asked for its engine, which every device of version 3
 //! tells.
 //!
@@ -19,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snmp::{DecodeError, EncodeError, Oid};
-use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -29,12 +29,19 @@ use super::follow::{FollowUps, Heard};
 use super::link::OwnLink;
 use super::near;
 use super::own::Own;
+use super::own_runtime::OwnRuntime;
 use super::pace::Pace;
 use super::probe::Rounds;
 use super::scope::{Door, InScope, Scope};
 
-/// Answers that wait for whoever takes them. While so many wait, nobody new is asked.
-const ANSWERS_WAITING_MAX: usize = 1_024;
+/// Answers that are handed over together while the sweep is busy: whoever takes them is woken as seldom.
+const ANSWERS_TOGETHER: usize = 64;
+
+/// Such handfuls that wait for whoever takes them. While so many wait, nobody new is asked.
+const HANDFULS_WAITING_MAX: usize = 16;
+
+/// Longest that an answer waits for others that it is handed over with.
+const HANDFUL_EVERY: Duration = Duration::from_millis(20);
 
 /// The number of version 3 on the wire.
 const VERSION_3: i64 = 3;
@@ -52,6 +59,9 @@ const NEAR_ONE_IN: u64 = 8;
 pub struct SweepOptions {
     /// What to ask each address, in one Get.
     pub probe: Vec<Oid>,
+    /// What to ask instead where devices are known to live: who they are, too, so that one packet finds a
+    /// device again.
+    pub probe_of_known: Vec<Oid>,
     /// How often a silent address is asked with each credential, at least once.
     pub tries: u32,
     /// How long an answer may take. Later ones count while the sweep goes on.
@@ -70,6 +80,10 @@ pub struct Answered {
     pub credential: Credential,
     /// What it said; empty when it answered but had none of the objects asked for.
     pub varbinds: Vec<snmp::VarBind>,
+    /// Whether it is worth a reading: what it said speaks for a printer, or it has not said enough.
+    pub may_be_a_printer: bool,
+    /// Whether it answered all that a known device is asked.
+    pub is_introduced: bool,
 }
 
 impl Answered {
@@ -126,14 +140,21 @@ pub enum SweepError {
 /// A sweep under way; dropping it ends it.
 #[derive(Debug)]
 pub struct Sweep {
-    answers: mpsc::Receiver<Answered>,
+    answers: mpsc::Receiver<Vec<Answered>>,
+    /// Of those that were taken, what was not asked for yet.
+    taken: std::vec::IntoIter<Answered>,
     progress: watch::Receiver<SweepProgress>,
 }
 
 impl Sweep {
     /// The next device that answered, each once; `None` when the sweep is over.
     pub async fn next(&mut self) -> Option<Answered> {
-        self.answers.recv().await
+        loop {
+            if let Some(answered) = self.taken.next() {
+                return Some(answered);
+            }
+            self.taken = self.answers.recv().await?.into_iter();
+        }
     }
 
     /// How far it is, and after its end how it went.
@@ -157,8 +178,9 @@ pub(super) fn start(
     options: SweepOptions,
     pace: Arc<Pace>,
 ) -> Result<Sweep, SweepError> {
-    let rounds = Rounds::new(&options.probe, credentials, options.tries)?;
-    let (sender, answers) = mpsc::channel(ANSWERS_WAITING_MAX);
+    let probes = (&options.probe[..], &options.probe_of_known[..]);
+    let rounds = Rounds::new(probes, credentials, options.tries)?;
+    let (sender, answers) = mpsc::channel(HANDFULS_WAITING_MAX);
     let addresses = scope.count();
     let counts = SweepProgress {
         addresses,
@@ -169,11 +191,13 @@ pub(super) fn start(
     let sockets =
         own_runtime.within(|| Sockets::open(pace.within(options.timeout).min(addresses)))?;
     let (told, progress) = watch::channel(counts);
+    let first: Arc<HashSet<InScope>> = Arc::new(options.first.iter().copied().collect());
     let task = Task {
-        first: options.first.iter().copied().collect(),
-        follow_ups: FollowUps::new(credentials, &options.probe, options.timeout),
+        follow_ups: FollowUps::new(credentials, &options, first.clone()),
+        first,
         own: Own::default(),
         batch: Batch::default(),
+        aside: Batch::default(),
         scope,
         door,
         options,
@@ -185,45 +209,16 @@ pub(super) fn start(
         counts,
         at_once: 0,
         told_at: Instant::now(),
+        handed_at: Instant::now(),
     };
     std::thread::Builder::new()
         .name("sweep".to_owned())
         .spawn(move || own_runtime.run(task.run()))?;
-    Ok(Sweep { answers, progress })
-}
-
-/// The runtime of one sweep. It may be dropped anywhere, other than a [`Runtime`].
-struct OwnRuntime(Option<Runtime>);
-
-impl OwnRuntime {
-    fn new() -> std::io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn within<T>(&self, open: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
-        let Some(runtime) = &self.0 else {
-            return Err(std::io::ErrorKind::NotConnected.into());
-        };
-        let _within = runtime.enter();
-        open()
-    }
-
-    fn run(self, work: impl Future<Output = ()>) {
-        if let Some(runtime) = &self.0 {
-            runtime.block_on(work);
-        }
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
+    Ok(Sweep {
+        answers,
+        taken: Vec::new().into_iter(),
+        progress,
+    })
 }
 
 /// What runs behind a [`Sweep`].
@@ -231,19 +226,22 @@ struct Task {
     scope: Scope,
     door: Door,
     options: SweepOptions,
-    first: HashSet<InScope>,
+    first: Arc<HashSet<InScope>>,
     own: Own,
     sockets: Sockets,
     batch: Batch,
+    /// For follow-ups, which go while a batch waits for its turn.
+    aside: Batch,
     rounds: Rounds,
     follow_ups: FollowUps,
     pace: Arc<Pace>,
-    sender: mpsc::Sender<Answered>,
+    sender: mpsc::Sender<Vec<Answered>>,
     told: watch::Sender<SweepProgress>,
     counts: SweepProgress,
     /// Devices that answered when each credential had been tried once.
     at_once: u64,
     told_at: Instant,
+    handed_at: Instant,
 }
 
 impl Task {
@@ -327,7 +325,7 @@ impl Task {
             let is_slow = self.own.pace(next.addr().ip()).is_some();
             let most = match self.own.pace(next.addr().ip()) {
                 Some(slow) => slow.batch().min(self.pace.batch()),
-                None => self.pace.batch(),
+                None => self.pace.batch_with(self.sockets.room()),
             };
             self.batch.clear();
             for _ in 0..most {
@@ -339,8 +337,11 @@ impl Task {
                 let is_silent = !self.follow_ups.knows(target.addr());
                 if is_silent && self.own.is_worth(target.addr().ip()) {
                     let (rounds, to) = (&self.rounds, target.addr());
-                    self.batch
-                        .push(target, |bytes| rounds.write(round, to, bytes));
+                    let is_known = self.first.contains(&target);
+                    self.batch.push(target, |bytes| match is_known {
+                        true => rounds.write_to_known(round, to, bytes),
+                        false => rounds.write(round, to, bytes),
+                    });
                 }
             }
             self.send_batch(is_slow).await;
@@ -369,7 +370,7 @@ impl Task {
     }
 
     async fn transmit(&mut self) {
-        let sent = self.sockets.send(&self.batch).await;
+        let sent = self.sockets.send(&mut self.batch).await;
         self.counts.packets_sent += sent.packets;
         self.counts.bytes_sent += sent.bytes;
         self.counts.send_waits += sent.waits;
@@ -382,12 +383,13 @@ impl Task {
             tokio::task::yield_now().await;
             self.receive();
             self.follow_up().await;
-            self.hand_over().await;
+            self.hand_over_much().await;
             self.tell();
             let now = Instant::now();
             if now >= until || self.sender.is_closed() {
                 return;
             }
+            self.hand_over().await;
             let wake = self
                 .follow_ups
                 .deadline()
@@ -426,22 +428,41 @@ impl Task {
     async fn follow_up(&mut self) {
         self.follow_ups.expire(Instant::now());
         // A batch that waits for its turn is not touched.
-        let mut batch = Batch::default();
-        while let Some((target, probe)) = self.follow_ups.next_probe() {
-            self.pace.turn(1).await;
-            batch.clear();
-            batch.push(target, |bytes| bytes.extend_from_slice(probe.bytes()));
-            std::mem::swap(&mut self.batch, &mut batch);
+        std::mem::swap(&mut self.batch, &mut self.aside);
+        while let Some(packets) = self.fill_with_follow_ups() {
+            self.pace.turn(packets).await;
             self.transmit().await;
-            std::mem::swap(&mut self.batch, &mut batch);
+        }
+        std::mem::swap(&mut self.batch, &mut self.aside);
+    }
+
+    /// Makes the batch one of follow-ups, and tells how many; none when there is none to send.
+    fn fill_with_follow_ups(&mut self) -> Option<u32> {
+        self.batch.clear();
+        for packets in 0..self.pace.batch() {
+            let Some((target, probe)) = self.follow_ups.next_probe() else {
+                return (packets > 0).then_some(packets);
+            };
+            self.batch
+                .push(target, |bytes| bytes.extend_from_slice(probe.bytes()));
+        }
+        Some(self.pace.batch())
+    }
+
+    /// Hands over what is settled where it is much, or has waited long.
+    async fn hand_over_much(&mut self) {
+        let is_much = self.follow_ups.settled() >= ANSWERS_TOGETHER;
+        if is_much || self.handed_at.elapsed() >= HANDFUL_EVERY {
+            self.hand_over().await;
         }
     }
 
     /// Hands over what is settled. While nobody takes it, nobody new is asked; what comes meanwhile
     /// waits in the socket's buffer.
     async fn hand_over(&mut self) {
-        while let Some(answered) = self.follow_ups.next_settled() {
-            if self.sender.send(answered).await.is_err() {
+        self.handed_at = Instant::now();
+        while let Some(handful) = self.follow_ups.take_settled(ANSWERS_TOGETHER) {
+            if self.sender.send(handful).await.is_err() {
                 return;
             }
         }

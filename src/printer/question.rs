@@ -92,6 +92,13 @@ pub fn probe() -> Vec<Oid> {
     ]
 }
 
+/// The root whose next object tells of a device that says nothing of a printer whether it is one after
+/// all: only printers have any there.
+#[must_use]
+pub fn doubt() -> Oid {
+    Oid::new(mib::PRINTER_MIB)
+}
+
 /// Whether an answer to [`probe`] is worth a full reading: it may be a printer.
 #[must_use]
 pub fn is_candidate(varbinds: &[VarBind]) -> bool {
@@ -112,18 +119,22 @@ pub fn identity() -> Vec<Oid> {
     ]
 }
 
+/// The one GET that a sweep asks where a device is known to live: [`probe`] and [`identity`].
+#[must_use]
+pub fn introduction() -> Vec<Oid> {
+    let mut all = probe();
+    let others = identity().into_iter().filter(|oid| !all.contains(oid));
+    let others: Vec<Oid> = others.collect();
+    all.extend(others);
+    all
+}
+
 /// The GET that opens a whole reading: who answers, whether it may be a printer, and what stands
 /// alone on every device.
 #[must_use]
 pub fn greeting() -> Vec<Oid> {
     let others = [scalar(mib::SYS_UP_TIME), scalar(mib::SYS_LOCATION)];
-    let mut all = probe();
-    for oid in identity().into_iter().chain(others) {
-        if !all.contains(&oid) {
-            all.push(oid);
-        }
-    }
-    all
+    introduction().into_iter().chain(others).collect()
 }
 
 /// The object in which nearly every printer says its model.

@@ -1,9 +1,11 @@
 //! Devices that lose, double, delay and lie, over real sockets on loopback.
 
+mod doubt;
 mod fake_device;
 mod ipp;
 mod ledm;
 mod raw;
+mod refound;
 mod user;
 
 use std::net::{IpAddr, SocketAddr};
@@ -336,6 +338,7 @@ async fn drain(mut sweep: Sweep) -> (Vec<Answered>, Sweep) {
 fn options(tries: u32) -> SweepOptions {
     SweepOptions {
         probe: question::probe(),
+        probe_of_known: question::introduction(),
         tries,
         timeout: SWEEP_TIMEOUT,
         first: Vec::new(),

@@ -104,10 +104,12 @@ pub async fn run(args: DiscoverArgs) -> Result<Exit, CliError> {
     let started = Instant::now();
     let options = SweepOptions {
         probe: question::probe(),
+        probe_of_known: question::probe(),
         tries: args.asking.tries(),
         timeout: args.asking.timeout(),
         first: known(&args, &scope).await?,
     };
+    let known = u64::try_from(options.first.len()).unwrap_or(0);
     let sweep = snmp
         .sweep(&scope, args.asking.door(), &[credential], options)
         .map_err(|error| {
@@ -120,6 +122,7 @@ pub async fn run(args: DiscoverArgs) -> Result<Exit, CliError> {
         profiles: &profiles,
         found: BTreeMap::new(),
         bar,
+        known,
         is_link_told: false,
     };
     let progress = discovery.go(sweep).await;
@@ -170,6 +173,8 @@ struct Discovery<'p> {
     profiles: &'p Profiles,
     found: BTreeMap<IpAddr, Found>,
     bar: ProgressBar,
+    /// Addresses that are asked first.
+    known: u64,
     /// Whether the user knows how addresses on the own link are treated.
     is_link_told: bool,
 }
@@ -185,7 +190,8 @@ impl<'p> Discovery<'p> {
         while is_sweeping || !readings.is_empty() {
             tokio::select! {
                 answered = sweep.next(), if is_sweeping => match answered {
-                    Some(answered) => candidates.push_back(answered),
+                    Some(answered) if answered.may_be_a_printer => candidates.push_back(answered),
+                    Some(answered) => self.pass_over(&answered),
                     None => is_sweeping = false,
                 },
                 Some((target, outcome)) = readings.next(), if !readings.is_empty() => {
@@ -198,7 +204,9 @@ impl<'p> Discovery<'p> {
                     }
                 }
             }
-            while readings.len() < READINGS_MAX {
+            // Readings share the pace: none begins before all are asked where printers are known to be.
+            let is_open = !is_sweeping || sweep.progress().done >= self.known;
+            while is_open && readings.len() < READINGS_MAX {
                 let Some(answered) = candidates.pop_front() else {
                     break;
                 };
@@ -207,6 +215,13 @@ impl<'p> Discovery<'p> {
         }
         self.draw(sweep.progress(), 0);
         sweep.progress()
+    }
+
+    /// Takes the sweep's word for it that a device is no printer, and why.
+    fn pass_over(&mut self, answered: &Answered) {
+        let address = answered.target.addr().ip();
+        let found = Found::from_verdict(survey::verdict(answered, self.profiles));
+        self.found.insert(address, found);
     }
 
     /// Reads one device that answered. What is no printer is told apart by its first answers.

@@ -92,13 +92,21 @@ impl Found {
     /// Takes the outcome of a reading.
     #[must_use]
     pub fn from_outcome(outcome: Result<Survey, ReadError>) -> Self {
-        match outcome.map(|survey| survey.verdict) {
-            Ok(Verdict::Printer(reading)) => Self::Printer(reading),
-            Ok(Verdict::NotAPrinter { reason }) => Self::Other(reason),
+        match outcome {
+            Ok(survey) => Self::from_verdict(survey.verdict),
             Err(ReadError::NoCredentialFits { why, .. }) => {
                 Self::Refused(format!("answers, but no credential fits: {why}"))
             }
             Err(error) => Self::Unread(error.to_string()),
+        }
+    }
+
+    /// Takes what a device was judged to be.
+    #[must_use]
+    pub fn from_verdict(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Printer(reading) => Self::Printer(reading),
+            Verdict::NotAPrinter { reason } => Self::Other(reason),
         }
     }
 }

@@ -4,15 +4,18 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
-use comfy_table::{CellAlignment, Table, presets};
 use printer::status::Severity;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 /// What stands where nothing is known.
 pub const NOTHING: &str = "–";
 
 /// The heading of the column whose numbers stand under each other.
 pub const PAGES: &str = "PAGES";
+
+/// Spaces between two columns.
+const GAP: usize = 2;
 
 /// When output is colored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -124,35 +127,48 @@ pub fn grouped(number: u64) -> String {
 /// Rows under headings, one line a row; the last column is painted by its row's severity.
 #[must_use]
 pub fn table(headings: &[&str], rows: &[(Vec<String>, Severity)], is_colored: bool) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(headings.to_vec());
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.width()).collect();
     for (cells, _) in rows {
-        table.add_row(cells.iter().map(|text| printable(text)).collect::<Vec<_>>());
-    }
-    for (column, heading) in table.column_iter_mut().zip(headings) {
-        column.set_padding((0, 2));
-        if *heading == PAGES {
-            column.set_cell_alignment(CellAlignment::Right);
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = (*width).max(printable(cell).width());
         }
     }
+    let columns: Vec<(&str, usize)> = headings.iter().copied().zip(widths).collect();
     let mut text = String::new();
-    for (index, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        let row = index.checked_sub(1).and_then(|row| rows.get(row));
-        let last = row.and_then(|(cells, severity)| Some((printable(cells.last()?), *severity)));
-        match last.and_then(|(last, severity)| {
-            Some((line.strip_suffix(last.trim_end())?, last, severity))
-        }) {
-            Some((start, last, severity)) => {
-                text.push_str(start);
-                text.push_str(&painted(last.trim_end(), severity, is_colored));
-            }
-            None => text.push_str(line),
-        }
-        text.push('\n');
+    line(&mut text, &columns, headings, |last| last.to_owned());
+    for (cells, severity) in rows {
+        let paint = |last: &str| painted(last, *severity, is_colored);
+        line(&mut text, &columns, cells, paint);
     }
     text
+}
+
+/// Appends one line, without spaces at its end.
+fn line(
+    text: &mut String,
+    columns: &[(&str, usize)],
+    cells: &[impl AsRef<str>],
+    paint: impl Fn(&str) -> String,
+) {
+    let start = text.len();
+    for (index, ((heading, width), cell)) in columns.iter().zip(cells).enumerate() {
+        let cell = printable(cell.as_ref());
+        let last = cell.trim_end();
+        if index + 1 == columns.len() && !last.is_empty() {
+            text.push_str(&paint(last));
+            break;
+        }
+        let space = width.saturating_sub(cell.width());
+        let (before, behind) = match *heading {
+            PAGES => (space, GAP),
+            _ => (0, space + GAP),
+        };
+        text.extend(std::iter::repeat_n(' ', before));
+        text.push_str(&cell);
+        text.extend(std::iter::repeat_n(' ', behind));
+    }
+    text.truncate(start + text[start..].trim_end_matches(' ').len());
+    text.push('\n');
 }
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and the marks that turn the
@@ -225,6 +241,17 @@ mod tests {
         assert_eq!(
             text,
             "ADDRESS   STATUS\n10.0.0.1  \u{1b}[31mevil]0;x\u{1b}[0m\n"
+        );
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_what_is_in_them() {
+        let row = |cells: [&str; 3]| (cells.map(str::to_owned).into(), Severity::Ok);
+        let rows = [row(["a", "1", "ok"]), row(["プリンタ", "1 000", ""])];
+        let text = table(&["NAME", PAGES, "STATUS"], &rows, false);
+        assert_eq!(
+            text,
+            "NAME      PAGES  STATUS\na             1  ok\nプリンタ  1 000\n"
         );
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! `wire floor NETWORK PORT` asks every address of a /16 once, in batches, with one request that is
 //! patched, keeps who answered in a bitmap, waits a second for late answers, and prints how many
-//! there were. `wire responder PORT ONE_IN` answers for one in so many addresses of whatever is
-//! routed to it, from the address that was asked. `wire blast NETWORK PORT COUNT ONE_IN` asks one
-//! live address as fast as it is answered, which tells the responder's own rate.
+//! there were. `wire responder PORT SPREAD [LOST]` answers for some addresses (`100`: one in a
+//! hundred; `100/16`: as many, all of them in one of sixteen /24) of whatever is routed to it, from
+//! the address that was asked, but for so many answers in a hundred. `wire live NETWORK SPREAD`
+//! prints those addresses. `wire blast NETWORK PORT COUNT SPREAD` asks one live address as fast as it
+//! is answered, which tells the responder's own rate.
 
 use std::error::Error;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::Ipv4Addr;
+use std::num::ParseIntError;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -45,16 +49,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["floor", network, port] => floor(network.parse()?, port.parse()?),
-        ["responder", port, one_in] => responder(port.parse()?, one_in.parse()?),
-        ["blast", network, port, count, one_in] => {
+        ["responder", port, spread] => responder(port.parse()?, spread.parse()?, 0),
+        ["responder", port, spread, lost] => {
+            responder(port.parse()?, spread.parse()?, lost.parse()?)
+        }
+        ["live", network, spread] => {
             let network = u32::from(network.parse::<Ipv4Addr>()?);
-            let one_in = one_in.parse()?;
+            let spread = spread.parse()?;
+            let hosts = (0..=0xffff).map(|host| Ipv4Addr::from(network | host));
+            for address in hosts.filter(|address| lives(*address, spread)) {
+                println!("{address}");
+            }
+            Ok(())
+        }
+        ["blast", network, port, count, spread] => {
+            let network = u32::from(network.parse::<Ipv4Addr>()?);
+            let spread = spread.parse()?;
             let mut hosts = (0..=0xffff).map(|host| Ipv4Addr::from(network | host));
-            let live = hosts.find(|address| lives(*address, one_in));
+            let live = hosts.find(|address| lives(*address, spread));
             blast(live.ok_or("nobody lives")?, port.parse()?, count.parse()?)
         }
         _ => Err(
-            "wire floor NETWORK PORT | responder PORT ONE_IN | blast NETWORK PORT COUNT ONE_IN"
+            "wire floor NETWORK PORT | responder PORT SPREAD [LOST] | live NETWORK SPREAD | blast \
+             NETWORK PORT COUNT SPREAD"
                 .into(),
         ),
     }
@@ -185,28 +202,66 @@ fn floor(network: Ipv4Addr, port: u16) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Whether an address lives: one in so many, spread by a multiplicative hash so that no scanner's
-/// order suits it.
-fn lives(address: Ipv4Addr, one_in: u32) -> bool {
-    // The ends of the network are no devices, and not everybody asks them.
-    let host = u32::from(address) & 0xffff;
-    (1..0xffff).contains(&host) && host.wrapping_mul(0x9e37_79b1) % one_in == 0
+/// Who lives: `100` is one address in a hundred, `100/16` as many, but all in one of sixteen /24.
+#[derive(Clone, Copy)]
+struct Spread {
+    one_in: u32,
+    networks: u32,
 }
 
-fn responder(port: u16, one_in: u32) -> Result<(), Box<dyn Error>> {
+impl FromStr for Spread {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (one_in, networks) = text.split_once('/').unwrap_or((text, "1"));
+        let (one_in, networks) = (one_in.parse()?, networks.parse()?);
+        Ok(Self { one_in, networks })
+    }
+}
+
+/// Whether an address lives, spread by a multiplicative hash so that no scanner's order suits it.
+fn lives(address: Ipv4Addr, spread: Spread) -> bool {
+    // The ends of the network are no devices, and not everybody asks them.
+    let host = u32::from(address) & 0xffff;
+    let is_drawn = |number: u32, one_in: u32| number.wrapping_mul(0x9e37_79b1) % one_in == 0;
+    let each = (spread.one_in / spread.networks).max(1);
+    (1..0xffff).contains(&host) && is_drawn(host >> 8, spread.networks) && is_drawn(host, each)
+}
+
+/// Decides which answers are lost.
+struct Losses {
+    drawn: u64,
+}
+
+impl Losses {
+    /// Whether the next answer is lost, of so many in a hundred.
+    fn is_lost(&mut self, of_hundred: u64) -> bool {
+        // Knuth's generator (MMIX); its upper bits are the good ones.
+        let next = self.drawn.wrapping_mul(6_364_136_223_846_793_005);
+        self.drawn = next.wrapping_add(1_442_695_040_888_963_407);
+        (self.drawn >> 33) % 100 < of_hundred
+    }
+}
+
+fn responder(port: u16, spread: Spread, lost: u64) -> Result<(), Box<dyn Error>> {
     let fd = open(port)?;
     setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
     let mut heard = Heard::new();
     let live = (0..65_536)
-        .filter(|host| lives(Ipv4Addr::from(*host), one_in))
+        .filter(|host| lives(Ipv4Addr::from(*host), spread))
         .count();
     println!("{live} of {ADDRESSES} live");
+    let drawn = u64::from(std::process::id());
+    let mut losses = Losses { drawn };
     loop {
         let answer = |octets: &[u8], from: SockaddrIn, to: Option<Ipv4Addr>| {
-            let is_live = |to: &Ipv4Addr| octets.len() > 2 && lives(*to, one_in);
+            let is_live = |to: &Ipv4Addr| octets.len() > 2 && lives(*to, spread);
             let Some(asked) = to.filter(is_live) else {
                 return;
             };
+            if lost > 0 && losses.is_lost(lost) {
+                return;
+            }
             // The question with another kind of PDU and nulls is an answer enough: it has none of
             // the objects, but comes from who was asked.
             let mut octets = octets.to_vec();

@@ -52,6 +52,7 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
     };
     let options = SweepOptions {
         probe: question::probe(),
+        probe_of_known: question::probe(),
         tries: 1,
         timeout: limit.min(config.snmp.timeout),
         first: Vec::new(),
@@ -135,7 +136,7 @@ fn refusing(what: String) -> Trouble {
 /// Whether what answered may be a printer; an engine of version 3 is asked.
 async fn is_printer(snmp: &Snmp, subnet: &Subnet, answered: &Answered) -> Result<bool, ReadError> {
     if !answered.is_engine() {
-        return Ok(question::is_candidate(&answered.varbinds));
+        return Ok(answered.may_be_a_printer);
     }
     let (_, walk) = survey::fit(snmp, &answered.target, &subnet.credentials).await?;
     Ok(survey::is_candidate(&walk))
