@@ -264,7 +264,7 @@ impl Site {
         let why = self.orders(&["zebra", "story", &nobody, "feed"]);
         assert!(why.expect("nobody").contains("there is no device"));
         self.refused("orders of who is not known");
-        if step % 5 == 0 {
+        if step.is_multiple_of(5) {
             let _ = self.orders(&["check", "story", &at]);
         }
         let words: &[&str] = match step % 4 {
@@ -424,10 +424,10 @@ async fn nothing_reaches_40_devices_that_are_no_zebras_or_unknown() {
         site.orders_at_the_known(step);
         site.asks_the_unknown(step);
         step += 1;
-        if step % pace.swap_every == 0 {
+        if step.is_multiple_of(pace.swap_every) {
             site.swaps().await;
         }
-        if step >= pace.steps && step % LOOK_EVERY == 0 {
+        if step >= pace.steps && step.is_multiple_of(LOOK_EVERY) {
             let done = site.done().await;
             let is_over = done.sweeps >= pace.sweeps
                 && done.full >= pace.full

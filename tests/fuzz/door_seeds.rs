@@ -39,12 +39,15 @@ pub struct DoorSeeds {
     pub packed: Vec<Vec<u8>>,
 }
 
+/// A supply: what it is called, its level, and its capacity.
+type Supply = (String, i64, i64);
+
 /// What a recording tells of itself.
 struct Told {
     model: String,
     serial: String,
     pages: i64,
-    supplies: Vec<(String, i64, i64)>,
+    supplies: Vec<Supply>,
 }
 
 impl Told {
@@ -182,6 +185,7 @@ fn pjl(told: &Told) -> Vec<Vec<u8>> {
 
 /// An answer of IPP (RFC 8010 §3), with every kind of value.
 fn ipp(told: &Told) -> Vec<u8> {
+    type Row = (&'static str, u8, fn(&Supply) -> Vec<u8>);
     const INTEGER: u8 = 0x21;
     const ENUM: u8 = 0x23;
     const OCTETS: u8 = 0x30;
@@ -212,7 +216,7 @@ fn ipp(told: &Told) -> Vec<u8> {
         &pages.to_be_bytes(),
     );
     put(INTEGER, "printer-up-time", &314_854_i32.to_be_bytes());
-    let kinds: [(&str, u8, fn(&(String, i64, i64)) -> Vec<u8>); 5] = [
+    let kinds: [Row; 5] = [
         ("marker-names", NAME, |it| it.0.clone().into_bytes()),
         ("marker-types", KEYWORD, |_| b"toner".to_vec()),
         ("marker-colors", NAME, |_| b"#00FFFF".to_vec()),
@@ -221,8 +225,8 @@ fn ipp(told: &Told) -> Vec<u8> {
         }),
         ("printer-supply", OCTETS, |it| {
             let (level, max) = (it.1, it.2);
-            format!("index=1;class=supplyThatIsConsumed;type=toner;unit=percent;maxcapacity={max};level={level};")
-                .into_bytes()
+            let row = "index=1;class=supplyThatIsConsumed;type=toner;unit=percent;";
+            format!("{row}maxcapacity={max};level={level};").into_bytes()
         }),
     ];
     for (name, tag, value) in kinds {

@@ -45,7 +45,7 @@ pub fn again(octets: &[u8], seeds: &Seeds) -> bool {
         asked += 1;
         assert!(asked <= QUESTIONS_MAX, "a walk without end");
         let mut answer: Vec<VarBind> = question.iter().map(|oid| behind(recording, oid)).collect();
-        if asked % every == 0 {
+        if asked.is_multiple_of(every) {
             let said = message.pdu.varbinds.iter().cloned();
             let at = octets.len() % answer.len();
             for (slot, said) in answer[at..].iter_mut().zip(said) {
