@@ -25,7 +25,7 @@ use printer::change::{self, Change};
 use printer::identity::DeviceId;
 use printer::identity::score::Traits;
 use printer::reading::Reading;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -40,6 +40,7 @@ use crate::reach::credential::{Credential, proven_first};
 use crate::reach::packed::Packed;
 use crate::reach::scope::InScope;
 use crate::reach::survey::Survey;
+use crate::reach::turns::Turn;
 use crate::report::Report;
 use crate::schedule::{share_of, until_turn};
 use crate::spool::Importance;
@@ -91,8 +92,10 @@ pub struct Device {
     work: Option<Work>,
     /// Whether it waits for its turn.
     is_waiting: bool,
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
     failures: u32,
+    /// Whether its last reading was cut short.
+    is_cut_short: bool,
     silence_told_at: Option<Timestamp>,
     /// Who asked for a reading out of turn; answered by the first that begins after that.
     asked: Vec<oneshot::Sender<ReadNow>>,
@@ -125,6 +128,7 @@ impl Device {
             is_waiting: false,
             turn: None,
             failures: 0,
+            is_cut_short: false,
             silence_told_at: None,
             asked: Vec::new(),
             served: Vec::new(),
@@ -147,7 +151,7 @@ impl Device {
         if std::mem::replace(&mut self.is_waiting, true) {
             return;
         }
-        let snmp = self.tools.snmp.clone();
+        let snmp = self.tools().snmp.clone();
         let turn = async move { snmp.turn().await };
         ctx.spawn(turn.into_actor(self).map(|turn, device, ctx| {
             // Somebody may have asked for a reading meanwhile.
@@ -156,6 +160,14 @@ impl Device {
                 device.begin(ctx);
             }
         }));
+    }
+
+    /// The way to it: behind everybody else where its last reading failed, or was cut short.
+    fn tools(&self) -> Tools {
+        if self.failures > 0 || self.is_cut_short {
+            return self.tools.at_the_back();
+        }
+        self.tools.clone()
     }
 
     /// Begins a reading; a device that nobody can place counts as one that does not answer.
@@ -179,7 +191,7 @@ impl Device {
         let plan = self.doors.plan(self.seed.doors, &self.seed.id, folder);
         let asking = ask::Asking {
             seed: self.seed.clone(),
-            tools: self.tools.clone(),
+            tools: self.tools(),
             plan,
         };
         let asked = asking.ask(target, last, depth);
@@ -313,6 +325,7 @@ impl Device {
     fn commit(&mut self, fresh: &Fresh, ctx: &mut Context<Self>) {
         let survey = &fresh.survey;
         self.failures = 0;
+        self.is_cut_short = survey.trouble.is_some();
         self.silence_told_at = None;
         self.vitals.silent_since = None;
         self.vitals.read_at = Some(fresh.at);

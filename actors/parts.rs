@@ -254,7 +254,7 @@ impl Default for Settings {
 pub(crate) struct Tools(Arc<Toolbox>);
 
 /// What is in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Toolbox {
     pub(crate) settings: Settings,
     pub(crate) snmp: Snmp,
@@ -278,6 +278,17 @@ impl Parts {
             certificates: self.certificates.clone(),
             started_at: self.started_at,
             runtime: self.runtime.clone(),
+        }))
+    }
+}
+
+impl Tools {
+    /// The same for a child that takes long: it asks behind all others.
+    pub(crate) fn at_the_back(&self) -> Self {
+        let snmp = self.snmp.at_the_back();
+        Self(Arc::new(Toolbox {
+            snmp,
+            ..(*self.0).clone()
         }))
     }
 }

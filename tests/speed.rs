@@ -1,5 +1,6 @@
-//! How fast and how small device web access is, and what readings notice of it. No test of these
-//! runs by itself: scripts/bench/tunnel runs them, on a machine that does nothing else.
+//! How fast and how small device web access is, and what readings notice of it, and of printers that
+//! misbehave. No test of these runs by itself: scripts/bench/tunnel and scripts/bench/neighbors run
+//! them, on a machine that does nothing else.
 //!
 //! The agent, the simulator and sshd are programs. So is the hub where its memory is measured;
 //! elsewhere it runs within the bench, which then stands where the hub's own web door stands.
@@ -10,6 +11,9 @@ mod crowd;
 #[cfg(test)]
 #[path = "speed/figures.rs"]
 mod figures;
+#[cfg(test)]
+#[path = "speed/neighbors.rs"]
+mod neighbors;
 #[cfg(test)]
 #[path = "speed/openssh.rs"]
 mod openssh;

@@ -1,8 +1,8 @@
-//! Label printers and print queues, from the hub's command to its effect at the simulated printer;
-//! and 40 devices that are none, which hear nothing at 9100 and 515 whatever is done.
+//! Label printers and print queues, from the hub's command to its effect at the simulated printer.
+//! Who is none of these hears nothing: `honeypot.rs`.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, TcpListener};
+use std::net::IpAddr;
 use std::process::Output;
 
 use serde_json::Value;
@@ -29,37 +29,6 @@ const AT_REST: &str = "life = { pages_per_hour = 0, reboot_hours = 0, sleep = \"
 const STANDING: &str = "speed = 1000.0\nlife = { pages_per_hour = 6000, jams_per_10000_pages = \
                         9999, repair_secs = 864000, reboot_hours = 0, sleep = \"never\" }\n\
                         web = [{ page = \"zebra\", port = 9100 }, { page = \"lpr\", port = 1515 }]\n";
-
-/// One that counts what comes to its raw port and to its queue.
-const POTS: &str = "web = [{ page = \"raw\", port = 9100 }, { page = \"raw\", port = 1515 }]\n";
-
-/// The same with the port of IPP.
-const MORE_POTS: &str = "web = [{ page = \"raw\", port = 9100 }, { page = \"raw\", port = 1515 }, \
-                         { page = \"raw\", port = 1631 }]\n";
-
-/// Recordings of printers that are no Zebras and do not list PJL.
-const OTHERS: [&str; 20] = [
-    "brother-mfc-l8690cdw",
-    "canon-imageprograf-tx-3100",
-    "dell-s5840cdn",
-    "develop-ineo-359",
-    "epson-sc-t5405",
-    "fujifilm-apeos-c5570",
-    "hp-designjet-t1708",
-    "konica-minolta-bizhub-c459",
-    "lanier-mp-c3004",
-    "lexmark-cx725",
-    "oce-colorwave-3500",
-    "oki-c844",
-    "panasonic-dp-mb545",
-    "pantum-bm5100fdw",
-    "samsung-clx-9301",
-    "sharp-mx-4071",
-    "toshiba-e-studio3515ac",
-    "toshiba-tec-b-ex4t1",
-    "tsc-te310",
-    "utax-5008ci",
-];
 
 fn group(recording: &str, addresses: &str, rest: &str) -> String {
     format!("[[printers]]\nrecording = \"{recording}\"\naddresses = {addresses}\n{rest}")
@@ -374,84 +343,4 @@ async fn the_range_decides_which_door_a_command_takes_and_silence_is_a_state() {
         .expect("a printer")
         .raw_bytes;
     assert_eq!(heard, after);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn forty_devices_that_are_no_zebra_hear_nothing() {
-    // 20 printers of other makers, two of labels among them; 10 that are no printers, and 10 that
-    // SNMP knows nothing of.
-    let range = |first: usize, last: usize| -> Vec<String> {
-        (first..=last).map(|it| format!("127.66.4.{it}")).collect()
-    };
-    let (printers, switches, strangers) = (range(1, 20), range(21, 30), range(31, 40));
-    let mut fleet = "seed = 68\nfrozen = true\n".to_owned();
-    for (address, maker) in printers.iter().zip(OTHERS) {
-        let recording = format!("makers/{maker}");
-        fleet += &group(&recording, &format!("{address:?}"), POTS);
-    }
-    fleet += &group("switch-sw-2416", &format!("{switches:?}"), MORE_POTS);
-    let rack = stories::rack(&fleet);
-    let pots: Vec<TcpListener> = strangers
-        .iter()
-        .flat_map(|address| [9100, LPR, 1631].map(|port| (address.as_str(), port)))
-        .map(|at| TcpListener::bind(at).expect("a port"))
-        .collect();
-    let world = world(&rack, &[("127.66.4.0/24", EVERY_DOOR)], 20).await;
-    // Discovery, full and status readings, every door allowed.
-    until("each was read three times", PATIENCE * 2, || async {
-        (world.readings().await.len() >= 60).then_some(())
-    })
-    .await;
-    let devices = devices(&world);
-    assert_eq!(devices.len(), 20, "{devices:?}");
-    for (address, id) in &devices {
-        let (exit, outcome) = ordered(&world, &["zebra", "story", id, "feed"]);
-        assert_eq!(exit, Some(77), "{address}: {outcome}");
-        let why = outcome["why"].as_str().expect("why");
-        assert!(
-            why.contains("nothing was sent") && why.contains("not a Zebra"),
-            "{why}"
-        );
-    }
-    let all = [&printers, &switches, &strangers];
-    for address in all.into_iter().flatten() {
-        let is_silent = strangers.contains(address);
-        let patience = if is_silent { "0.2" } else { "10" };
-        for via in ["zebra", "pjl"] {
-            let more = ["--via", via, "--timeout", patience, "--retries", "0"];
-            let refused = read(&world, &rack, address, &more);
-            assert_eq!(
-                refused.status.code(),
-                Some(1),
-                "{address}: {}",
-                said(&refused)
-            );
-            assert!(
-                said(&refused).contains("nothing was sent"),
-                "{}",
-                said(&refused)
-            );
-        }
-        if !devices.contains_key(address) {
-            let (port, lpr) = (rack.port.to_string(), LPR.to_string());
-            let ports = ["--port", &port, "--lpr-port", &lpr, "--timeout", patience];
-            let words = ["queue", address.as_str(), "--retries", "0"];
-            let refused = world.platen(&[&words[..], &ports].concat());
-            assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
-        }
-    }
-    for address in [&printers, &switches].into_iter().flatten() {
-        let arrived = rack.arrived(ip(address)).await.expect("a device");
-        assert_eq!(
-            (arrived.connections, arrived.raw_bytes),
-            (0, 0),
-            "{address}"
-        );
-    }
-    for pot in pots {
-        pot.set_nonblocking(true).expect("a pot");
-        let touched = pot.accept().map(drop).map_err(|error| error.kind());
-        let at = pot.local_addr().expect("an address");
-        assert_eq!(touched, Err(std::io::ErrorKind::WouldBlock), "{at}");
-    }
 }

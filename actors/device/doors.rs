@@ -81,7 +81,7 @@ pub(super) struct Answers {
     certificate: Option<Thumbprint>,
 }
 
-/// How SNMP was asked a moment ago: it is asked again before an octet goes to a raw port.
+/// How SNMP was asked a moment ago: it is asked again before an octet goes to a raw port or over IPP.
 #[derive(Debug, Clone)]
 pub(super) struct Way {
     pub(super) snmp: Snmp,
@@ -252,14 +252,7 @@ impl Plan {
     pub(super) async fn ask(self, reading: &Reading, way: &Way) -> Answers {
         let is_zebra = reading.identity.vendor.as_deref() == Some(ZEBRA);
         let ledm = self.ledm.filter(|_| is_spoken_by(&reading.identity));
-        let ipp = async {
-            let target = self.ipp?;
-            let read = timeout(DOOR_TIMEOUT, ipp::read_device(&target)).await;
-            Some(match read {
-                Ok(read) => read.map_err(|error| error.to_string()),
-                Err(_) => Err(slow("IPP", target.addr().ip())),
-            })
-        };
+        let ipp = read_ipp(way, self.ipp);
         let ledm = async {
             let target = ledm?;
             let read = timeout(DOOR_TIMEOUT, self.read_ledm(&target)).await;
@@ -337,6 +330,19 @@ impl Plan {
         let written = on_disk(move || certificates::keep(&folder, &kept)).await;
         written.map_err(|why| format!("its certificate cannot be kept: {why}"))
     }
+}
+
+/// Reads a printer over IPP.
+async fn read_ipp(way: &Way, door: Option<InScope>) -> Option<Said> {
+    let door = door?;
+    let read = async {
+        let proof = identified::printer(way.asking(), door).await;
+        let proof = proof.map_err(|error| error.to_string())?;
+        let read = ipp::read_device(ipp::Asked::Printer(&proof)).await;
+        read.map_err(|error| error.to_string())
+    };
+    let read = timeout(DOOR_TIMEOUT, read).await;
+    Some(read.unwrap_or_else(|_| Err(slow("IPP", door.addr().ip()))))
 }
 
 /// Reads a Zebra by its raw port.

@@ -29,7 +29,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::scope::InScope;
-use super::stream::{self, NoStream};
+use super::stream::{self, DeviceStream, NoStream};
 
 /// How long one answer may take, to its last octet, TLS included: a printer that wakes up takes some
 /// seconds.
@@ -247,8 +247,21 @@ pub(super) async fn ask(
     request: Request<Full<Bytes>>,
     bytes_max: usize,
 ) -> Result<Answer, HttpError> {
-    let peer = target.addr();
-    let stream = stream::connect(target, &[]).await?.into_tcp();
+    let stream = stream::connect(target, &[]).await?;
+    ask_over(stream, (target.addr(), carriage), request, bytes_max).await
+}
+
+/// The same on a connection that is there already.
+///
+/// # Errors
+/// [`HttpError`].
+pub(super) async fn ask_over(
+    stream: DeviceStream,
+    (peer, carriage): (SocketAddr, &Carriage),
+    request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> Result<Answer, HttpError> {
+    let stream = stream.into_tcp();
     let asked = async {
         let exchange = Exchange { peer, bytes_max };
         match carriage {

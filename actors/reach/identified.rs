@@ -1,5 +1,6 @@
 //! Proofs that what answers at an address is what a door is for: a printer, a Zebra, a printer that
-//! lists PJL. Only this file makes them, over SNMP, and the ports 9100 and 515 open to nobody else.
+//! lists PJL. Only this file makes them, over SNMP, and the ports 9100 and 515 open to nobody else; 631
+//! only to whom a person vouches for.
 //!
 //! What is sent there is a document to any other device, which prints it. So a proof is not believed
 //! for long: each connection is made first, then SNMP is asked again who answers, and only then an

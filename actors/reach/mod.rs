@@ -42,5 +42,6 @@ pub mod survey;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod turns;
 pub mod unusable;
 pub mod zebra;

@@ -32,6 +32,10 @@ const SLICE: Duration = Duration::from_millis(10);
 /// lies between the count and the wire. So no second on the wire carries more than the rate.
 const SLICES: usize = 106;
 
+/// The back has one packet in so many: who answers without end is asked on and on, and however many do,
+/// others have the rest. At the default rate these are six a second.
+const BACK_ONE_IN: u64 = 8;
+
 /// Packets per second, shared by all who send.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -46,6 +50,8 @@ pub(super) struct Pace {
 struct Plan {
     /// When the next packet may go, in nanoseconds since the start.
     next: u64,
+    /// When the next packet of the back may.
+    next_back: u64,
     /// What went in each of the last slices.
     sent: [u32; SLICES],
     /// Their sum.
@@ -62,6 +68,7 @@ impl Pace {
         let over = nanos(SLICE).saturating_mul(u64::try_from(SLICES).unwrap_or(u64::MAX));
         let plan = Plan {
             next: 0,
+            next_back: 0,
             sent: [0; SLICES],
             sum: 0,
             slice: 0,
@@ -106,6 +113,29 @@ impl Pace {
                 Err(later) => at = later,
             }
         }
+    }
+
+    /// Waits for the turn of one packet of who stands at the back. It takes no slot from anybody: it has
+    /// its own, and counts where the rate is kept.
+    pub(super) async fn turn_at_the_back(&self) {
+        let mut at = self.reserve_at_the_back(Instant::now());
+        loop {
+            if at > Instant::now() {
+                tokio::time::sleep_until(at).await;
+            }
+            match self.go(1, Instant::now()) {
+                Ok(()) => return,
+                Err(later) => at = later,
+            }
+        }
+    }
+
+    fn reserve_at_the_back(&self, now: Instant) -> Instant {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = plan.next_back.max(self.since_start(now));
+        let cost = self.nanos_per_packet.saturating_mul(BACK_ONE_IN);
+        plan.next_back = slot.saturating_add(cost);
+        self.start + Duration::from_nanos(slot)
     }
 
     /// Reserves the next `packets` and tells when they may go, if [`Pace::go`] lets them.
@@ -180,6 +210,51 @@ mod tests {
             let fewest = rate * 9;
             assert!(sent.len() > fewest, "{} packets in 10 s", sent.len());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stands_at_the_back_has_a_share_and_takes_no_slot() {
+        let pace = std::sync::Arc::new(Pace::new(400));
+        let back = std::sync::Arc::clone(&pace);
+        let endless = tokio::spawn(async move {
+            let mut sent = Vec::new();
+            for _packet in 0..500 {
+                back.turn_at_the_back().await;
+                sent.push(Instant::now());
+            }
+            sent
+        });
+        let mut latest = Duration::ZERO;
+        for _packet in 0..500 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let wanted = Instant::now();
+            pace.turn(1).await;
+            latest = latest.max(wanted.elapsed());
+        }
+        assert!(latest <= Duration::from_millis(1), "{latest:?}");
+        let sent = endless.await.unwrap();
+        assert!(most_in_a_second(&sent) <= 400 / 8, "an eighth");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn front_and_back_together_keep_the_pace() {
+        let pace = std::sync::Arc::new(Pace::new(100));
+        let (one, other) = (std::sync::Arc::clone(&pace), pace);
+        let front = tokio::spawn(async move {
+            let mut sent = Vec::new();
+            for _packet in 0..900 {
+                one.turn(1).await;
+                sent.push(Instant::now());
+            }
+            sent
+        });
+        let mut all = Vec::new();
+        for _packet in 0..60 {
+            other.turn_at_the_back().await;
+            all.push(Instant::now());
+        }
+        all.extend(front.await.unwrap());
+        assert!(most_in_a_second(&all) <= 100);
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,6 +23,10 @@ pub const BYTES_MAX: usize = 512 * 1_024;
 /// interfaces, and its supplies are wanted all the same.
 pub const TABLE_PDUS_MAX: u32 = 150;
 
+/// Questions of one reading after which it goes on behind everybody else: most printers need ten, and
+/// who answers without end would take the pace of all of them.
+const FRONT_PDUS_MAX: u32 = 40;
+
 /// Longest one reading may take.
 pub const READING_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -196,6 +200,9 @@ impl Session {
     pub async fn ask(&mut self, kind: PduKind, oids: &[Oid]) -> Result<Pdu, AskError> {
         if self.pdus >= self.budget.pdus_max {
             return Err(self.over(Spent::Pdus(self.budget.pdus_max)));
+        }
+        if self.pdus == FRONT_PDUS_MAX {
+            self.snmp = self.snmp.at_the_back();
         }
         self.pdus += 1;
         let asked = self

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use snmp::usm::Refusal;
 use snmp::{EncodeError, Oid, Pdu, PduKind, VarBind, Version};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::credential::Credential;
@@ -26,6 +25,7 @@ use super::scope::{Door, InScope, Scope};
 use super::session::{Budget, READING_TIME_MAX, Session};
 use super::socket::Line;
 use super::sweep::{self, Sweep, SweepOptions};
+use super::turns::{Lane, Turn, Turns};
 use super::unusable::{NoAnswer, Unusable};
 use user::Dialogs;
 
@@ -162,6 +162,7 @@ pub struct SnmpCounts {
 #[derive(Debug, Clone)]
 pub struct Snmp {
     shared: Arc<Shared>,
+    lane: Lane,
 }
 
 #[derive(Debug)]
@@ -171,9 +172,10 @@ struct Shared {
     dialogs: Dialogs,
     /// Since when engines' clocks are followed.
     opened_at: Instant,
-    permits: Semaphore,
-    /// Whose turn it is to read a device.
-    turns: Arc<Semaphore>,
+    /// Questions that wait for answers.
+    questions: Turns,
+    /// Devices that are being read.
+    readings: Turns,
     pace: Arc<Pace>,
     flight: Flight,
     counters: Counters,
@@ -208,9 +210,15 @@ impl Snmp {
     /// Waits until one more device may be read. Who holds a turn holds a reading in memory until it is on
     /// disk, and shares the pace with the others, so there are only so many; they come in the order in
     /// which they ask. None when the runtime ends.
-    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        let turns = self.shared.turns.clone();
-        turns.acquire_owned().await.ok()
+    pub async fn turn(&self) -> Option<Turn> {
+        self.shared.readings.take(self.lane).await
+    }
+
+    /// The same way, for who takes long: it stands behind everybody else.
+    #[must_use]
+    pub fn at_the_back(&self) -> Self {
+        let (shared, lane) = (self.shared.clone(), Lane::Back);
+        Self { shared, lane }
     }
 
     /// Makes ready to ask. Must be called on a tokio runtime, on which the sockets are watched.
@@ -225,15 +233,14 @@ impl Snmp {
             lines: Lines::new(settings.in_flight_max),
             dialogs: Dialogs::default(),
             opened_at: Instant::now(),
-            permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
-            turns: Arc::new(Semaphore::new(readings_max(&settings))),
+            questions: Turns::new(settings.in_flight_max),
+            readings: Turns::new(readings_max(&settings)),
             pace: Arc::new(Pace::new(settings.packets_per_second_max)),
             flight: Flight::default(),
             counters: Counters::default(),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let (shared, lane) = (Arc::new(shared), Lane::Front);
+        Ok(Self { shared, lane })
     }
 
     /// Asks one question and gives the answer, whatever error-status it carries.
@@ -364,7 +371,7 @@ impl Snmp {
         let request_id = random_request_id();
         let asked_as = (version, community.expose());
         let bytes = snmp::question(asked_as, kind, request_id, oids)?;
-        let Ok(_permit) = self.shared.permits.acquire().await else {
+        let Some(_turn) = self.shared.questions.take(self.lane).await else {
             return Err(AskError::Closed);
         };
         let unsendable = |error| AskError::Unsendable { peer, error };
@@ -397,7 +404,10 @@ impl Snmp {
     }
 
     async fn send(&self, line: &Line, bytes: &[u8], attempt: u32) -> io::Result<()> {
-        self.shared.pace.turn(1).await;
+        match self.lane {
+            Lane::Front => self.shared.pace.turn(1).await,
+            Lane::Back => self.shared.pace.turn_at_the_back().await,
+        }
         let sent = lines::send(line, bytes).await?;
         let octets = u64::try_from(bytes.len()).unwrap_or(0);
         Counters::add(&self.shared.counters.packets_sent, 1);
@@ -452,7 +462,7 @@ fn readings_max(settings: &SnmpSettings) -> usize {
     let packets = u64::from(settings.packets_per_second_max) * READING_TIME_MAX.as_secs();
     let in_time = packets / u64::from(2 * READING_PACKETS);
     let in_time = usize::try_from(in_time).unwrap_or(usize::MAX);
-    in_time.clamp(1, settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS))
+    in_time.clamp(1, settings.in_flight_max.max(1))
 }
 
 /// Builds a question.

@@ -26,7 +26,7 @@ pub(crate) struct Brand {
 }
 
 /// The enterprise number of print server cards that Zebra and others build in (ESI).
-const PRINT_SERVER_ENTERPRISE: u32 = 683;
+pub(crate) const PRINT_SERVER_ENTERPRISE: u32 = 683;
 
 /// What some label printers say before the maker's name, lower case.
 const KINDS: &[&str] = &["thermal label printer "];

@@ -215,7 +215,7 @@ pub(crate) const BRANDS: &[Brand] = &[
         lines: &[],
         enterprise: Some(10642),
         printer_subtrees: EVERYTHING,
-        printer_words: &[],
+        printer_words: &["ztc", "print"],
     },
     Brand {
         name: "Pantum",

@@ -55,8 +55,8 @@ pub enum LedmError {
     /// More than [`DEPTH_MAX`].
     #[error("elements of its {0} lie more than {DEPTH_MAX} deep")]
     TooDeep(Document),
-    /// More than [`ELEMENTS_MAX`].
-    #[error("its {0} has more than {ELEMENTS_MAX} elements")]
+    /// More than [`ELEMENTS_MAX`], or so many in so few octets as no document has.
+    #[error("its {0} has more than {ELEMENTS_MAX} elements, or too many for its length")]
     TooMany(Document),
     /// Another document, or a page.
     #[error("its {document} is a '{found}'")]

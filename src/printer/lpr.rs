@@ -21,6 +21,9 @@ const QUEUE_BYTES_MAX: usize = 64;
 /// Most lines of state that are kept: printer, state, and what it waits for.
 const LINES_MAX: usize = 4;
 
+/// Most lines of an answer that are looked at: a job has some 30 octets, so more do not fit into one.
+const LINES_READ_MAX: usize = 1_100;
+
 /// The files of a job: number and host after the letters (RFC 1179 §7).
 const CONTROL_NAME: &str = "cfA001platen";
 const DATA_NAME: &str = "dfA001platen";
@@ -110,7 +113,8 @@ pub fn read(octets: &[u8]) -> QueueState {
     let octets = octets.get(..ANSWER_BYTES_MAX).unwrap_or(octets);
     let mut state = QueueState::default();
     let mut is_list = false;
-    for line in octets.split(|octet| *octet == b'\n') {
+    let lines = octets.split(|octet| *octet == b'\n');
+    for line in lines.take(LINES_READ_MAX) {
         let line = text::decode(line, text::Charset::Unsaid);
         let is_job = is_job(&line);
         if is_job {
@@ -232,5 +236,12 @@ mod tests {
         }
         let long = b"line\n".repeat(100_000);
         assert_eq!(read(&long).says.len(), LINES_MAX);
+        // As many jobs as have room are counted, and what has more lines is no list of jobs.
+        let job = "active anna   12   salaries.xls  1024 bytes\n";
+        let jobs = ANSWER_BYTES_MAX / job.len();
+        let all = job.repeat(jobs);
+        assert_eq!(read(all.as_bytes()).jobs, Some(jobs));
+        let short = "active a\n".repeat(LINES_READ_MAX + 100);
+        assert!(read(short.as_bytes()).jobs.unwrap_or_default() <= LINES_READ_MAX);
     }
 }

@@ -6,6 +6,8 @@ use snmp::recording::Recording;
 use snmp::usm::{Report, plain_report, plain_scoped};
 use snmp::{ErrorStatus, Message, Oid, Pdu, PduKind, VarBind, Version};
 
+use crate::door_seeds::DoorSeeds;
+
 /// Objects in one answer, as the agent asks for them.
 const OBJECTS: usize = 40;
 
@@ -25,6 +27,8 @@ pub struct Seeds {
     pub texts: Vec<Vec<u8>>,
     /// Whole recordings.
     pub recordings: Vec<Recording>,
+    /// What is said at the doors beside SNMP.
+    pub doors: DoorSeeds,
 }
 
 impl Seeds {
@@ -36,11 +40,13 @@ impl Seeds {
             frames: Vec::new(),
             texts: Vec::new(),
             recordings: Vec::new(),
+            doors: DoorSeeds::default(),
         };
         let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
         let mut above = above.filter(|it| it.join("tests/recordings").is_dir());
         let root = above.next().expect("the project is around its tests");
-        for path in files(&root.join("tests/recordings")) {
+        let own = root.join("tests/recordings");
+        for path in files(&own).into_iter().chain(files(&own.join("makers"))) {
             if path.extension().is_some_and(|it| it == "snmprec") {
                 let text = std::fs::read(&path).expect("a recording");
                 let recording = Recording::parse(&text).expect("a recording");
@@ -56,13 +62,14 @@ impl Seeds {
             let octets = std::fs::read(path).unwrap_or_default();
             seeds.messages.extend(messages_in(&octets));
         }
+        seeds.doors = DoorSeeds::gather(root, &seeds.recordings);
         seeds.frames = frames(&seeds.recordings);
         seeds.datagrams = [&seeds.messages[..], &seeds.frames].concat();
         seeds
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.sort();

@@ -14,6 +14,7 @@ use snmp::usm::{Asked, Auth, Dialog, Draft, Frame, Heard, Keys, Privacy, Securit
 use snmp::{ARCS_MAX, DecodeError, Message, Oid, VALUE_SIZE_MAX, VARBINDS_MAX, Value, Version};
 
 use crate::seeds::Seeds;
+use crate::{doors, memory};
 
 /// Longest reading as JSON: what a device of 512 KiB of answers may become.
 const READING_OCTETS_MAX: usize = 16 * 1_024 * 1_024;
@@ -33,17 +34,41 @@ pub enum Target {
     Traverse,
     /// Everything from answers to a reading.
     Reading,
+    /// The decoder of answers over IPP.
+    Ipp,
+    /// That of LEDM's documents.
+    Ledm,
+    /// Those of SGD and of `~HS`.
+    Sgd,
+    /// That of PJL.
+    Pjl,
+    /// That of the states of print queues.
+    Lpr,
+    /// Everything from what one of those doors says to a reading with two sources.
+    Door,
+    /// Walks as few octets.
+    Packed,
+    /// A walk by what is known of a device.
+    Again,
 }
 
 impl Target {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 14] = [
         Self::Decode,
         Self::Message,
         Self::Dialog,
         Self::Recording,
         Self::Traverse,
         Self::Reading,
+        Self::Ipp,
+        Self::Ledm,
+        Self::Sgd,
+        Self::Pjl,
+        Self::Lpr,
+        Self::Door,
+        Self::Packed,
+        Self::Again,
     ];
 
     /// What it is called on a command line.
@@ -55,6 +80,14 @@ impl Target {
             Self::Recording => "recording",
             Self::Traverse => "traverse",
             Self::Reading => "reading",
+            Self::Ipp => "ipp",
+            Self::Ledm => "ledm",
+            Self::Sgd => "sgd",
+            Self::Pjl => "pjl",
+            Self::Lpr => "lpr",
+            Self::Door => "door",
+            Self::Packed => "packed",
+            Self::Again => "again",
         }
     }
 
@@ -63,18 +96,35 @@ impl Target {
         Self::ALL.into_iter().find(|target| target.name() == name)
     }
 
-    /// Whether it decodes one datagram and no more.
+    /// Whether it decodes one datagram, or what one connection brought, and no more.
     pub fn is_decoder(self) -> bool {
-        matches!(self, Self::Decode)
+        match self {
+            Self::Decode | Self::Ipp | Self::Ledm | Self::Sgd | Self::Pjl | Self::Lpr => true,
+            Self::Message
+            | Self::Dialog
+            | Self::Recording
+            | Self::Traverse
+            | Self::Reading
+            | Self::Door
+            | Self::Packed
+            | Self::Again => false,
+        }
     }
 
     /// What its cases grow from.
     pub fn seeds(self, seeds: &Seeds) -> &[Vec<u8>] {
         match self {
             Self::Decode => &seeds.datagrams,
-            Self::Message | Self::Traverse | Self::Reading => &seeds.messages,
+            Self::Message | Self::Traverse | Self::Reading | Self::Again => &seeds.messages,
             Self::Dialog => &seeds.frames,
             Self::Recording => &seeds.texts,
+            Self::Ipp => &seeds.doors.ipp,
+            Self::Ledm => &seeds.doors.ledm,
+            Self::Sgd => &seeds.doors.sgd,
+            Self::Pjl => &seeds.doors.pjl,
+            Self::Lpr => &seeds.doors.lpr,
+            Self::Door => &seeds.doors.whole,
+            Self::Packed => &seeds.doors.packed,
         }
     }
 
@@ -87,6 +137,14 @@ impl Target {
             Self::Recording => recording(octets),
             Self::Traverse => traverse(octets),
             Self::Reading => reading(octets, seeds),
+            Self::Ipp => doors::ipp(octets),
+            Self::Ledm => doors::ledm(octets),
+            Self::Sgd => doors::sgd(octets),
+            Self::Pjl => doors::pjl(octets),
+            Self::Lpr => doors::lpr(octets),
+            Self::Door => doors::door(octets, seeds),
+            Self::Packed => memory::packed(octets),
+            Self::Again => memory::again(octets, seeds),
         }
     }
 }
@@ -224,12 +282,12 @@ fn traverse(octets: &[u8]) -> bool {
     true
 }
 
-fn profiles() -> &'static Profiles {
+pub fn profiles() -> &'static Profiles {
     static PROFILES: LazyLock<Profiles> = LazyLock::new(|| Profiles::embedded().expect("profiles"));
     &PROFILES
 }
 
-fn judged(walk: &Walk) -> Option<Box<Reading>> {
+pub fn judged(walk: &Walk) -> Option<Box<Reading>> {
     match printer::judge::judge(walk, profiles(), None, Timestamp::UNIX_EPOCH) {
         Verdict::Printer(reading) => Some(reading),
         Verdict::NotAPrinter { .. } => None,
@@ -261,9 +319,14 @@ fn reading(octets: &[u8], seeds: &Seeds) -> bool {
         let _ = change::between(&before, &after);
         let _ = change::between(&after, &before);
     }
-    let written = serde_json::to_vec(&after).expect("a reading can be written");
+    written_and_read(&after);
+    true
+}
+
+/// A reading is bounded, and the same once it is written and read again.
+pub fn written_and_read(reading: &Reading) {
+    let written = serde_json::to_vec(reading).expect("a reading can be written");
     assert!(written.len() <= READING_OCTETS_MAX);
     let again: Reading = serde_json::from_slice(&written).expect("and read again");
-    assert_eq!(again, *after);
-    true
+    assert_eq!(again, *reading);
 }

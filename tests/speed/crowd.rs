@@ -3,10 +3,10 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use stories::{PATIENCE, Running, World, until};
+use stories::{PATIENCE, World, until};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::figures::{load, wanted};
+use crate::figures::{load, memory, wanted};
 use crate::person::{self, PAGE, Person};
 use crate::rig::{configure_agent, printers};
 
@@ -24,23 +24,9 @@ const RATE: &str = "100k";
 const PRINTERS: usize = 50;
 const NET: &str = "127.75.3";
 
-/// What of a program is in memory now, and at most so far, in MiB.
-fn memory(of: &Running) -> (f64, f64) {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", of.pid())).unwrap();
-    let mib = |key: &str| {
-        let line = status.lines().find(|line| line.starts_with(key));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        number
-            .and_then(|number| number.parse::<f64>().ok())
-            .unwrap()
-            / 1024.0
-    };
-    (mib("VmRSS:"), mib("VmHWM:"))
-}
-
 fn tell(what: &str, world: &mut World) {
-    let (agent, agent_most) = memory(world.agent().expect("it runs"));
-    let (hub, hub_most) = memory(world.hub().expect("it runs"));
+    let (agent, agent_most) = memory(world.agent().expect("it runs").pid());
+    let (hub, hub_most) = memory(world.hub().expect("it runs").pid());
     println!(
         "{what}: hub {hub:.1} MiB, at most {hub_most:.1}; agent {agent:.1} MiB, at most \
          {agent_most:.1}; load {}",

@@ -57,23 +57,23 @@ async fn transfer(tunnel: &Tunnel, rate: f64, until: Instant) -> f64 {
     came as f64 / f64::from(1 << 20) / began.elapsed().as_secs_f64()
 }
 
-/// By how many milliseconds a reading of a device was late. The device's turn is as
-/// `actors/schedule.rs` has it.
-fn late_ms(device: &str, at: Timestamp) -> f64 {
+/// By how many milliseconds a reading of a device was late that is due once in a period. The device's
+/// turn is as `actors/schedule.rs` has it.
+pub fn late_ms(device: &str, at: Timestamp, period_ms: f64) -> f64 {
     let phase = u32::from_str_radix(&device[..8], 16).expect("hex digits");
-    let phase = (f64::from(phase) * PERIOD_MS / f64::from(u32::MAX)).floor();
+    let phase = (f64::from(phase) * period_ms / f64::from(u32::MAX)).floor();
     let at_ms = at.as_microsecond() as f64 / 1e3;
-    let late = (at_ms - phase).rem_euclid(PERIOD_MS);
+    let late = (at_ms - phase).rem_euclid(period_ms);
     // A timer counts whole milliseconds.
-    if late > PERIOD_MS - 2.0 {
-        late - PERIOD_MS
+    if late > period_ms - 2.0 {
+        late - period_ms
     } else {
         late
     }
 }
 
 /// Every reading in the agent's log: of which device, and when it was whole.
-fn readings(log: &str) -> Vec<(String, Timestamp)> {
+pub fn readings(log: &str) -> Vec<(String, Timestamp)> {
     let reading = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
         let is_one = line["message"] == "read" || line["fields"]["message"] == "read";
@@ -146,7 +146,7 @@ async fn beside(apart: bool) {
     let mut speeds: [Vec<f64>; 4] = Default::default();
     for (kind, from, to, speed) in windows {
         let within = readings.iter().filter(|(_, at)| (from..to).contains(at));
-        let late: Vec<f64> = within.map(|(id, at)| late_ms(id, *at)).collect();
+        let late: Vec<f64> = within.map(|(id, at)| late_ms(id, *at, PERIOD_MS)).collect();
         p99s[kind].push(percentile(&late, 0.99));
         speeds[kind].push(speed);
         all[kind].extend(late);

@@ -108,7 +108,7 @@ impl Snmp {
     ) -> Result<Answer, AskError> {
         let peer = target.addr();
         let question = pdu(kind, oids, random_request_id());
-        let Ok(_permit) = self.shared.permits.acquire().await else {
+        let Some(_turn) = self.shared.questions.take(self.lane).await else {
             return Err(AskError::Closed);
         };
         let line = self.shared.lines.take(peer);

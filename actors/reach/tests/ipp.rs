@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::reach::http::HttpError;
-use crate::reach::ipp::{IppReadError, read_device};
+use crate::reach::ipp::{Asked as Who, IppReadError, read_device};
 use crate::reach::range::AddressRange;
 use crate::reach::scope::{Door, InScope, Scope};
 
@@ -107,7 +107,7 @@ fn ipp(status: u16, groups: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_printer_is_asked_once_where_it_answers_at_once() {
     let mut printer = Printer::start(|_| ipp(0, SOUND)).await;
-    let reading = read_device(&printer.target).await.unwrap();
+    let reading = read_device(Who::Vouched(&printer.target)).await.unwrap();
     assert_eq!(reading.identity.model.as_deref(), Some("X-70"));
     assert_eq!(reading.address, Some(printer.target.addr().ip()));
     assert_eq!(printer.heard(), [("/ipp/print".to_owned(), [2, 0])]);
@@ -121,7 +121,7 @@ async fn a_printer_that_wants_the_older_version_at_another_path_gets_it() {
         _ => http("404 Not Found", b""),
     })
     .await;
-    read_device(&printer.target).await.unwrap();
+    read_device(Who::Vouched(&printer.target)).await.unwrap();
     let path = |path: &str| path.to_owned();
     let wanted = [
         (path("/ipp/print"), [2, 0]),
@@ -182,7 +182,9 @@ async fn what_is_no_answer_of_a_printer_is_a_clear_error_and_soon() {
     for (what, answer, words) in table {
         let mut printer = Printer::start(move |_| answer.clone()).await;
         let begun = Instant::now();
-        let error = read_device(&printer.target).await.expect_err(what);
+        let error = read_device(Who::Vouched(&printer.target))
+            .await
+            .expect_err(what);
         assert!(error.to_string().contains(words), "{what}: {error}");
         assert!(begun.elapsed() < SOON, "{what}");
         assert_eq!(printer.heard().len(), 1, "{what}: not asked again");
@@ -193,7 +195,9 @@ async fn what_is_no_answer_of_a_printer_is_a_clear_error_and_soon() {
 async fn a_printer_that_accepts_and_says_nothing_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = target(listener.local_addr().unwrap());
-    let error = read_device(&target).await.expect_err("silence");
+    let error = read_device(Who::Vouched(&target))
+        .await
+        .expect_err("silence");
     assert!(
         matches!(error, IppReadError::Http(HttpError::Slow(_))),
         "{error}"
@@ -203,7 +207,9 @@ async fn a_printer_that_accepts_and_says_nothing_is_given_up() {
 #[tokio::test]
 async fn who_finds_no_printer_anywhere_says_so_after_every_path() {
     let mut printer = Printer::start(|_| ipp(0x0406, b"\x03")).await;
-    let error = read_device(&printer.target).await.expect_err("not found");
+    let error = read_device(Who::Vouched(&printer.target))
+        .await
+        .expect_err("not found");
     let is_refusal = |error: &IppError| *error == IppError::Refused(0x0406);
     assert!(
         matches!(&error, IppReadError::Ipp { error, .. } if is_refusal(error)),

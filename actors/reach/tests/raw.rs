@@ -1,4 +1,4 @@
-//! Ports 9100 and 515: who is not proven to be what a door is for hears nothing, a swap between proof
+//! Ports 9100, 515 and 631: who is not proven to be what a door is for hears nothing, a swap between proof
 //! and connection included; silence is a state; and what talks nonsense or for ever is an error.
 
 use std::net::SocketAddr;
@@ -17,10 +17,11 @@ use tokio::net::{TcpListener, TcpStream};
 use super::fake_device::{FakeDevice, answer};
 use super::{patient, public};
 use crate::reach::identified::{self, Asking, NoWay, NotIdentified};
+use crate::reach::ipp::IppReadError;
 use crate::reach::range::AddressRange;
 use crate::reach::raw::RawError;
 use crate::reach::scope::{Door, InScope, Scope};
-use crate::reach::{lpr, pjl, zebra};
+use crate::reach::{ipp, lpr, pjl, zebra};
 
 /// A Zebra as SNMP shows it, and a printer of another maker that lists PJL.
 const ZEBRA: &str = "1.3.6.1.2.1.1.1.0|4|Zebra Technologies ZTC ZT411-203dpi ZPL\n\
@@ -107,6 +108,18 @@ impl Device {
             wanted: None,
         };
         identified::zebra(asking, self.door).await
+    }
+
+    async fn printer(&self) -> Result<identified::Printer, NotIdentified> {
+        let (snmp, profiles) = (patient(), Profiles::embedded().unwrap());
+        let asking = Asking {
+            snmp: &snmp,
+            target: &self.snmp,
+            credentials: &[public()],
+            profiles: &profiles,
+            wanted: None,
+        };
+        identified::printer(asking, self.door).await
     }
 
     async fn pjl(&self) -> Result<identified::PjlPrinter, NotIdentified> {
@@ -255,6 +268,25 @@ async fn who_takes_the_address_between_proof_and_connection_hears_nothing() {
         }
         assert_eq!(device.heard(), b"", "{what}");
     }
+}
+
+#[tokio::test]
+async fn who_takes_the_address_of_a_printer_hears_no_ipp() {
+    let switch = "1.3.6.1.2.1.1.1.0|4|Managed switch\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.9.1.1\n";
+    let device = Device::start(&[BROTHER, BROTHER, switch], nothing).await;
+    let proof = device.printer().await.unwrap();
+    let error = ipp::read_device(ipp::Asked::Printer(&proof)).await;
+    let error = error.expect_err("a switch");
+    let why = matches!(
+        error,
+        IppReadError::NotIdentified(NotIdentified::Swapped(_))
+    );
+    assert!(why, "{error}");
+    assert_eq!(device.heard(), b"");
+    let device = Device::start(&[switch], nothing).await;
+    let error = device.printer().await.expect_err("a switch");
+    assert!(matches!(error, NotIdentified::NoPrinter(_)), "{error}");
+    assert_eq!(device.connections(), 0);
 }
 
 #[tokio::test]

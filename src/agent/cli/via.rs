@@ -2,7 +2,8 @@
 //!
 //! Nothing is sent to that door of an address before SNMP has said that it is a printer, and one of
 //! HP's for LEDM, unless the person at the keyboard vouches for it; and for zebra and pjl nobody can,
-//! since what is sent there is a document to any other device.
+//! since what is sent there is a document to any other device. But for LEDM it is asked again on each
+//! connection.
 
 mod ledm;
 pub(super) mod raw;
@@ -10,7 +11,8 @@ pub(super) mod raw;
 use std::net::IpAddr;
 
 use actors::reach::http::HttpError;
-use actors::reach::ipp::{self, IppReadError};
+use actors::reach::identified;
+use actors::reach::ipp::{self, Asked, IppReadError};
 use actors::reach::range::AddressRange;
 use actors::reach::scope::{Door, InScope, Scope};
 use actors::reach::stream::NoStream;
@@ -134,7 +136,15 @@ impl ViaArgs {
             let known = (introduced.as_ref(), self.unidentified);
             self.ledm.read(written, &target, known).await?
         } else {
-            let reading = ipp::read_device(&target).await;
+            let reading = match &introduced {
+                Some(_) => {
+                    let caller = raw::Caller::new(written, asking, door).await?;
+                    let proof = identified::printer(caller.asking(), caller.door).await;
+                    let proof = proof.map_err(|why| caller.trouble(written, name).unsent(&why))?;
+                    ipp::read_device(Asked::Printer(&proof)).await
+                }
+                None => ipp::read_device(Asked::Vouched(&target)).await,
+            };
             reading.map_err(|error| unread(written, self.ipp_port, &error))?
         };
         Ok(Verdict::Printer(Box::new(reading)))
@@ -191,6 +201,9 @@ fn unread(written: &str, port: u16, error: &IppReadError) -> CliError {
         IppReadError::Http(HttpError::NoStream(_)) => "name the address of a printer".to_owned(),
         IppReadError::Http(HttpError::Slow(_)) => {
             format!("try again: platen read {written} --via ipp")
+        }
+        IppReadError::NotIdentified(_) => {
+            "find out who is there: platen discover, then try again".to_owned()
         }
         IppReadError::Http(_) | IppReadError::Status { .. } | IppReadError::Ipp { .. } => {
             format!("read it over SNMP: platen read {written}")

@@ -22,13 +22,20 @@ pub const DEPTH_MAX: usize = 32;
 /// Most elements of one document; known documents have some 2,000.
 pub const ELEMENTS_MAX: usize = 20_000;
 
+/// Octets for each element of a document, on the average: known documents have more than 50. What has
+/// fewer is no document, and would take many times its octets.
+const ELEMENT_BYTES_MIN: usize = 20;
+
+/// Elements that a document may have however short it is.
+const ELEMENTS_ANYWAY: usize = 64;
+
 /// Octets in which a declaration with an encoding must stand.
 const DECLARATION_BYTES_MAX: usize = 256;
 
 /// An element with everything in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Element {
-    name: String,
+    name: Box<str>,
     text: String,
     children: Vec<Element>,
 }
@@ -47,14 +54,16 @@ impl Element {
 
     /// The elements of this name directly in it.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Self> {
-        self.children.iter().filter(move |child| child.name == name)
+        self.children
+            .iter()
+            .filter(move |child| *child.name == *name)
     }
 
     /// The first element at `A/B/C`, each directly in the one before.
     pub(super) fn at(&self, path: &str) -> Option<&Self> {
         let mut names = path.split('/');
         names.try_fold(self, |element, name| {
-            element.children.iter().find(|child| child.name == name)
+            element.children.iter().find(|child| *child.name == *name)
         })
     }
 
@@ -85,12 +94,14 @@ pub(super) fn parse(document: Document, octets: &[u8]) -> Result<Element, LedmEr
     // Those that are open, the root first.
     let mut open: Vec<Element> = Vec::new();
     let mut count = 0_usize;
+    let by_length = ELEMENTS_ANYWAY + octets.len() / ELEMENT_BYTES_MIN;
+    let count_max = ELEMENTS_MAX.min(by_length);
     loop {
         let event = reader.read_event();
         match event.map_err(|error| wrong(&error.to_string()))? {
             Event::Start(tag) => {
                 count += 1;
-                if count > ELEMENTS_MAX {
+                if count > count_max {
                     return Err(LedmError::TooMany(document));
                 }
                 if open.len() >= DEPTH_MAX {
@@ -100,7 +111,7 @@ pub(super) fn parse(document: Document, octets: &[u8]) -> Result<Element, LedmEr
             }
             Event::Empty(tag) => {
                 count += 1;
-                if count > ELEMENTS_MAX {
+                if count > count_max {
                     return Err(LedmError::TooMany(document));
                 }
                 let element = named(tag.local_name().into_inner());
@@ -110,9 +121,10 @@ pub(super) fn parse(document: Document, octets: &[u8]) -> Result<Element, LedmEr
                 }
             }
             Event::End(_) => {
-                let Some(element) = open.pop() else {
+                let Some(mut element) = open.pop() else {
                     return Err(wrong("an end without a beginning"));
                 };
+                element.children.shrink_to_fit();
                 match open.last_mut() {
                     Some(parent) => parent.children.push(element),
                     // What follows the root is of no interest.
@@ -134,7 +146,7 @@ pub(super) fn parse(document: Document, octets: &[u8]) -> Result<Element, LedmEr
 
 fn named(name: &str) -> Element {
     Element {
-        name: name.to_owned(),
+        name: name.into(),
         ..Element::default()
     }
 }

@@ -33,8 +33,9 @@ pub struct Answer(Vec<String>);
 /// [`PjlError`] where a printer sends much else instead.
 pub fn answer(octets: &[u8], info: Info, number: u32) -> Result<Option<Answer>, PjlError> {
     // What stands behind the last form feed has not ended.
-    let mut messages: Vec<&[u8]> = octets.split(|octet| *octet == FORM_FEED).collect();
-    messages.pop();
+    let end = octets.iter().rposition(|octet| *octet == FORM_FEED);
+    let ended = octets.get(..end.unwrap_or_default()).unwrap_or_default();
+    let mut messages = ended.split(|octet| *octet == FORM_FEED);
     let begins = |message: &[u8], command: &str| {
         let lines = message.split(|octet| *octet == b'\n');
         let mut lines = lines
@@ -44,13 +45,12 @@ pub fn answer(octets: &[u8], info: Info, number: u32) -> Result<Option<Answer>, 
     };
     let ours = format!("@PJL ECHO {}", echo(number));
     let asked = format!("@PJL INFO {}", info.name());
-    let from = messages.iter().position(|message| begins(message, &ours));
-    let behind = from.and_then(|from| messages.get(from + 1..));
-    let found = behind.and_then(|rest| rest.iter().find(|message| begins(message, &asked)));
+    let is_told = messages.any(|message| begins(message, &ours));
+    let found = messages.find(|message| begins(message, &asked));
     match found {
-        Some(message) => Ok(Some(Answer::read(message))),
-        None if octets.len() > ANSWER_BYTES_MAX => Err(PjlError::TooLong),
-        None => Ok(None),
+        Some(message) if is_told => Ok(Some(Answer::read(message))),
+        _ if octets.len() > ANSWER_BYTES_MAX => Err(PjlError::TooLong),
+        _ => Ok(None),
     }
 }
 

@@ -282,7 +282,7 @@ fn hostile_documents_are_refused_in_no_time() {
     let many = |count: usize| {
         format!(
             "<ProductUsageDyn>{}</ProductUsageDyn>",
-            "<a/>".repeat(count)
+            "<SupportedUsageUnit/>".repeat(count)
         )
     };
     assert_eq!(decode(&many(ELEMENTS_MAX - 1)), Ok(()));
@@ -290,6 +290,10 @@ fn hostile_documents_are_refused_in_no_time() {
         decode(&many(ELEMENTS_MAX)),
         Err(LedmError::TooMany(document))
     );
+    // As many as no document of this length has: they would take forty times its octets.
+    let dense = "<b><c/></b>".repeat(5_900);
+    let dense = format!("<ProductUsageDyn>{dense}</ProductUsageDyn>");
+    assert_eq!(decode(&dense), Err(LedmError::TooMany(document)));
     let long = format!("<ProductUsageDyn a=\"{}\"/>", "x".repeat(1_024 * 1_024));
     assert_eq!(decode(&long), Err(LedmError::TooLong(document)));
     // As long as it may be: one attribute, or as many as fit.

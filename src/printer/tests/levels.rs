@@ -35,66 +35,26 @@ fn judge(walk: &Walk) -> Reading {
 /// What a level is, seen from its capacity.
 const LEVELS: [&str; 8] = ["absent", "<-3", "-3", "-2", "-1", "0..=max", ">max", ">100"];
 
+/// Where a number is one of a whole: a capacity that is known, or percent.
+const OF_A_WHOLE: [&str; 8] = [
+    "unknown",
+    "implausible",
+    "some",
+    "unknown",
+    "unlimited",
+    "percent",
+    "implausible",
+    "implausible",
+];
+
 /// RFC 3805, prtMarkerSuppliesLevel and prtInputCurrentLevel: what each kind of level means under
 /// each kind of capacity and unit. `max` is the capacity, or 100 where there is none.
 const TABLE: &[(&str, &str, [&str; 8])] = &[
-    // capacity, unit,                 absent     <-3            -3      -2         -1           0..=max     >max           >100
-    (
-        "known",
-        "percent",
-        [
-            "unknown",
-            "implausible",
-            "some",
-            "unknown",
-            "unlimited",
-            "percent",
-            "implausible",
-            "implausible",
-        ],
-    ),
-    (
-        "known",
-        "counted",
-        [
-            "unknown",
-            "implausible",
-            "some",
-            "unknown",
-            "unlimited",
-            "percent",
-            "implausible",
-            "implausible",
-        ],
-    ),
-    (
-        "known",
-        "unsaid",
-        [
-            "unknown",
-            "implausible",
-            "some",
-            "unknown",
-            "unlimited",
-            "percent",
-            "implausible",
-            "implausible",
-        ],
-    ),
-    (
-        "none",
-        "percent",
-        [
-            "unknown",
-            "implausible",
-            "some",
-            "unknown",
-            "unlimited",
-            "percent",
-            "implausible",
-            "implausible",
-        ],
-    ),
+    // Capacity, unit, and what each of LEVELS means.
+    ("known", "percent", OF_A_WHOLE),
+    ("known", "counted", OF_A_WHOLE),
+    ("known", "unsaid", OF_A_WHOLE),
+    ("none", "percent", OF_A_WHOLE),
     (
         "none",
         "counted",

@@ -90,6 +90,13 @@ fn an_answer_is_known_by_its_echo_from_what_is_said_unasked() {
     for end in 0..all.len() {
         assert_eq!(answer(&all[..end], Info::Id, 7), Ok(None), "cut at {end}");
     }
+    let pages = [b"\x0c".repeat(60_000), sent(Info::Id, "\"HP\"\r\n")].concat();
+    assert_eq!(
+        answer(&pages, Info::Id, 7),
+        Ok(Some(told(Info::Id, "\"HP\"\r\n")))
+    );
+    let without_echo = sent(Info::Id, "\"HP\"\r\n").split_off(21);
+    assert_eq!(answer(&without_echo, Info::Id, 7), Ok(None));
     let endless = b"@PJL USTATUS DEVICE\r\n\x0c".repeat(ANSWER_BYTES_MAX / 20);
     assert_eq!(answer(&endless, Info::Id, 7), Err(PjlError::TooLong));
 }

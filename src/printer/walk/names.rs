@@ -5,6 +5,9 @@ use std::ops::Range;
 /// Arcs that nearly all names have in common, compared at once: those of mib-2 (1.3.6.1.2.1).
 const ARCS_COMMON: usize = 6;
 
+/// Most arcs of a name (RFC 2578), without which few octets could ask for much memory.
+const ARCS_LIMIT: u64 = snmp::ARCS_MAX as u64;
+
 /// Arcs of a name that is put together without memory of its own.
 const ARCS_SHORT: usize = 32;
 
@@ -54,7 +57,10 @@ impl Names {
             .len()
             .checked_sub(1)
             .map_or(from, |last| self.begin(last));
-        if shared > from - last {
+        let length = u64::try_from(shared)
+            .unwrap_or(u64::MAX)
+            .saturating_add(count);
+        if shared > from - last || length > ARCS_LIMIT {
             return false;
         }
         self.arcs.extend_from_within(last..last + shared);

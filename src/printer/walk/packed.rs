@@ -30,6 +30,12 @@ impl Walk {
     }
 }
 
+impl From<Box<[u8]>> for PackedWalk {
+    fn from(octets: Box<[u8]>) -> Self {
+        Self(octets)
+    }
+}
+
 impl PackedWalk {
     /// The walk again; none where the octets are no packed walk, which [`Walk::pack`] never makes.
     #[must_use]
@@ -46,6 +52,12 @@ impl PackedWalk {
             walk.values.push(take_value(&mut octets)?);
         }
         Some(walk)
+    }
+
+    /// As octets, of which it can be made again.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        &self.0
     }
 
     /// How many octets it takes.
@@ -220,5 +232,19 @@ mod tests {
         fn other_octets_are_no_walk_and_do_no_harm(octets in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = PackedWalk(octets.into()).unpack();
         }
+    }
+
+    #[test]
+    fn a_name_that_grows_with_each_object_is_none() {
+        // Each object adds one arc to the name before it.
+        let deeper: Vec<u8> = (0..200_u64)
+            .flat_map(|n| {
+                let mut object = Vec::new();
+                put(&mut object, n);
+                object.extend([1, 1, 10]);
+                object
+            })
+            .collect();
+        assert_eq!(PackedWalk(deeper.into()).unpack(), None);
     }
 }

@@ -4,6 +4,12 @@
 
 #![no_main]
 
+#[path = "../door_seeds.rs"]
+mod door_seeds;
+#[path = "../doors.rs"]
+mod doors;
+#[path = "../memory.rs"]
+mod memory;
 #[path = "../seeds.rs"]
 mod seeds;
 #[path = "../targets.rs"]

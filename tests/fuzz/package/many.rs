@@ -4,8 +4,14 @@
 //! A worker process for each processor, with one thread, so that what is allocated is of one case.
 //! `scripts/fuzz` runs it. The cases and what must hold of them are those of the tests.
 
+#[path = "../door_seeds.rs"]
+mod door_seeds;
+#[path = "../doors.rs"]
+mod doors;
 #[path = "../grow.rs"]
 mod grow;
+#[path = "../memory.rs"]
+mod memory;
 #[path = "../run.rs"]
 mod run;
 #[path = "../seeds.rs"]
@@ -43,6 +49,7 @@ fn main() -> ExitCode {
     let is_well = match words[..] {
         ["worker", target, cases, seed] => worker(target, cases, seed),
         ["seeds", target, folder] => write_seeds(target, Path::new(folder)),
+        ["case", target, file] => case(target, Path::new(file)),
         [millions, seed] => all(millions, seed),
         _ => None,
     };
@@ -50,7 +57,7 @@ fn main() -> ExitCode {
         Some(true) => ExitCode::SUCCESS,
         Some(false) => ExitCode::FAILURE,
         None => {
-            eprintln!("usage: many MILLIONS SEED | many seeds TARGET FOLDER");
+            eprintln!("usage: many MILLIONS SEED | many seeds TARGET FOLDER | many case TARGET FILE");
             ExitCode::from(2)
         }
     }
@@ -63,13 +70,13 @@ fn clock() -> Duration {
         .unwrap_or_default()
 }
 
-/// Runs every target: the decoders so many million times, the others a tenth of that.
+/// Runs every target: the decoder of SNMP so many million times, the others a tenth of that.
 fn all(millions: &str, seed: &str) -> Option<bool> {
     let (millions, seed): (u64, u64) = (millions.parse().ok()?, seed.parse().ok()?);
     let mut is_well = true;
     for target in Target::ALL {
         let cases = millions
-            * if target.is_decoder() {
+            * if target == Target::Decode {
                 1_000_000
             } else {
                 100_000
@@ -158,6 +165,22 @@ fn worker(target: &str, cases: &str, seed: &str) -> Option<bool> {
     });
     println!("{said}");
     Some(run.panics.is_empty())
+}
+
+/// Feeds one case that was found, and says what it took.
+fn case(target: &str, file: &Path) -> Option<bool> {
+    let target = Target::named(target)?;
+    let (seeds, octets) = (Seeds::gather(), std::fs::read(file).ok()?);
+    target.holds(&[], &seeds);
+    let ballast = vec![0_u8; MEMORY.max_allocated().saturating_sub(MEMORY.allocated())];
+    let (before, started) = (MEMORY.allocated(), clock());
+    let accepted = target.holds(&octets, &seeds);
+    let took = clock().saturating_sub(started);
+    let bytes = MEMORY.max_allocated().saturating_sub(before) as u64;
+    drop(ballast);
+    let kib = bytes.div_ceil(1_024);
+    println!("accepted: {accepted}, at most {kib} KiB, {took:?}");
+    Some(true)
 }
 
 /// Writes what a target's cases grow from, a file each.
