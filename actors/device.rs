@@ -193,6 +193,7 @@ impl Device {
             seed: self.seed.clone(),
             tools: self.tools(),
             plan,
+            boss: self.boss.clone(),
         };
         let asked = asking.ask(target, last, depth);
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
@@ -218,6 +219,7 @@ impl Device {
                 mut reading,
                 before,
                 answers,
+                alone: _,
             } => {
                 // What the doors said at the last reading belongs to that one.
                 let before = before.map(|mut before| {

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+mod identity;
+
 use actix::{Message, MessageResponse};
 use jiff::Timestamp;
 use printer::identity::{DeviceId, score::Traits};
@@ -22,6 +24,8 @@ use crate::status::{Refusing, StatusSnapshot};
 use crate::tunnel::SessionStatus;
 use crate::tunnel::{ending::End, ticket::SessionId};
 use crate::uplink::mqtt::LineState;
+
+pub use self::identity::{IsAlone, SharesSerial};
 
 /// Names one child of the Supervisor for good, whichever actor lives under the name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -304,11 +308,6 @@ pub struct Relocate {
     /// What to try there, in this order; none keeps what was tried before.
     pub credentials: Vec<Credential>,
 }
-
-/// The Supervisor to a Device: another has your serial number too.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct SharesSerial;
 
 /// The Supervisor to a Device: someone with your name was seen elsewhere. Are you still here?
 #[derive(Debug, Message)]

@@ -16,7 +16,8 @@ use printer::identity::score::{Place, Told, Traits, Verdict};
 use printer::identity::{DeviceId, Fingerprint};
 use serde::{Deserialize, Serialize};
 
-pub use self::doubt::Doubt;
+pub use self::doubt::{CANDIDATES_MAX, Doubt};
+pub(crate) use self::doubt::{merged, weigh_own};
 
 /// Most devices one agent knows: three times the largest site the hub is laid out for.
 pub const DEVICES_MAX: usize = 20_000;
@@ -67,6 +68,9 @@ pub struct Known {
     /// Since when it is silent and nobody reads it any more; absent while somebody does.
     #[serde(skip)]
     pub let_go_since: Option<Timestamp>,
+    /// When its last reading was kept on disk.
+    #[serde(skip)]
+    kept_at: Option<Timestamp>,
     #[serde(skip)]
     was_seen: bool,
     #[serde(skip)]
@@ -141,7 +145,7 @@ impl Registry {
             self.at.insert(address, device.clone());
         }
         self.doubted
-            .extend(known.doubt.iter().map(|doubt| doubt.of.clone()));
+            .extend(known.doubt.iter().flat_map(Doubt::named).cloned());
         self.known.insert(device.clone(), known);
         self.index(&device);
     }
@@ -195,34 +199,53 @@ impl Registry {
 
     /// Weighs a sighting: somebody with these traits answered at this address.
     pub fn sight(&mut self, seen: impl Into<Traits>, address: IpAddr, now: Timestamp) -> Sighting {
-        let seen = seen.into();
+        self.weigh_sighting(&seen.into(), None, address, now)
+    }
+
+    /// The same where a device has just said that whoever answers at its address is not itself: it
+    /// knows its last reading better than anybody.
+    pub fn sight_instead(
+        &mut self,
+        of: &DeviceId,
+        seen: impl Into<Traits>,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Sighting {
+        self.weigh_sighting(&seen.into(), Some(of), address, now)
+    }
+
+    fn weigh_sighting(
+        &mut self,
+        seen: &Traits,
+        but: Option<&DeviceId>,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Sighting {
         let mut doubt = None;
         let living = self.at.get(&address).cloned();
         if let Some(id) = &living
             && let Some(known) = self.known.get(id)
         {
-            let score = self.score(known, &seen, Place::Same);
+            let (score, words) = self.score(id, known, (seen, Place::Same));
             match score.verdict {
-                Verdict::Same => {
-                    self.see_again(id, &seen);
+                Verdict::Same | Verdict::Likely if but != Some(id) => {
+                    self.see_again(id, seen);
                     return Sighting::Same(id.clone());
                 }
-                Verdict::Doubtful => doubt = Some((id.clone(), score)),
+                Verdict::Same | Verdict::Likely | Verdict::Doubtful => {
+                    doubt = Some((id.clone(), words));
+                }
                 Verdict::Other => {}
             }
         }
-        match self.namesake(&seen, living.as_ref()) {
-            Some((id, score)) if score.verdict == Verdict::Same => {
+        match self.namesake(seen, living.as_ref()) {
+            Some((id, Verdict::Same | Verdict::Likely, _)) => {
                 return self.claim(id, &seen.keys, address, now);
             }
-            other => doubt = doubt.or(other),
+            other => doubt = doubt.or(other.map(|(of, _, words)| (of, words))),
         }
-        let doubt = doubt.map(|(of, score)| Doubt {
-            of,
-            words: score.words(),
-            since: now,
-        });
-        let doubt = doubt.or_else(|| self.lost_sharer(&seen, now));
+        let doubt = doubt.map(|(of, words)| Self::doubt(of, words, now));
+        let doubt = doubt.or_else(|| self.lost_sharer(seen, now));
         let id = self.free_id(&seen.keys, address);
         self.welcome(id, (&seen.keys, doubt), address, now)
     }
@@ -408,6 +431,7 @@ impl Registry {
             told: Told::default(),
             doubt,
             let_go_since: None,
+            kept_at: None,
             was_seen: true,
             sweeps_missed: 0,
         };
@@ -466,16 +490,8 @@ impl Registry {
     }
 }
 
-/// Every key of both; where they differ the newer one counts.
-pub(crate) fn merged(older: &Fingerprint, newer: &Fingerprint) -> Fingerprint {
-    let either = |newer: &Option<String>, older: &Option<String>| newer.clone().or(older.clone());
-    Fingerprint {
-        serial: either(&newer.serial, &older.serial),
-        mac: either(&newer.mac, &older.mac),
-        engine_id: either(&newer.engine_id, &older.engine_id),
-    }
-}
-
+#[cfg(test)]
+mod doubt_tests;
 #[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]

@@ -142,8 +142,14 @@ pub struct DoubtfulPrinter {
     pub device: DeviceId,
     /// Where it is; absent if nobody knows.
     pub address: Option<std::net::IpAddr>,
-    /// Which one it may be.
+    /// Which one it may be: the likeliest.
     pub may_be: DeviceId,
+    /// Which others as well, the likelier first.
+    #[serde(default)]
+    pub or: Vec<DeviceId>,
+    /// How many more, which are not named.
+    #[serde(default)]
+    pub more: u32,
     /// Why nobody can tell, in words.
     pub why: String,
     /// Since when.
@@ -306,16 +312,21 @@ pub(crate) fn printers<A: Clone>(registry: &Registry, children: &Children<A>) ->
 
 /// Who may be whom: how many, and the first of them.
 pub(crate) fn doubtful(registry: &Registry) -> (u32, Vec<DoubtfulPrinter>) {
-    let all = registry
-        .doubtful()
+    // Those that are there come first: somebody can look at them.
+    let mut listed: Vec<_> = registry.doubtful().collect();
+    listed.sort_by_key(|(_, known, _)| known.address.is_none());
+    let count = u32::try_from(listed.len()).unwrap_or(u32::MAX);
+    let all = listed
+        .into_iter()
         .map(|(device, known, doubt)| DoubtfulPrinter {
             device: device.clone(),
             address: known.address,
             may_be: doubt.of.clone(),
+            or: doubt.or.clone(),
+            more: doubt.more,
             why: doubt.words.clone(),
             since: doubt.since,
         });
-    let count = u32::try_from(registry.doubtful().count()).unwrap_or(u32::MAX);
     (count, all.take(DOUBTFUL_LISTED_MAX).collect())
 }
 

@@ -56,7 +56,7 @@ const BEAT_GROUPS: u32 = 8;
 /// How often the watchdog is shown that the thread is alive; it barks after 30 of these.
 const HEART_EVERY: Duration = Duration::from_secs(1);
 /// Longest that a child may take over an answer that is no beat: a device asks the printer.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// The root actor.
 pub struct Supervisor {

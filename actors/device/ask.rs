@@ -1,5 +1,6 @@
 //! One attempt to read a device: what is asked, and what came of it.
 
+use actix::Addr;
 use printer::identity::Fingerprint;
 use printer::identity::score::{self, Told, Traits};
 use printer::question;
@@ -7,9 +8,9 @@ use printer::reading::{Reading, Verdict};
 use printer::walk::Walk;
 use tracing::{debug, info, warn};
 
+use super::Seed;
 use super::doors::{Answers, Plan, Way};
-use super::{Seed, known};
-use crate::messages::{Confirmation, Sighted};
+use crate::messages::{Confirmation, IsAlone, Sighted};
 use crate::parts::Tools;
 use crate::reach::again;
 use crate::reach::credential::Credential;
@@ -17,6 +18,8 @@ use crate::reach::packed::Packed;
 use crate::reach::scope::InScope;
 use crate::reach::snmp::AskError;
 use crate::reach::survey::{self, ReadError, Survey};
+use crate::registry::weigh_own;
+use crate::supervisor::{ANSWER_MAX, Supervisor};
 
 /// What is said of a device whose range has communities only, while it has users only.
 const NO_USER: &str = "it speaks SNMPv3, and its range has no user";
@@ -32,6 +35,9 @@ pub(super) enum Depth {
 pub(super) enum Heard {
     /// The device, as far as anybody can tell.
     Itself {
+        /// Where one thing alone tells it: who was seen, for the Supervisor to say whether it can be
+        /// nobody else.
+        alone: Option<Sighted>,
         depth: Depth,
         survey: Box<Survey>,
         reading: Box<Reading>,
@@ -55,13 +61,14 @@ pub(super) struct Asking {
     pub(super) seed: Seed,
     pub(super) tools: Tools,
     pub(super) plan: Plan,
+    pub(super) boss: Addr<Supervisor>,
 }
 
 impl Asking {
     /// Asks the device, and after it, where a printer answers in full, its other doors.
     pub(super) async fn ask(self, target: InScope, last: Option<Packed>, depth: Depth) -> Heard {
         let heard = ask(&self.seed, target, &self.tools, (last, depth)).await;
-        match heard {
+        match self.sure(heard).await {
             Heard::Itself {
                 depth: Depth::Full,
                 survey,
@@ -84,6 +91,7 @@ impl Asking {
                     .spawn(async move { plan.ask(&said, &way).await });
                 let answers = asked.await.unwrap_or_default();
                 Heard::Itself {
+                    alone: None,
                     depth: Depth::Full,
                     survey,
                     reading,
@@ -92,6 +100,33 @@ impl Asking {
                 }
             }
             heard => heard,
+        }
+    }
+
+    /// Has the Supervisor say of one that a single thing tells whether it can be nobody else. Without
+    /// its word the reading is nobody's.
+    async fn sure(&self, heard: Heard) -> Heard {
+        let Heard::Itself {
+            alone: Some(seen), ..
+        } = &heard
+        else {
+            return heard;
+        };
+        let (device, traits) = (self.seed.id.clone(), seen.traits.clone());
+        let asked = self.boss.send(IsAlone { device, traits });
+        match (asked.timeout(ANSWER_MAX).await, heard) {
+            (Ok(true), heard) => heard,
+            (
+                Ok(false),
+                Heard::Itself {
+                    alone: Some(seen), ..
+                },
+            ) => {
+                let device = &self.seed.id;
+                info!(%device, "who answers here may be another known printer as well");
+                Heard::Other(seen)
+            }
+            (_, _) => Heard::Nothing(None),
         }
     }
 }
@@ -133,14 +168,21 @@ async fn ask(
             credential: survey.credential,
         });
     }
+    let seen = Sighted {
+        traits: Box::new(traits(&survey)),
+        target,
+        credential: survey.credential.clone(),
+    };
+    let itself = is_itself(seed, &seen.traits);
     match survey.verdict.clone() {
         // The keys agree, or there are none: what it tells beside them may speak against it.
-        Verdict::Printer(_) if !is_itself(seed, &survey) => Heard::Other(Sighted {
-            traits: Box::new(traits(&survey)),
-            target,
-            credential: survey.credential,
-        }),
+        Verdict::Printer(_)
+            if matches!(itself, score::Verdict::Doubtful | score::Verdict::Other) =>
+        {
+            Heard::Other(seen)
+        }
         Verdict::Printer(reading) => Heard::Itself {
+            alone: (itself == score::Verdict::Likely).then_some(seen),
             before: last.and_then(|(last, walk)| {
                 last.reading(walk, (&survey.walk, &reading), &tools.profiles)
             }),
@@ -165,17 +207,20 @@ pub(super) fn traits(survey: &Survey) -> Traits {
     }
 }
 
-/// Whether a survey is of the device, by all that is known of it.
-fn is_itself(seed: &Seed, survey: &Survey) -> bool {
+/// Whether somebody who was read is the device, by all that is known of it.
+fn is_itself(seed: &Seed, seen: &Traits) -> score::Verdict {
     let here = seed.target.map(|target| target.addr().ip());
     let is_proven_here = seed.proven_at.is_some() && seed.proven_at == here;
     let how = (seed.shared_serial.as_deref(), is_proven_here);
-    let score = known::weigh_own(&seed.traits, how, &traits(survey));
-    if score.verdict != score::Verdict::Same {
+    let score = weigh_own(&seed.traits, how, seen);
+    if matches!(
+        score.verdict,
+        score::Verdict::Doubtful | score::Verdict::Other
+    ) {
         let (device, words) = (&seed.id, score.words());
         info!(%device, %words, "who answers here may be another printer");
     }
-    score.verdict == score::Verdict::Same
+    score.verdict
 }
 
 /// What a failed reading means. Where two devices were heard, it is asked who is there now.

@@ -1,41 +1,10 @@
 //! What a device knows itself by, from reading to reading.
 
-use actix::Handler;
-use printer::identity::score::{Place, Score, Traits, weigh};
-
 use super::{Device, Seed};
 use crate::messages::SharesSerial;
 use crate::reach::survey::Survey;
 use crate::registry::merged;
-
-/// Weighs whether somebody who was read at the device's address is the device.
-///
-/// It counts as its place only where a reading of its own came from: where it was moved to, a
-/// sighting alone has put it.
-pub(crate) fn weigh_own(
-    known: &Traits,
-    (shared_serial, is_proven_here): (Option<&str>, bool),
-    seen: &Traits,
-) -> Score {
-    // One that was never read is whoever was sighted here.
-    let place = if is_proven_here || known.told.at.is_none() {
-        Place::Same
-    } else {
-        Place::Elsewhere
-    };
-    let Some(shared) = shared_serial else {
-        return weigh(known, seen, place);
-    };
-    // One that several have proves nothing; another one proves that it is another printer.
-    match seen.keys.serial.as_deref() {
-        Some(serial) if serial != shared => {
-            let mut known = known.clone();
-            known.keys.serial = Some(shared.to_owned());
-            weigh(&known, seen, place)
-        }
-        Some(_) | None => weigh(&known.without_serial(), &seen.without_serial(), place),
-    }
-}
+use actix::Handler;
 
 impl Seed {
     /// Learns from a reading that was its own.

@@ -13,11 +13,11 @@ use tracing::{debug, error, info, warn};
 
 use super::{ANSWER_MAX, Address, Supervisor, tell};
 use crate::messages::{
-    ChildId, Confirm, Confirmation, Contradicted, Found, Missed, Proved, Relocate, SharesSerial,
-    Sighted, Swept, Unmasked, WhoLives,
+    ChildId, Confirm, Confirmation, Contradicted, Found, IsAlone, Missed, Proved, Relocate,
+    SharesSerial, Sighted, Swept, Unmasked, WhoLives,
 };
 use crate::parts::OtherDoors;
-use crate::registry::{Settled, Sighting};
+use crate::registry::{Registry, Settled, Sighting};
 
 /// When a device that was being read is asked again whether it is where it was.
 const CONFIRM_AGAIN: Duration = Duration::from_secs(5);
@@ -27,11 +27,14 @@ const SWEEPS_MISSED_MAX: u32 = 3;
 impl Supervisor {
     /// Weighs who was seen where, and moves the devices accordingly.
     fn sighted(&mut self, seen: &Sighted, ctx: &mut Context<Self>) {
-        let address = seen.target.addr().ip();
-        match self
-            .registry
-            .sight((*seen.traits).clone(), address, Timestamp::now())
-        {
+        let (address, traits) = (seen.target.addr().ip(), (*seen.traits).clone());
+        let sighting = self.registry.sight(traits, address, Timestamp::now());
+        self.act_on(sighting, address, ctx);
+    }
+
+    /// Moves the devices as a sighting says.
+    fn act_on(&mut self, sighting: Sighting, address: IpAddr, ctx: &mut Context<Self>) {
+        match sighting {
             // Its actor may have been let go while it was silent.
             Sighting::Same(id) => self.revive(&ChildId::Device(id), ctx),
             Sighting::New(settled) => {
@@ -216,7 +219,23 @@ impl Handler<Contradicted> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, fact: Contradicted, ctx: &mut Self::Context) -> Self::Result {
-        self.resolve(&fact.device, Confirmation::Other(fact.seen), ctx);
+        let (now, address) = (Timestamp::now(), fact.seen.target.addr().ip());
+        if let Some(settled) = self.registry.gone(&fact.device, now) {
+            self.settle(settled, ctx);
+        }
+        let traits = *fact.seen.traits;
+        let sighting = self
+            .registry
+            .sight_instead(&fact.device, traits, address, now);
+        self.act_on(sighting, address, ctx);
+    }
+}
+
+impl Handler<IsAlone> for Supervisor {
+    type Result = bool;
+
+    fn handle(&mut self, asked: IsAlone, _: &mut Self::Context) -> Self::Result {
+        self.registry.is_alone(&asked.device, &asked.traits)
     }
 }
 
@@ -232,7 +251,16 @@ impl Handler<Proved> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, fact: Proved, ctx: &mut Self::Context) -> Self::Result {
+        let doubt = |registry: &Registry| {
+            let known = registry.get(&fact.device);
+            known.and_then(|known| known.doubt.clone())
+        };
+        let before = doubt(&self.registry);
         self.registry.prove_reading(&fact.device, &fact.traits);
+        if let Some(doubt) = doubt(&self.registry).filter(|doubt| Some(doubt) != before.as_ref()) {
+            let (device, may_be) = (&fact.device, &doubt.of);
+            warn!(%device, %may_be, words = %doubt.words, "it may be a known device; it is kept apart");
+        }
         let known = self.registry.get(&fact.device);
         let subnet = known.and_then(|known| self.admit(known.address?));
         if let Some((_, subnet)) = subnet {

@@ -52,6 +52,11 @@ pub(super) fn agent_status(
             .iter()
             .map(|it| refusing(it, &word.masks))
             .collect(),
+        doubtful: totals
+            .doubtful
+            .iter()
+            .map(|it| doubtful(it, &word.masks))
+            .collect(),
         alarms: alarms.map(|alarm| word.masks.words(&alarm)).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: started_at.as_millisecond(),
@@ -73,6 +78,20 @@ fn refusing(refusing: &Refusing, masks: &Masks) -> v1::Refusing {
         address: masks.words(&refusing.address.to_string()),
         why: masks.words(&refusing.why),
         device_id: device.map(|device| device.to_string()).unwrap_or_default(),
+    }
+}
+
+/// A device that may be another one, as it leaves the site.
+fn doubtful(it: &DoubtfulPrinter, masks: &Masks) -> v1::Doubtful {
+    let address = it.address.map(|address| masks.words(&address.to_string()));
+    let may_be = std::iter::once(&it.may_be).chain(&it.or);
+    v1::Doubtful {
+        device_id: masks.device(&it.device).to_string(),
+        address: address.unwrap_or_default(),
+        may_be: may_be.map(|id| masks.device(id).to_string()).collect(),
+        more: it.more,
+        why: masks.words(&it.why),
+        since_ms: it.since.as_millisecond(),
     }
 }
 

@@ -54,7 +54,9 @@ fn status(sent: &v1::AgentStatus) -> Value {
         alarms,
         configuration,
         refusing,
+        doubtful,
     } = sent;
+    let doubtful: Vec<Value> = doubtful.iter().map(doubt).collect();
     let refusing: Vec<Value> = refusing
         .iter()
         .map(|it| json!({ "address": it.address, "why": it.why, "device": it.device_id }))
@@ -73,6 +75,22 @@ fn status(sent: &v1::AgentStatus) -> Value {
         "alarms": alarms,
         "configuration": configuration,
         "refusing": refusing,
+        "doubtful": doubtful,
+    })
+}
+
+fn doubt(sent: &v1::Doubtful) -> Value {
+    let v1::Doubtful {
+        device_id,
+        address,
+        may_be,
+        more,
+        why,
+        since_ms,
+    } = sent;
+    json!({
+        "device": device_id, "address": address, "may_be": may_be, "more": more, "why": why,
+        "since_ms": since_ms,
     })
 }
 

@@ -172,6 +172,15 @@ impl Entry {
         Self::outside(tenant, "printers-merged", body)
     }
 
+    /// A person says of a printer that it is one of its own, whatever it is like.
+    #[must_use]
+    pub fn printer_apart(tenant: &Tenant, said: &Merge) -> Self {
+        Self {
+            kind: "printer-apart",
+            ..Self::printers_merged(tenant, said)
+        }
+    }
+
     /// Not any more: each has its own again.
     #[must_use]
     pub fn printers_split(tenant: &Tenant, merge: &Merge) -> Self {

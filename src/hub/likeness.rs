@@ -2,9 +2,12 @@
 //!
 //! Used by the portal and the commands, which show it. Nothing is merged by it: a person decides.
 
+use jiff::Timestamp;
 use printer::identity::DeviceId;
 use printer::identity::score::{Place, Traits, Verdict, weigh};
 
+use crate::store::agents::{AgentRow, Doubtful};
+use crate::store::merges::{Families, Merge};
 use crate::store::printers::PrinterRow;
 
 /// Most that are shown of one printer: a person compares no more.
@@ -19,12 +22,57 @@ pub struct Like<'a> {
     pub words: String,
 }
 
+/// A printer of which its agent cannot tell whether it is another one, and nobody has said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open<'a> {
+    /// The agent's name.
+    pub agent: &'a str,
+    /// What it says.
+    pub doubt: &'a Doubtful,
+}
+
+/// What the agents cannot tell and no person has said since: neither that they are one, nor that
+/// they are two.
+#[must_use]
+pub fn open<'a>(agents: &'a [AgentRow], merges: &[Merge]) -> Vec<Open<'a>> {
+    let families = Families::of(merges);
+    let is_answered = |doubt: &Doubtful| {
+        let root = families.root(&doubt.device);
+        let is_one = doubt.may_be.iter().any(|it| families.root(it) == root);
+        is_one || is_apart_since(merges, &doubt.device, doubt.since)
+    };
+    let told = agents.iter().filter_map(|agent| {
+        let doubts = agent.status.as_ref()?.doubtful.iter();
+        Some(doubts.map(|doubt| Open {
+            agent: agent.name.as_str(),
+            doubt,
+        }))
+    });
+    told.flatten()
+        .filter(|open| !is_answered(open.doubt))
+        .collect()
+}
+
+fn is_apart_since(merges: &[Merge], device: &DeviceId, since: Timestamp) -> bool {
+    let mut said = merges.iter().filter(|it| it.is_apart());
+    said.any(|it| it.device == *device && it.at >= since)
+}
+
 /// The printers that may be the one under `root`, the likeliest first.
 #[must_use]
-pub fn of<'a>(fleet: &'a [PrinterRow], root: &DeviceId) -> Vec<Like<'a>> {
+pub fn of<'a>(fleet: &'a [PrinterRow], root: &DeviceId, merges: &[Merge]) -> Vec<Like<'a>> {
     let mut likes: Vec<(i32, Like<'a>)> = Vec::new();
     let own: Vec<&PrinterRow> = fleet.iter().filter(|row| row.root == *root).collect();
+    // Two of which a person said since both were there that one is of its own.
+    let are_two = |other: &PrinterRow| {
+        let first = own.iter().map(|row| row.first_seen).max();
+        let since = first.map_or(other.first_seen, |it| it.max(other.first_seen));
+        is_apart_since(merges, root, since) || is_apart_since(merges, &other.root, since)
+    };
     for other in fleet.iter().filter(|row| row.root != *root) {
+        if are_two(other) {
+            continue;
+        }
         let scores = own.iter().filter_map(|row| like(row, other));
         let Some((points, words)) = scores.max_by_key(|(points, _)| *points) else {
             continue;
@@ -101,16 +149,34 @@ mod tests {
             // A board that moved to another printer makes them no one printer.
             row(4, "PHB0000004", 1, 12, 9),
         ];
-        let likes = of(&fleet, &fleet[1].root);
+        let likes = of(&fleet, &fleet[1].root, &[]);
         assert_eq!(likes.len(), 1, "{likes:?}");
         assert_eq!(likes[0].other.device, fleet[0].device);
         let words = &likes[0].words;
         assert!(words.contains("network board changed"), "{words}");
-        assert!(of(&fleet, &fleet[2].root).is_empty());
-        assert!(of(&fleet, &fleet[3].root).is_empty());
+        assert!(of(&fleet, &fleet[2].root, &[]).is_empty());
+        assert!(of(&fleet, &fleet[3].root, &[]).is_empty());
+        let apart = |at: &str| Merge {
+            device: fleet[1].device.clone(),
+            into: fleet[1].device.clone(),
+            at: at.parse().unwrap(),
+            by: "test".to_owned(),
+            reason: "both stand there".to_owned(),
+        };
+        let after = [apart("2026-11-23T10:00:00Z")];
+        assert!(
+            of(&fleet, &fleet[0].root, &after).is_empty(),
+            "a person said so"
+        );
+        let before = [apart("2026-11-23T08:30:00Z")];
+        assert_eq!(
+            of(&fleet, &fleet[0].root, &before).len(),
+            1,
+            "it came later"
+        );
         fleet[1].root = fleet[0].root.clone();
         assert!(
-            of(&fleet, &fleet[0].root).is_empty(),
+            of(&fleet, &fleet[0].root, &[]).is_empty(),
             "they are one already"
         );
     }
@@ -121,7 +187,7 @@ mod tests {
             row(1, "PHB1234567", 1, 90_000, 8),
             row(2, "PHB1234567", 2, 12, 9),
         ];
-        let likes = of(&fleet, &fleet[0].root);
+        let likes = of(&fleet, &fleet[0].root, &[]);
         assert!(
             likes[0]
                 .words

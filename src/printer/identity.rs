@@ -1,5 +1,6 @@
 //! Identity: who a printer is, and how it is known again, whatever its address.
 
+mod rules;
 pub mod score;
 
 use std::fmt;

@@ -15,7 +15,11 @@ const TOKEN_MIN: usize = 5;
 /// What a clone has instead of what was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    number: u32,
+    /// Which network board it has.
+    board: u32,
+    /// Its serial number, whether it tells it or not.
+    serial: Vec<u8>,
+    tells_serial: bool,
     /// What is replaced by what, longest first.
     words: Vec<(Vec<u8>, Vec<u8>)>,
     name: Vec<u8>,
@@ -67,22 +71,11 @@ impl Identity {
         serial: Option<&Pattern>,
         name: Option<&Pattern>,
     ) -> Self {
-        let mut words = Vec::new();
-        if machine.serial.len() >= TOKEN_MIN {
-            let own = serial.map_or_else(
-                || count_on(&machine.serial, number),
-                |pattern| pattern.fill(number),
-            );
-            words.push((machine.serial.clone(), own));
-        }
-        if let Some(mac) = machine.mac {
-            let own = moved(mac, number);
-            words.extend(forms(mac, false).into_iter().zip(forms(own, false)));
-            let shorts = forms(mac, true).into_iter().zip(forms(own, true));
-            // The short form is looked for in the name only: six digits stand in many texts.
-            words.extend(shorts.filter(|(short, _)| holds(&machine.name, short)));
-        }
-        words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+        let serial = serial.map_or_else(
+            || count_on(&machine.serial, number),
+            |pattern| pattern.fill(number),
+        );
+        let words = words(machine, &serial, number);
         let own_name = match name {
             Some(pattern) => pattern.fill(number),
             None => {
@@ -96,10 +89,56 @@ impl Identity {
             }
         };
         Self {
-            number,
+            board: number,
+            serial,
+            tells_serial: true,
             words,
             name: own_name,
         }
+    }
+
+    /// The identity that was recorded.
+    pub(crate) fn recorded(machine: &Machine) -> Self {
+        Self {
+            board: 0,
+            serial: machine.serial.clone(),
+            tells_serial: true,
+            words: Vec::new(),
+            name: machine.name.clone(),
+        }
+    }
+
+    /// Its network board.
+    pub(crate) const fn board(&self) -> u32 {
+        self.board
+    }
+
+    /// Its serial number, told or not.
+    pub(crate) fn serial(&self) -> Vec<u8> {
+        self.serial.clone()
+    }
+
+    /// Gives it another network board.
+    pub(crate) fn set_board(&mut self, machine: &Machine, board: u32) {
+        self.board = board;
+        self.spell(machine);
+    }
+
+    /// Gives it another serial number.
+    pub(crate) fn set_serial(&mut self, machine: &Machine, serial: Vec<u8>) {
+        self.serial = serial;
+        self.spell(machine);
+    }
+
+    /// Lets it tell its serial number, or not.
+    pub(crate) fn tell_serial(&mut self, machine: &Machine, tells: bool) {
+        self.tells_serial = tells;
+        self.spell(machine);
+    }
+
+    fn spell(&mut self, machine: &Machine) {
+        let serial: &[u8] = if self.tells_serial { &self.serial } else { b"" };
+        self.words = words(machine, serial, self.board);
     }
 
     /// The device's own name.
@@ -115,10 +154,27 @@ impl Identity {
     /// A hardware address of the recording as this device has it; what is none stays as it is.
     pub(crate) fn mac(&self, recorded: &[u8]) -> Vec<u8> {
         match <[u8; 6]>::try_from(recorded) {
-            Ok(mac) => moved(mac, self.number).to_vec(),
+            Ok(mac) => moved(mac, self.board).to_vec(),
             Err(_) => recorded.to_vec(),
         }
     }
+}
+
+/// What is replaced by what, longest first, in a device of this serial number and board.
+fn words(machine: &Machine, serial: &[u8], board: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut words = Vec::new();
+    if machine.serial.len() >= TOKEN_MIN {
+        words.push((machine.serial.clone(), serial.to_vec()));
+    }
+    if let Some(mac) = machine.mac {
+        let own = moved(mac, board);
+        words.extend(forms(mac, false).into_iter().zip(forms(own, false)));
+        let shorts = forms(mac, true).into_iter().zip(forms(own, true));
+        // The short form is looked for in the name only: six digits stand in many texts.
+        words.extend(shorts.filter(|(short, _)| holds(&machine.name, short)));
+    }
+    words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+    words
 }
 
 /// The texts that tell one device from another.

@@ -40,7 +40,7 @@ pub use crate::addresses::AddressError;
 pub use crate::fleet::{Fleet, FleetError};
 pub use crate::life::{LifeSettings, Sleep};
 pub use crate::misbehave::list::{BEHAVIORS, Behavior, WITH_V3};
-pub use crate::rack::{Counts, Listed, NoPrinter, RackError, list};
+pub use crate::rack::{Counts, Fate, Listed, NoPrinter, RackError, list};
 
 use crate::rack::Rack;
 use crate::socket::Sockets;
@@ -76,6 +76,7 @@ pub enum RunError {
 /// What can be asked of a fleet that runs. A fleet whose loop has ended does nothing more.
 enum Order {
     Swap(IpAddr, IpAddr, oneshot::Sender<Result<(), NoPrinter>>),
+    Befall(IpAddr, Fate, oneshot::Sender<Result<(), NoPrinter>>),
     Silence(IpAddr, bool, oneshot::Sender<Result<(), NoPrinter>>),
     Lose(u32, oneshot::Sender<()>),
     Jump(Duration, oneshot::Sender<()>),
@@ -203,6 +204,9 @@ async fn obey(site: &mut Site, order: Order) {
         Order::Swap(a, b, done) => {
             let _ = done.send(swap(site, a, b).await);
         }
+        Order::Befall(address, fate, done) => {
+            let _ = done.send(rack.befall(address, fate, site.start.elapsed()));
+        }
         Order::Silence(address, silent, done) => {
             let known = if rack.has(address) {
                 Ok(())
@@ -255,6 +259,15 @@ impl Running {
         self.ask(|done| Order::Swap(a, b, done))
             .await
             .unwrap_or(Err(NoPrinter(a)))
+    }
+
+    /// Lets something happen to the printer at an address.
+    ///
+    /// # Errors
+    /// [`NoPrinter`] when none stands there, or at the other address that it is about.
+    pub async fn befall(&self, at: IpAddr, fate: Fate) -> Result<(), NoPrinter> {
+        let answer = self.ask(|done| Order::Befall(at, fate, done)).await;
+        answer.unwrap_or(Err(NoPrinter(at)))
     }
 
     /// Lets an address fall silent, as when its cable is pulled: questions get no answer, and open

@@ -3,6 +3,7 @@
 //! Pure but for reading the recordings once: bytes, addresses and the time come in, bytes go out.
 
 mod answering;
+mod fate;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -115,11 +116,15 @@ pub(crate) struct Rack {
     places: HashMap<IpAddr, u32>,
     /// How much further the fleet's time is than the clock's.
     ahead: Duration,
+    /// How many boards came new out of their box.
+    boards: u32,
     /// What the fleet does wrong.
     pub(crate) mischief: Mischief,
     /// What was heard and said.
     pub(crate) counts: Counts,
 }
+
+pub use self::fate::Fate;
 
 /// What all devices of a group share.
 struct Kind {
@@ -144,6 +149,7 @@ impl Rack {
             ledgers: HashMap::new(),
             places: HashMap::new(),
             ahead: Duration::ZERO,
+            boards: 0,
             mischief: Mischief::new(fleet.seed, fleet.loss_percent),
             counts: Counts::default(),
         };

@@ -8,7 +8,8 @@ use std::path::Path;
 use actors::messages::{ScannerVitals, UplinkVitals};
 use actors::mqtt::LineState;
 use actors::status::{
-    HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SetAsideStatus, SubnetStatus,
+    DoubtfulPrinter, HubStatus, PrintersStatus, QueueStatus, RestartsStatus, SetAsideStatus,
+    SubnetStatus,
 };
 use clap::Args;
 use jiff::Timestamp;
@@ -295,7 +296,7 @@ fn doubtful(printers: &PrintersStatus, now: Timestamp) -> Vec<String> {
                 "{place} {} ago: {} may be {}: {}; kept apart",
                 ago(it.since, now),
                 it.device,
-                it.may_be,
+                any_of(it),
                 printable(&it.why)
             )
         })
@@ -305,6 +306,16 @@ fn doubtful(printers: &PrintersStatus, now: Timestamp) -> Vec<String> {
         lines.push(format!("and {} more", printers.doubtful - shown));
     }
     lines
+}
+
+/// Which devices one may be.
+fn any_of(it: &DoubtfulPrinter) -> String {
+    let named = std::iter::once(&it.may_be).chain(&it.or);
+    let named: Vec<String> = named.map(ToString::to_string).collect();
+    match it.more {
+        0 => named.join(" or "),
+        more => format!("{} or one of {more} more", named.join(", ")),
+    }
 }
 
 /// Devices that answer and accept no credential; none where there is none.

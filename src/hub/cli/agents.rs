@@ -222,6 +222,12 @@ async fn show(config: &HubConfig, wanted: &str, json: bool) -> Result<Exit, Comp
         );
         ("refusing", said)
     }));
+    let doubtful = status.doubtful.iter();
+    lines.extend(doubtful.map(|it| {
+        let (address, why) = (plain(&it.address), plain(&it.why));
+        let said = format!("{address} {} may be another printer: {why}", it.device);
+        ("doubtful", said)
+    }));
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         say(format!("{name:12} {value}"))?;
     }

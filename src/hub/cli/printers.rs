@@ -1,11 +1,14 @@
 //! `printer`: list the fleet, show one; say which devices are one.
 
+mod doubts;
 mod merging;
+
+use std::collections::BTreeSet;
 
 use clap::Subcommand;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use printer::identity::shown_address;
+use printer::identity::{DeviceId, shown_address};
 use printer::meter::MeterName;
 use printer::reading::Reading;
 use printer::summary;
@@ -14,6 +17,7 @@ use serde_json::{Value, json};
 use crate::cli::complaint::{Complaint, Exit};
 use crate::cli::{open, plain, say};
 use crate::config::HubConfig;
+use crate::likeness;
 use crate::store::Tenant;
 use crate::store::printers::PrinterRow;
 
@@ -31,6 +35,9 @@ pub enum PrinterVerb {
         /// Only how many there are
         #[arg(long)]
         count: bool,
+        /// Each part of a merged printer too, which is else in the printer that it is a part of
+        #[arg(long)]
+        parts: bool,
     },
     /// Show one printer
     Show {
@@ -39,6 +46,20 @@ pub enum PrinterVerb {
         /// As JSON: what docs/reading.md says, with its device id and agent
         #[arg(long)]
         json: bool,
+    },
+    /// List every printer that may be another one, and why nobody can tell
+    Doubts {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say of a printer that it is one of its own: it is none of those that it may be
+    Apart {
+        /// Its device id, serial number or address
+        printer: String,
+        /// Why: stands in the audit
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Show a device as part of another: they are one printer
     Merge {
@@ -69,6 +90,9 @@ pub(super) async fn run(verb: PrinterVerb, config: &HubConfig) -> Result<Exit, C
         let place = |row: &PrinterRow| (row.agent_name.clone(), row.reading.address);
         place(a).cmp(&place(b))
     });
+    if let PrinterVerb::Ls { parts: false, .. } = verb {
+        fleet = whole(fleet);
+    }
     match verb {
         PrinterVerb::Ls { count: true, .. } => say(fleet.len())?,
         PrinterVerb::Ls { json: true, .. } => {
@@ -86,13 +110,20 @@ pub(super) async fn run(verb: PrinterVerb, config: &HubConfig) -> Result<Exit, C
             } else {
                 let tenant = Tenant::DEFAULT;
                 let merges = store.merges(&tenant).await?;
+                let agents = store.agents(&tenant).await?;
+                let doubts = doubts::of(&likeness::open(&agents, &merges), &merges, &row.root);
                 let history = store.history(&tenant, &row.root, HISTORY_READINGS).await?;
                 say(format!(
-                    "{}{}",
+                    "{}{}{doubts}",
                     show(row),
                     merging::shown(row, &fleet, (&merges, &history))
                 ))?;
             }
+        }
+        PrinterVerb::Doubts { json } => return doubts::list(&store, &fleet, json).await,
+        PrinterVerb::Apart { printer, reason } => {
+            let row = find(&fleet, &printer)?;
+            return merging::keep_apart((store, config), row, &reason).await;
         }
         PrinterVerb::Merge {
             part,
@@ -107,6 +138,26 @@ pub(super) async fn run(verb: PrinterVerb, config: &HubConfig) -> Result<Exit, C
         }
     }
     Ok(Exit::OK)
+}
+
+/// The fleet with each merged printer once, as the part of it tells that was heard last.
+fn whole(fleet: Vec<PrinterRow>) -> Vec<PrinterRow> {
+    let merged: BTreeSet<DeviceId> = fleet
+        .iter()
+        .filter(|row| row.root != row.device)
+        .map(|row| row.root.clone())
+        .collect();
+    let last = |root: &DeviceId| {
+        let parts = fleet.iter().filter(|row| row.root == *root);
+        parts
+            .max_by_key(|row| row.last_seen)
+            .map(|row| (row.device.clone(), row.agent.clone()))
+    };
+    let last: BTreeSet<_> = merged.iter().filter_map(last).collect();
+    let is_shown = |row: &PrinterRow| {
+        !merged.contains(&row.root) || last.contains(&(row.device.clone(), row.agent.clone()))
+    };
+    fleet.into_iter().filter(is_shown).collect()
 }
 
 /// The one printer that `wanted` names; of two agents' views of it, the one heard last.

@@ -4,6 +4,8 @@
 //! until it is checked: each text and list is bounded, each closed list is closed. A report that
 //! cannot be is refused by the name of its field; nothing is repaired on the way.
 
+mod doubtful;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -171,6 +173,7 @@ pub fn status(sent: Option<v1::AgentStatus>) -> Checked<AgentStatus> {
         alarms: rows(&at, "alarms", sent.alarms, text)?,
         configuration: name(&at.field("configuration"), sent.configuration)?,
         refusing: few(&at, "refusing", sent.refusing)?,
+        doubtful: doubtful::check(&at, sent.doubtful)?,
     })
 }
 

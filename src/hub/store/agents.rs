@@ -4,6 +4,7 @@
 //! that the store knows and that is not revoked ([`super::holders`] judges them).
 
 use jiff::Timestamp;
+use printer::identity::DeviceId;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
@@ -81,6 +82,26 @@ pub struct AgentStatus {
     /// Who answers there and accepts no credential: not silent, and not read.
     #[serde(default)]
     pub refusing: Vec<Refusing>,
+    /// Which of its printers may be another one.
+    #[serde(default)]
+    pub doubtful: Vec<Doubtful>,
+}
+
+/// A printer that may be another one, which its agent knows: it is kept apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubtful {
+    /// Which one.
+    pub device: DeviceId,
+    /// Where it answers, or the pseudonym of that; empty if nobody knows.
+    pub address: String,
+    /// Which ones it may be, the likeliest first.
+    pub may_be: Vec<DeviceId>,
+    /// How many more, which are not named.
+    pub more: u32,
+    /// Why nobody can tell, in the agent's words.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A device that answers and accepts no credential of its range.

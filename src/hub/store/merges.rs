@@ -27,6 +27,14 @@ pub struct Merge {
     pub reason: String,
 }
 
+impl Merge {
+    /// Whether it says that a device is a printer of its own, whatever it is like.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.device == self.into
+    }
+}
+
 /// What came of a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merged {
@@ -56,7 +64,8 @@ impl Families {
     #[must_use]
     pub fn of(merges: &[Merge]) -> Self {
         let pair = |merge: &Merge| (merge.device.clone(), merge.into.clone());
-        Self(merges.iter().map(pair).collect())
+        let merges = merges.iter().filter(|merge| !merge.is_apart());
+        Self(merges.map(pair).collect())
     }
 
     /// Whether nothing is merged.
@@ -134,6 +143,13 @@ impl Store {
             if known < 2 {
                 return Ok(Merged::Unknown);
             }
+            // Whoever merges it takes back that it is one of its own.
+            sqlx::query(
+                "DELETE FROM merges WHERE tenant = $1 AND device = into_device
+                 AND (device = $2 OR device = $3)",
+            )
+            .bind(tenant.as_str()).bind(device.as_str()).bind(into.as_str())
+            .execute(&mut *tx).await?;
             let written = sqlx::query(
                 "INSERT INTO merges (tenant, device, into_device, merged_ms, merged_by, reason)
                  SELECT $1, $2, $3, $4, $5, $6
@@ -146,6 +162,26 @@ impl Store {
             if written == 1 { Merged::Done } else { Merged::Already }
         });
         Ok(merged)
+    }
+
+    /// Says of a device that it is a printer of its own: whatever it was like until now, it is none of
+    /// those. False for one that is part of another, or that nobody has read.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn keep_apart(&self, tenant: &Tenant, said: &Merge) -> Result<bool, StoreError> {
+        let written = on_pool!(self, pool => sqlx::query(
+            "INSERT INTO merges (tenant, device, into_device, merged_ms, merged_by, reason)
+             SELECT $1, $2, $2, $3, $4, $5
+             WHERE EXISTS (SELECT 1 FROM devices WHERE tenant = $1 AND device = $2)
+             ON CONFLICT (tenant, device) DO UPDATE SET merged_ms = excluded.merged_ms,
+               merged_by = excluded.merged_by, reason = excluded.reason
+             WHERE merges.into_device = merges.device",
+        )
+        .bind(tenant.as_str()).bind(said.device.as_str()).bind(millis(said.at))
+        .bind(&said.by).bind(&said.reason)
+        .execute(pool).await?.rows_affected());
+        Ok(written > 0)
     }
 
     /// Takes a device out of the one that it is shown as part of. False where it is part of none.

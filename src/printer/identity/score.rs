@@ -1,39 +1,17 @@
-//! Whether two sightings are of one printer: named weights, a verdict, and why in words.
+//! Whether two sightings are of one printer: what speaks for and against it, and a verdict.
 //!
 //! Used by the agent's registry (who answers at this address?) and by the hub (are these two
 //! rows one?). Pure. No single key decides: boards are exchanged, serial numbers are set by hand,
-//! and printers take over the address of others. What is neither clearly one nor clearly two is
-//! doubtful, and a person is told.
+//! and printers take over the address of others. The verdict follows from rules (`rules.rs`), each
+//! with its reason; what is neither clearly one nor clearly two is doubtful, and a person is told.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::rules::{Count, Facts, Key};
 use super::{Fingerprint, is_plausible_serial};
 use crate::change;
 use crate::reading::Reading;
-
-/// Points from which two are the same.
-const SAME_MIN: i32 = 30;
-/// Points down to which they may be; from there on they are two.
-const OTHER_MAX: i32 = -30;
-
-/// Pages a minute that a printer makes on average at most; presses that make more have a serial
-/// number and a network address, which weigh more.
-const USUAL_PAGES_PER_MINUTE: u64 = 2;
-/// Pages that it may be ahead however short the time: one job.
-const USUAL_PAGES: u64 = 100;
-/// Most pages a minute that any press of 2026 makes, with room; what is above is no paper.
-const PAGES_PER_MINUTE_MAX: u64 = 1_000;
-/// Most that it may be ahead where one key alone speaks for it, however long the time: of two
-/// printers at random, one in a thousand is so close.
-const UNPROVEN_PAGES_MAX: u64 = 500;
-/// The same where the board alone speaks for it at another address: boards are exchanged.
-const BOARD_PAGES_MAX: u64 = 100;
-/// A counter below this is too young to tell one printer from another that is new or was set anew.
-const YOUNG_PAGES: u64 = 5_000;
-/// How exactly two computed starts must agree to be one, in seconds. Printers that a power cut
-/// started together are further apart, as a rule.
-const SAME_START_SECS: u64 = 5;
 
 /// What a reading tells beside the keys, and what the next one is weighed against.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,8 +55,10 @@ pub enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// One printer.
+    /// One printer: it runs on, or two things that tell it are as they were.
     Same,
+    /// One printer, unless another known one could be it as well: one thing alone tells it.
+    Likely,
     /// Two printers.
     Other,
     /// Nobody can tell: nothing of the one is counted for the other.
@@ -98,29 +78,26 @@ pub enum Reason {
     BoardSame,
     /// Another network board.
     BoardDiffers,
-    /// Another network board, and no serial number that could outweigh it.
-    BoardAloneDiffers,
-    /// Keys where there were none.
-    KeysLate,
-    /// Keys on both sides, and none of one kind.
-    KeysUnlike,
+    /// A serial number was told before, and none is now.
+    SerialGone,
+    /// A network board's keys where none were told before.
+    BoardLate,
     /// One model.
     ModelSame,
     /// Another model.
     ModelDiffers,
     /// The counter goes on where it was.
     CountContinues,
-    /// It is further than it usually gets, but paper could do it, and the keys prove who it is.
+    /// It is further than a printer usually gets, but paper could do it.
     CountAhead,
-    /// It is lower, and the keys prove who it is.
+    /// It began anew: what it tells could be printed since.
     CountReset,
-    /// It is lower, far ahead or missing, and one key alone speaks for the device: a spare part or
-    /// another device has that too.
-    CountUnproven,
-    /// The same, and no key speaks at all.
-    CountAlone,
+    /// It neither goes on nor began anew: no paper could do it; or one of both tells none.
+    CountBreaks,
     /// It runs since the same instant.
     RunsOn,
+    /// It ran already, elsewhere, when the other was read.
+    RanBeside,
     /// It answers where the other lives.
     PlaceSame,
 }
@@ -137,28 +114,24 @@ pub struct Score {
 }
 
 impl Reason {
-    /// Its weight. A serial number is set once in a factory and outweighs a board, which is a
-    /// spare part; two serial numbers outweigh a board that is the same. The page count breaks
-    /// ties: alone it proves nothing, against a single key it raises doubt.
+    /// How much it says, for an order among several that may be it; no verdict comes of it.
     #[must_use]
     pub const fn points(self) -> i32 {
         match self {
             Self::SerialSame => 60,
             Self::SerialDiffers => -80,
-            Self::SerialLate => 0,
+            Self::SerialLate | Self::BoardLate => 0,
+            Self::SerialGone => -20,
             Self::BoardSame => 40,
             Self::BoardDiffers => -20,
-            Self::BoardAloneDiffers => -70,
             Self::CountAhead => -10,
-            Self::KeysLate => -25,
-            Self::KeysUnlike => -40,
             Self::ModelSame => 5,
             Self::ModelDiffers => -60,
             Self::CountContinues => 15,
             Self::CountReset => -30,
-            Self::CountUnproven => -68,
-            Self::CountAlone => -50,
+            Self::CountBreaks => -60,
             Self::RunsOn => 25,
+            Self::RanBeside => -60,
             Self::PlaceSame => 30,
         }
     }
@@ -171,16 +144,17 @@ impl Reason {
             Self::SerialDiffers => "another serial",
             Self::SerialLate => "a serial it did not tell before",
             Self::BoardSame => "same MAC",
-            Self::BoardDiffers | Self::BoardAloneDiffers => "new MAC",
-            Self::KeysLate => "keys it did not tell before",
-            Self::KeysUnlike => "no key that both tell",
+            Self::SerialGone => "no serial any more",
+            Self::BoardDiffers => "new MAC",
+            Self::BoardLate => "keys it did not tell before",
             Self::ModelSame => "same model",
             Self::ModelDiffers => "another model",
             Self::CountContinues => "page count goes on",
             Self::CountAhead => "page count far ahead",
             Self::CountReset => "page count set anew",
-            Self::CountUnproven | Self::CountAlone => "page count does not go on",
+            Self::CountBreaks => "page count does not go on",
             Self::RunsOn => "running since the same time",
+            Self::RanBeside => "both ran at once",
             Self::PlaceSame => "same address",
         }
     }
@@ -277,34 +251,75 @@ pub fn is_serial_of(serial: &str, model: &str) -> bool {
 /// Weighs whether `seen` is `known`, later.
 #[must_use]
 pub fn weigh(known: &Traits, seen: &Traits, place: Place) -> Score {
-    let mut reasons = keys(known, seen);
-    match both(&known.told.model, &seen.told.model) {
-        Some((a, b)) if plain(a).contains(&plain(b)) || plain(b).contains(&plain(a)) => {
-            reasons.push(Reason::ModelSame);
-        }
-        Some(_) => reasons.push(Reason::ModelDiffers),
-        None => {}
+    score(&Facts::of((&known.keys, &known.told), seen, place))
+}
+
+/// The same for one whose serial number others have as well: that they have it in common tells
+/// nothing, another one tells that they are two.
+#[must_use]
+pub fn weigh_sharer(known: &Traits, seen: &Traits, place: Place) -> Score {
+    let mut facts = Facts::of((&known.keys, &known.told), seen, place);
+    if facts.serial == Key::Same {
+        facts.serial = Key::Untold;
     }
-    if let Some((a, b)) = both(&known.told.started, &seen.told.started)
-        && b.duration_since(*a).as_secs().unsigned_abs() <= SAME_START_SECS
-    {
-        reasons.push(Reason::RunsOn);
-    }
-    reasons.extend(trajectory(&known.told, &seen.told, (&reasons, place)));
-    if place == Place::Same {
-        reasons.push(Reason::PlaceSame);
-    }
-    let points = reasons.iter().map(|reason| reason.points()).sum();
-    let verdict = match points {
-        SAME_MIN.. => Verdict::Same,
-        ..=OTHER_MAX => Verdict::Other,
-        _ => Verdict::Doubtful,
-    };
+    score(&facts)
+}
+
+/// Whether `seen` could be the printer that was read as `known`, wherever it is by now and whatever
+/// part of it was changed: nothing excludes it. Both are readings; of the known one its keys, and what
+/// it told.
+#[must_use]
+pub fn can_be(known: (&Fingerprint, &Told), seen: &Traits) -> bool {
+    Facts::of(known, seen, Place::Elsewhere).is_possible()
+}
+
+/// Whether two readings are of two printers that ran at the same time.
+#[must_use]
+pub fn ran_beside(one: &Told, other: &Told) -> bool {
+    super::rules::ran_beside(one, other)
+}
+
+fn score(facts: &Facts) -> Score {
+    let reasons = reasons(facts);
     Score {
-        verdict,
-        points,
+        verdict: facts.verdict(),
+        points: reasons.iter().map(|reason| reason.points()).sum(),
         reasons,
     }
+}
+
+/// What is told to a person, heaviest kinds first.
+fn reasons(facts: &Facts) -> Vec<Reason> {
+    let serial = match facts.serial {
+        Key::Same => Some(Reason::SerialSame),
+        Key::Differs => Some(Reason::SerialDiffers),
+        Key::Late => Some(Reason::SerialLate),
+        Key::Gone => Some(Reason::SerialGone),
+        Key::Untold => None,
+    };
+    let board = match facts.board {
+        Key::Same => Some(Reason::BoardSame),
+        Key::Differs => Some(Reason::BoardDiffers),
+        Key::Late => Some(Reason::BoardLate),
+        Key::Gone | Key::Untold => None,
+    };
+    let model = facts.model.map(|is_same| match is_same {
+        true => Reason::ModelSame,
+        false => Reason::ModelDiffers,
+    });
+    let count = match facts.count {
+        Count::Close => Some(Reason::CountContinues),
+        Count::Possible | Count::Press => Some(Reason::CountAhead),
+        Count::Anew => Some(Reason::CountReset),
+        Count::Broken | Count::OneSided => Some(Reason::CountBreaks),
+        Count::Untold => None,
+    };
+    let count = count.filter(|_| facts.are_readings);
+    let runs_on = facts.runs_on.then_some(Reason::RunsOn);
+    let beside = facts.ran_beside.then_some(Reason::RanBeside);
+    let place = (facts.place == Place::Same).then_some(Reason::PlaceSame);
+    let all = [serial, board, model, runs_on, beside, count, place];
+    all.into_iter().flatten().collect()
 }
 
 impl Score {
@@ -340,16 +355,22 @@ impl Score {
             });
         }
         if has(Reason::SerialSame) && has(Reason::BoardDiffers) {
-            return Some(if self.verdict == Verdict::Same {
-                "network board changed"
-            } else {
-                "network board changed, or two printers have one serial number"
+            return Some(match self.verdict {
+                Verdict::Same | Verdict::Likely => "network board changed",
+                Verdict::Other => "two printers have one serial number",
+                Verdict::Doubtful => {
+                    "network board changed, or two printers have one serial number"
+                }
             });
         }
         match self.verdict {
-            Verdict::Same if has(Reason::SerialLate) => Some("it tells its serial number only now"),
-            Verdict::Same if has(Reason::CountReset) => Some("its counter was set anew"),
-            Verdict::Same => None,
+            Verdict::Same | Verdict::Likely if has(Reason::SerialLate) => {
+                Some("it tells its serial number only now")
+            }
+            Verdict::Same | Verdict::Likely if has(Reason::CountReset) => {
+                Some("its counter was set anew")
+            }
+            Verdict::Same | Verdict::Likely => None,
             Verdict::Other if has(Reason::PlaceSame) => Some("another printer at this address"),
             Verdict::Other => Some("two printers"),
             Verdict::Doubtful => Some("the same printer or another one"),
@@ -357,93 +378,12 @@ impl Score {
     }
 }
 
-/// What the keys say.
-fn keys(known: &Traits, seen: &Traits) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let serial = both(&known.keys.serial, &seen.keys.serial).map(|(a, b)| a == b);
-    match serial {
-        Some(true) => reasons.push(Reason::SerialSame),
-        Some(false) => reasons.push(Reason::SerialDiffers),
-        None if known.keys.serial.is_none() && seen.keys.serial.is_some() => {
-            reasons.push(Reason::SerialLate);
-        }
-        None => {}
-    }
-    let board: Option<bool> = both(&known.keys.mac, &seen.keys.mac)
-        .or_else(|| both(&known.told.uuid, &seen.told.uuid))
-        .or_else(|| both(&known.keys.engine_id, &seen.keys.engine_id))
-        .map(|(a, b)| a == b);
-    reasons.extend(board.map(|is_same| match (is_same, serial) {
-        (true, _) => Reason::BoardSame,
-        (false, Some(_)) => Reason::BoardDiffers,
-        (false, None) => Reason::BoardAloneDiffers,
-    }));
-    let is_nameless = known.keys.is_empty() && known.told.uuid.is_none();
-    let has_keys = !known.keys.is_empty() && !seen.keys.is_empty();
-    if has_keys && serial.is_none() && board.is_none() {
-        reasons.push(Reason::KeysUnlike);
-    }
-    if is_nameless && !seen.keys.is_empty() && seen.told.total.is_some() {
-        reasons.push(Reason::KeysLate);
-    }
-    reasons
-}
-
-/// What the page count says.
-fn trajectory(known: &Told, seen: &Told, (reasons, place): (&[Reason], Place)) -> Option<Reason> {
-    let has = |reason| reasons.contains(&reason);
-    let is_proven = has(Reason::RunsOn) || has(Reason::SerialSame) && has(Reason::BoardSame);
-    let doubt = if has(Reason::SerialSame) || has(Reason::BoardSame) {
-        Reason::CountUnproven
-    } else {
-        Reason::CountAlone
-    };
-    let is_reading = known.at.is_some() && seen.at.is_some();
-    let (was, is) = match (known.total, seen.total) {
-        (Some(was), Some(is)) => (was, is),
-        (None, None) => return None,
-        // One that counted and does not any more, or the other way round.
-        (_, _) => return (is_reading && !is_proven).then_some(doubt),
-    };
-    let Some(made) = is.checked_sub(was) else {
-        return Some(if is_proven { Reason::CountReset } else { doubt });
-    };
-    let secs = known
-        .at
-        .zip(seen.at)
-        .map(|(was, is)| is.duration_since(was).as_secs());
-    let minutes = secs.map_or(0, |secs| u64::try_from(secs).unwrap_or(0) / 60 + 1);
-    let within = |pace: u64| made <= minutes.saturating_mul(pace).saturating_add(USUAL_PAGES);
-    let is_changed = place == Place::Elsewhere
-        || has(Reason::BoardDiffers)
-        || has(Reason::SerialLate)
-        || has(Reason::KeysLate);
-    let most = match (place, has(Reason::SerialSame)) {
-        (Place::Elsewhere, false) => BOARD_PAGES_MAX,
-        (Place::Elsewhere | Place::Same, _) => UNPROVEN_PAGES_MAX,
-    };
-    let is_close = is_proven || made <= most && (was >= YOUNG_PAGES || !is_changed);
-    Some(if is_close && within(USUAL_PAGES_PER_MINUTE) {
-        Reason::CountContinues
-    } else if is_proven && within(PAGES_PER_MINUTE_MAX) {
-        Reason::CountAhead
-    } else if is_proven {
-        Reason::CountReset
-    } else {
-        doubt
-    })
-}
-
-fn both<'a, T>(a: &'a Option<T>, b: &'a Option<T>) -> Option<(&'a T, &'a T)> {
-    a.as_ref().zip(b.as_ref())
-}
-
 fn is_name(serial: &str, model: &str) -> bool {
     !plain(model).is_empty() && plain(serial) == plain(model)
 }
 
 /// Letters and digits alone, lower case.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)

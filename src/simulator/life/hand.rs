@@ -3,6 +3,9 @@
 use super::{Activity, Life, START_MS, Trouble};
 use crate::mib;
 
+/// How long it is silent after a part was changed.
+const PART_CHANGED_MS: u64 = 1_000;
+
 /// Why a label printer stands, in its own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stand {
@@ -23,6 +26,11 @@ impl Life {
     /// Starts again, silent until that is over.
     pub(crate) fn restart(&mut self) {
         self.enter(Activity::Starting, START_MS);
+    }
+
+    /// Starts again within a second: somebody changed a part of it, and a story waits no minute.
+    pub(crate) fn restart_soon(&mut self) {
+        self.enter(Activity::Starting, PART_CHANGED_MS);
     }
 
     /// Why it stands, if it does.

@@ -159,6 +159,8 @@ fn a_printer_that_may_be_another_one_is_named_with_both_and_why() {
             device: id("0a"),
             address: Some([192, 168, 1, 55].into()),
             may_be: id("0b"),
+            or: vec![id("0c")],
+            more: 3,
             why: "same serial, \u{1b}[31mnew MAC".to_owned(),
             since: at("2026-11-23T08:00:00Z"),
         }],
@@ -169,7 +171,11 @@ fn a_printer_that_may_be_another_one_is_named_with_both_and_why() {
         lines[0].starts_with("192.168.1.55 10 min ago: 0a0a"),
         "{lines:?}"
     );
-    assert!(lines[0].contains(" may be 0b0b") && lines[0].ends_with("; kept apart"));
+    assert!(
+        lines[0].contains(" may be 0b0b")
+            && lines[0].contains(", 0c0c")
+            && lines[0].ends_with("; kept apart")
+    );
     assert!(!lines[0].contains('\u{1b}'));
     assert_eq!(lines[1], "and 11 more");
 }

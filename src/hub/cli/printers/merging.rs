@@ -64,6 +64,34 @@ pub(super) async fn merge(
     }
 }
 
+/// Says of a printer that it is one of its own.
+pub(super) async fn keep_apart(
+    (store, config): (Store, &HubConfig),
+    printer: &PrinterRow,
+    reason: &str,
+) -> Result<Exit, Complaint> {
+    let said = Merge {
+        device: printer.root.clone(),
+        into: printer.root.clone(),
+        at: Timestamp::now(),
+        by: OPERATOR.to_owned(),
+        reason: worded(reason)?,
+    };
+    let tenant = Tenant::DEFAULT;
+    let chain = Chain::open(store.clone(), &config.state_dir)?;
+    let entry = Entry::printer_apart(&tenant, &said);
+    chain.add(&[entry], said.at).await?;
+    if !store.keep_apart(&tenant, &said).await? {
+        let what = "it was merged or removed meanwhile".to_owned();
+        return Err(Complaint::new(Exit::FAILED, what).try_next("platen-hub printer ls"));
+    }
+    eprintln!(
+        "{} is a printer of its own; back: platen-hub printer merge PART PRINTER --reason '…'",
+        said.device
+    );
+    Ok(Exit::OK)
+}
+
 /// Takes a device out of the printer that it is part of.
 pub(super) async fn split(
     (store, config): (Store, &HubConfig),
@@ -73,7 +101,8 @@ pub(super) async fn split(
     let tenant = Tenant::DEFAULT;
     let reason = worded(reason)?;
     let merges = store.merges(&tenant).await?;
-    let Some(merge) = merges.into_iter().find(|it| it.device.as_str() == part) else {
+    let is_it = |it: &Merge| it.device.as_str() == part && !it.is_apart();
+    let Some(merge) = merges.into_iter().find(is_it) else {
         let what = format!("no device '{}' is part of another", plain(part));
         return Err(Complaint::new(Exit::NOTHING, what)
             .because("a part is named by its device id")
@@ -111,7 +140,7 @@ pub(super) fn shown(
 ) -> String {
     let mut text = String::new();
     let families = Families::of(merges);
-    let is_part = |it: &&Merge| families.root(&it.device) == row.root;
+    let is_part = |it: &&Merge| families.root(&it.device) == row.root && !it.is_apart();
     // Writing to a String cannot fail.
     for it in merges.iter().filter(is_part) {
         let (by, why) = (plain(&it.by), plain(&it.reason));
@@ -124,7 +153,7 @@ pub(super) fn shown(
     for (at, words) in changes(history) {
         let _ = write!(text, "\n identity {at}: {}", plain(&words));
     }
-    for like in likeness::of(fleet, &row.root) {
+    for like in likeness::of(fleet, &row.root, merges) {
         let other: &DeviceId = &like.other.root;
         let why = plain(&like.words);
         let _ = write!(

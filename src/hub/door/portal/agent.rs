@@ -13,8 +13,9 @@ use super::gate::Viewer;
 use super::mark::{Kind, Mark, Now};
 use super::text::{ago, count, counted, instant, moment};
 use super::{PageError, PortalState, page};
+use crate::likeness;
 use crate::permission::{Action, Object, permit};
-use crate::store::agents::{AgentRow, Refusing};
+use crate::store::agents::{AgentRow, Doubtful, Refusing};
 use crate::store::commands::{CommandRow, CommandState};
 
 /// Commands in the list. Older ones: `platen-hub cmd ls`.
@@ -72,6 +73,7 @@ struct AgentPage {
     printers: String,
     alarms: Vec<String>,
     refusing: Vec<Refusing>,
+    doubtful: Vec<Doubtful>,
     choices: Vec<Choice>,
     form: Form,
     commands: Vec<CommandLine>,
@@ -99,6 +101,7 @@ pub(super) async fn with_form(
     let agents = state.store.agents(&state.tenant).await?;
     let row = agents.iter().find(|row| row.id == agent);
     let row = row.ok_or(PageError::NotFound)?;
+    let merges = state.store.merges(&state.tenant).await?;
     let commands = state
         .store
         .commands_of(&state.tenant, agent, COMMANDS_MAX)
@@ -111,7 +114,11 @@ pub(super) async fn with_form(
     let object = object(state, row);
     let may = |action| permit(&viewer.subject(), action, object).is_ok();
     let has_complaint = !form.complaint.is_empty();
-    let shown = page(&build(row, &commands, (form, may), now))?;
+    let mut built = build(row, &commands, (form, may), now);
+    // What a person has answered since is asked no more.
+    let open = likeness::open(std::slice::from_ref(row), &merges).into_iter();
+    built.doubtful = open.map(|it| it.doubt.clone()).collect();
+    let shown = page(&built)?;
     Ok(if has_complaint {
         (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response()
     } else {
@@ -147,6 +154,7 @@ fn build(
         printers: counted(agent.printers, "printer"),
         alarms: status.alarms,
         refusing: status.refusing,
+        doubtful: status.doubtful,
         choices: offered
             .map(|(action, words)| Choice {
                 value: action.as_str(),
@@ -262,6 +270,8 @@ fn mark(kind: Kind, words: &str) -> Mark {
 mod tests {
     use std::time::Duration;
 
+    use printer::identity::DeviceId;
+
     use super::super::tests::sample_agent;
     use super::*;
     use crate::store::agents::AgentStatus;
@@ -294,6 +304,24 @@ mod tests {
         assert!(shown.contains(title) && shown.contains("<bdi>10.20.4.17</bdi>"));
         assert!(shown.contains("<a href=\"/printers/0a0b\"><bdi>10.20.4.18</bdi></a>"));
         assert!(shown.contains("the user name is not known there"));
+        assert!(!shown.contains("<b>"), "it is text");
+        let id = |text: &str| DeviceId::parse(&text.repeat(16)).unwrap();
+        let title = "May be another printer";
+        assert!(!shown.contains(title));
+        agent.status = Some(AgentStatus {
+            doubtful: vec![Doubtful {
+                device: id("0a"),
+                address: "10.20.4.19".to_owned(),
+                may_be: vec![id("0b")],
+                more: 0,
+                why: "new MAC, <b>same model".to_owned(),
+                since: Timestamp::UNIX_EPOCH,
+            }],
+            ..AgentStatus::default()
+        });
+        let shown = page(&agent);
+        assert!(shown.contains(title) && shown.contains("<bdi>10.20.4.19</bdi>"));
+        assert!(shown.contains("new MAC, &lt;b&gt;same model"), "{shown}");
         assert!(!shown.contains("<b>"), "it is text");
     }
 }

@@ -20,11 +20,11 @@ use super::chart::Chart;
 use super::gate::Viewer;
 use super::history::{Event, events};
 use super::mark::{Kind, Mark, Now};
+use super::maybe::{self, MaybeOne};
 use super::text::{ago, count, instant, moment};
 use super::visit::{PORTS, WebForm};
 use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
-use crate::likeness;
 use crate::meter::day_of;
 use crate::store::merges::{Families, Merge};
 use crate::store::printers::{PastReading, PrinterDetail, PrinterRow, Which};
@@ -71,14 +71,6 @@ struct AlertRow {
     words: String,
     description: String,
     who: String,
-}
-
-/// Another printer of the fleet, which may be this one.
-struct MaybeOne {
-    name: String,
-    link: String,
-    why: String,
-    order: String,
 }
 
 /// A kept reading in one line.
@@ -163,7 +155,8 @@ pub(super) async fn with_form(
     let mut printer = build(&detail, &history, seen);
     let merges = state.store.merges(&state.tenant).await?;
     printer.parts = parts(&merges, &detail.row.root);
-    printer.maybe_one = maybe_one(&state.store.fleet(&state.tenant).await?, &detail.row.root);
+    let fleet = state.store.fleet(&state.tenant).await?;
+    printer.maybe_one = maybe::all(&fleet, &detail.row.root, (&merges, &agents));
     printer.chart = Chart::of(&days);
     let has_complaint = !form.complaint.is_empty();
     printer.web = viewer.may_web().is_ok().then_some(form);
@@ -238,7 +231,7 @@ fn parts(merges: &[Merge], root: &DeviceId) -> Vec<String> {
     let families = Families::of(merges);
     let parts = merges
         .iter()
-        .filter(|it| families.root(&it.device) == *root);
+        .filter(|it| families.root(&it.device) == *root && !it.is_apart());
     parts
         .map(|it| {
             let (at, by) = (instant(it.at), &it.by);
@@ -246,22 +239,6 @@ fn parts(merges: &[Merge], root: &DeviceId) -> Vec<String> {
                 "{} is part of it since {at}, by {by}: {}",
                 it.device, it.reason
             )
-        })
-        .collect()
-}
-
-/// Other printers of the fleet that this one may be.
-fn maybe_one(fleet: &[PrinterRow], root: &DeviceId) -> Vec<MaybeOne> {
-    let pairs = likeness::of(fleet, root).into_iter();
-    pairs
-        .map(|pair| MaybeOne {
-            name: words::printer_name(&pair.other.reading),
-            link: format!("/printers/{}", pair.other.root),
-            why: pair.words,
-            order: format!(
-                "platen-hub printer merge {} {root} --reason '…'",
-                pair.other.root
-            ),
         })
         .collect()
 }

@@ -35,6 +35,7 @@ pub mod fleet;
 pub mod gate;
 pub mod history;
 pub mod mark;
+mod maybe;
 pub mod order;
 pub mod raw;
 pub mod session;

@@ -229,6 +229,48 @@ fn an_agents_words_about_itself_are_checked() {
 }
 
 #[test]
+fn who_may_be_another_is_checked() {
+    let told = |device_id: &str, may_be: &[String]| {
+        let doubtful = v1::Doubtful {
+            device_id: device_id.to_owned(),
+            address: "10.20.4.17".to_owned(),
+            may_be: may_be.to_vec(),
+            more: 2,
+            why: "new MAC, same model".to_owned(),
+            since_ms: 1_790_000_000_000,
+        };
+        status(Some(v1::AgentStatus {
+            doubtful: vec![doubtful],
+            ..v1::AgentStatus::default()
+        }))
+    };
+    let (one, other) = ("0a".repeat(16), "0b".repeat(16));
+    let checked = told(&one, std::slice::from_ref(&other)).unwrap();
+    assert_eq!(checked.doubtful[0].may_be[0].as_str(), other);
+    for (device, may_be, field) in [
+        (
+            "../etc",
+            vec![other.clone()],
+            "status.doubtful[0].device_id",
+        ),
+        (
+            one.as_str(),
+            vec!["<b>".to_owned()],
+            "status.doubtful[0].may_be[0]",
+        ),
+        (
+            one.as_str(),
+            vec![other.clone(); 9],
+            "status.doubtful[0].may_be",
+        ),
+        (one.as_str(), vec![], "status.doubtful[0].may_be is missing"),
+    ] {
+        let refused = told(device, &may_be).unwrap_err().to_string();
+        assert!(refused.contains(field), "{refused}");
+    }
+}
+
+#[test]
 fn who_accepts_no_credential_is_checked() {
     let refusing = |address: &str, device_id: &str| v1::Refusing {
         address: address.to_owned(),

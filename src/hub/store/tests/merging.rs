@@ -153,3 +153,40 @@ pub(super) async fn nothing_is_merged_across_tenants(place: Place) {
     assert!(!store.split(&stranger, &device_id(1)).await.unwrap());
     assert_eq!(totals(&self::history(&store, 1).await), [20, 10]);
 }
+
+pub(super) async fn a_printer_of_its_own_is_part_of_none_until_it_is_merged(place: Place) {
+    let store = place.open().await;
+    let lyon = agent(&store, "lyon").await;
+    let batch = [
+        read(1, 1, "2026-11-10T08:00:00Z", 10),
+        read(2, 2, "2026-11-10T08:00:00Z", 20),
+    ];
+    accept(&store, &lyon, 1, &batch).await.unwrap();
+    let apart = into(1, 1);
+    assert!(store.keep_apart(&TENANT, &apart).await.unwrap());
+    assert!(
+        store.keep_apart(&TENANT, &apart).await.unwrap(),
+        "said again"
+    );
+    assert!(
+        !store.keep_apart(&TENANT, &into(9, 9)).await.unwrap(),
+        "nobody"
+    );
+    let stranger = Tenant(Cow::Borrowed("stranger"));
+    assert!(
+        !store.keep_apart(&stranger, &apart).await.unwrap(),
+        "not theirs"
+    );
+    let families = store.families(&TENANT).await.unwrap();
+    assert!(families.is_empty() && families.root(&device_id(1)) == device_id(1));
+    assert_eq!(totals(&history(&store, 1).await), [10]);
+    assert_eq!(
+        store.merge(&TENANT, &into(1, 2)).await.unwrap(),
+        Merged::Done
+    );
+    assert_eq!(totals(&history(&store, 1).await).len(), 2);
+    assert!(
+        !store.keep_apart(&TENANT, &apart).await.unwrap(),
+        "it is a part"
+    );
+}

@@ -110,6 +110,7 @@ cases! {
     merging::merged_devices_show_one_history_and_split_ones_their_own,
     merging::a_part_follows_its_printer_and_two_make_no_circle,
     merging::nothing_is_merged_across_tenants,
+    merging::a_printer_of_its_own_is_part_of_none_until_it_is_merged,
     audit::whatever_is_done_to_the_audit_is_found,
     audit::an_audit_that_was_cut_is_found_and_takes_nothing_more,
     audit::a_crash_between_commit_and_head_loses_nothing,
