@@ -12,6 +12,7 @@ pub mod coverage;
 mod decoder;
 pub mod decrease;
 pub mod direction;
+pub mod doctor;
 pub mod facts;
 mod identify;
 pub mod identity;

@@ -15,6 +15,7 @@ use printer::summary::status_line;
 use printer::supply::Supply;
 use printer::tray::Tray;
 
+use super::agent::{WHY_MISSING, object};
 use super::bar::Bar;
 use super::chart::Chart;
 use super::gate::Viewer;
@@ -26,6 +27,8 @@ use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
 use crate::likeness;
 use crate::meter::day_of;
+use crate::permission::{Action, permit};
+use crate::store::agents::AgentRow;
 use crate::store::merges::{Families, Merge};
 use crate::store::printers::{PastReading, PrinterDetail, PrinterRow, Which};
 
@@ -81,6 +84,12 @@ struct MaybeOne {
     order: String,
 }
 
+/// How the doctor is asked about this printer.
+struct Consult {
+    action: String,
+    address: String,
+}
+
 /// A kept reading in one line.
 struct ReadingRow {
     at: String,
@@ -111,6 +120,7 @@ struct DevicePage {
     conditions: Vec<String>,
     console: Vec<String>,
     stale: Option<String>,
+    doctor: Option<Consult>,
     web: Option<WebForm>,
     web_action: String,
     chart: Option<Chart>,
@@ -165,6 +175,7 @@ pub(super) async fn with_form(
     printer.parts = parts(&merges, &detail.row.root);
     printer.maybe_one = maybe_one(&state.store.fleet(&state.tenant).await?, &detail.row.root);
     printer.chart = Chart::of(&days);
+    printer.doctor = consult(viewer, state, &detail.row, &agents);
     let has_complaint = !form.complaint.is_empty();
     printer.web = viewer.may_web().is_ok().then_some(form);
     let shown = page(&printer)?;
@@ -218,6 +229,7 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .collect(),
         console: reading.status.console.clone(),
         stale: stale(row, now),
+        doctor: None,
         web: None,
         web_action: format!("/printers/{}/sessions", row.device.as_str()),
         chart: None,
@@ -231,6 +243,21 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
         identity: identity(&reading.identity),
         json: serde_json::to_string_pretty(reading).unwrap_or_default(),
     }
+}
+
+/// The form for the doctor, where the session may ask the agent that read it last.
+fn consult(
+    viewer: &Viewer,
+    state: &PortalState,
+    row: &PrinterRow,
+    agents: &[AgentRow],
+) -> Option<Consult> {
+    let agent = agents.iter().find(|agent| agent.id == row.agent)?;
+    permit(&viewer.subject(), Action::Doctor, object(state, agent)).ok()?;
+    Some(Consult {
+        action: format!("/agents/{}/commands", agent.id),
+        address: row.reading.address?.to_string(),
+    })
 }
 
 /// The devices that a person merged into this printer, in words.
