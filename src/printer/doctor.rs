@@ -81,7 +81,6 @@ pub struct Report {
     pub left_out: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }

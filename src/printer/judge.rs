@@ -8,6 +8,7 @@ use crate::direction::Direction;
 use crate::meter::{Meter, MeterName};
 use crate::profile::{Profile, Profiles};
 use crate::reading::{Reading, SCHEMA, Verdict};
+use crate::sources::{self, Sources};
 use crate::walk::Walk;
 use crate::{alert, facts, identify, meter, mib, recognize, status, supply, tray};
 
@@ -31,7 +32,7 @@ pub fn judge(walk: &Walk, profiles: &Profiles, address: Option<IpAddr>, at: Time
     for supply in &mut supplies {
         supply.direction = Direction::of(supply, &alerts);
     }
-    Verdict::Printer(Box::new(Reading {
+    let mut reading = Box::new(Reading {
         schema: SCHEMA,
         is_printer: true,
         address,
@@ -44,7 +45,10 @@ pub fn judge(walk: &Walk, profiles: &Profiles, address: Option<IpAddr>, at: Time
         supplies,
         trays: tray::read(walk),
         alerts,
-    }))
+        sources: Sources::new(),
+    });
+    reading.sources = sources::of(walk, device, profile, &reading);
+    Verdict::Printer(reading)
 }
 
 /// sysUpTime in seconds.

@@ -30,6 +30,7 @@ pub mod question;
 pub mod reading;
 mod recognize;
 pub mod second_source;
+pub mod sources;
 pub mod status;
 pub mod summary;
 pub mod supply;

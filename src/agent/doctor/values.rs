@@ -87,6 +87,15 @@ impl Said<'_> {
     }
 }
 
+impl Said<'_> {
+    /// A sum of which a part is not there.
+    fn too_low(&self, name: &str, part: &Oid) -> Value {
+        let why = "it is a sum, and this part of it is not there: the rest alone would be too low";
+        let value = told(blank("meter", name, How::Unknown), None, why);
+        by(value, &Evidence::snmp(part, self.walk.get(part), ""))
+    }
+}
+
 fn identity(reading: &Reading, said: &Said<'_>) -> Vec<Value> {
     let identity = &reading.identity;
     let named = [
@@ -94,11 +103,34 @@ fn identity(reading: &Reading, said: &Said<'_>) -> Vec<Value> {
         ("serial", &identity.serial, mib::PRT_SERIAL_NUMBER),
         ("mac", &identity.mac, mib::IF_PHYS_ADDRESS),
     ];
+    let there = |name: &str, text: String| {
+        let value = told(blank("identity", name, How::Ok), Some(text), "");
+        match reading.sources.get(name) {
+            Some(evidence) => by(value, evidence),
+            None => value,
+        }
+    };
     let value = |(name, value, object): (&str, &Option<String>, &[u32])| match value {
-        Some(text) => told(blank("identity", name, How::Ok), Some(text.clone()), ""),
+        Some(text) => there(name, text.clone()),
         None => said.gone("identity", name, &Oid::new(object)),
     };
-    named.into_iter().map(value).collect()
+    let mut values: Vec<Value> = named.into_iter().map(value).collect();
+    // What not every printer tells is not missed.
+    let firmware = (!identity.firmware.is_empty()).then(|| identity.firmware.join(", "));
+    let state = match serde_json::to_value(reading.status.state) {
+        Ok(serde_json::Value::String(word)) if word != "unknown" => Some(word),
+        Ok(_) | Err(_) => None,
+    };
+    let more = [
+        ("vendor", identity.vendor.clone()),
+        ("firmware", firmware),
+        ("state", state),
+    ];
+    values.extend(
+        more.into_iter()
+            .filter_map(|(name, text)| Some(there(name, text?))),
+    );
+    values
 }
 
 fn meters(reading: &Reading, said: &Said<'_>, profile: Option<&Profile>, values: &mut Vec<Value>) {
@@ -129,7 +161,11 @@ fn meters(reading: &Reading, said: &Said<'_>, profile: Option<&Profile>, values:
             && !is_there(name)
             && let Some(object) = profile.object_of(&known.name)
         {
-            values.push(said.gone("meter", name, object));
+            let lacking = profile.lacking(&known.name, said.walk);
+            values.push(match lacking.first() {
+                Some(part) => said.too_low(name, part),
+                None => said.gone("meter", name, object),
+            });
         }
     }
 }

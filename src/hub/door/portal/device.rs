@@ -128,6 +128,7 @@ struct DevicePage {
     events: Vec<Event>,
     readings: Vec<ReadingRow>,
     identity: Vec<(&'static str, String)>,
+    sources: Vec<(String, Evidence)>,
     json: String,
 }
 
@@ -241,6 +242,7 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .map(ReadingRow::of)
             .collect(),
         identity: identity(&reading.identity),
+        sources: reading.sources.clone().into_iter().collect(),
         json: serde_json::to_string_pretty(reading).unwrap_or_default(),
     }
 }
@@ -337,6 +339,7 @@ fn identity(identity: &Identity) -> Vec<(&'static str, String)> {
         ("MAC address", identity.mac.clone()),
         ("Firmware", firmware),
         ("SNMP engine", identity.engine_id.clone()),
+        ("UUID", identity.uuid.clone()),
         ("Profile", identity.profile.clone()),
     ])
 }
@@ -578,6 +581,7 @@ mod tests {
             rule: text(),
         };
         Reading {
+            sources: printer::sources::Sources::new(),
             schema: SCHEMA,
             is_printer: true,
             address: None,
