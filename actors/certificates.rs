@@ -6,15 +6,15 @@
 //! blocks.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use serde::{Deserialize, Serialize};
 
+use crate::private;
 use crate::reach::http::Thumbprint;
 use crate::registry::DEVICES_MAX;
 
@@ -23,10 +23,6 @@ pub const FOLDER: &str = "certificates";
 
 /// Longest file that is read: what is written has some 250 octets.
 const FILE_BYTES_MAX: u64 = 4 * 1_024;
-
-/// The folder and the files in it are for the agent's own user.
-const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 
 /// A certificate that a device showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,20 +55,9 @@ pub fn of(folder: &Path, device: &DeviceId) -> io::Result<Option<Kept>> {
 /// # Errors
 /// What the disk says.
 pub fn keep(folder: &Path, kept: &Kept) -> io::Result<()> {
-    let mut maker = fs::DirBuilder::new();
-    maker.recursive(true).mode(FOLDER_MODE).create(folder)?;
-    let path = file_of(folder, &kept.device);
-    let new = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(FILE_MODE);
-    let mut file = options.open(&new)?;
-    file.write_all(&serde_json::to_vec_pretty(kept)?)?;
-    file.sync_all()?;
-    fs::rename(new, path)
+    private::make_folder(folder)?;
+    let name = name_of(&kept.device);
+    private::write_whole(folder, &name, &serde_json::to_vec_pretty(kept)?)
 }
 
 /// Forgets the certificates of whoever stood at an address: those that were forgotten.
@@ -109,7 +94,11 @@ fn read(path: &Path) -> io::Result<Kept> {
 
 /// The file of a device: its id has hexadecimal digits only.
 fn file_of(folder: &Path, device: &DeviceId) -> PathBuf {
-    folder.join(format!("{device}.json"))
+    folder.join(name_of(device))
+}
+
+fn name_of(device: &DeviceId) -> String {
+    format!("{device}.json")
 }
 
 #[cfg(test)]

@@ -26,6 +26,10 @@ pub const RESULT_BYTES_MAX: usize = 256 * 1024;
 /// How long a tunnel may take to open once it may: the device is asked, the gateway dialed.
 const TUNNEL_OPENS: Duration = Duration::from_secs(60);
 
+/// Longest the doctor may take over one address: 16 credentials in two versions of 7 s each, and a
+/// reading of 90 s.
+pub const DOCTOR_PATIENCE: Duration = Duration::from_mins(6);
+
 /// Something to do, checked as far as its form goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
@@ -42,6 +46,13 @@ pub enum Order {
     },
     /// Say what is seen of an address from here.
     Check(IpAddr),
+    /// Say why the printer at an address is missing, or a value of it.
+    Doctor {
+        /// Which address, in scope or not.
+        address: IpAddr,
+        /// The value that is missing, by its name.
+        wanted: Option<String>,
+    },
     /// Walk a device and give the recording, without what names persons.
     Walk(IpAddr),
     /// Tell a Zebra one of a closed list of things.
@@ -87,6 +98,8 @@ impl Order {
             Self::Ping { .. } => Duration::from_secs(60),
             // SNMP says who it is, twice; then the printer has its time.
             Self::Check(_) | Self::Zebra { .. } | Self::Queue { .. } => Duration::from_mins(2),
+            // Every credential is tried, then the printer is read.
+            Self::Doctor { .. } => DOCTOR_PATIENCE,
             Self::Walk(_) => Duration::from_mins(16),
             // A name may have to be resolved, a key made, a hub asked for a certificate.
             Self::Configure(_) | Self::RotateIdentity | Self::SendDiagnostics => {

@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use printer::identity::DeviceId;
 use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
+
+use crate::private;
 
 /// Deaths that one device may cause without a whole reading between them: two may be bad luck.
 pub const DEATHS_MAX: usize = 3;
@@ -27,10 +28,6 @@ const FILE_BYTES_MAX: u64 = 512 * 1_024;
 
 /// The folder, in the state folder.
 pub const FOLDER: &str = "quarantine";
-
-/// The folder and the files in it are for the agent's own user.
-const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 
 /// A device that is set aside, as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,23 +150,13 @@ fn read(path: &Path) -> io::Result<SetAside> {
 
 /// Writes a device's file, whole or not at all. Blocks.
 pub(crate) fn keep(folder: &Path, set_aside: &SetAside) -> io::Result<()> {
-    let mut maker = fs::DirBuilder::new();
-    maker.recursive(true).mode(FOLDER_MODE).create(folder)?;
+    private::make_folder(folder)?;
     let path = file_of(folder, &set_aside.device);
     if !path.exists() && fs::read_dir(folder)?.count() >= FILES_MAX {
         return Err(io::Error::other("there are as many files as there may be"));
     }
-    let new = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(FILE_MODE);
-    let mut file = options.open(&new)?;
-    file.write_all(&serde_json::to_vec_pretty(set_aside)?)?;
-    file.sync_all()?;
-    fs::rename(new, path)
+    let name = name_of(&set_aside.device);
+    private::write_whole(folder, &name, &serde_json::to_vec_pretty(set_aside)?)
 }
 
 /// Removes a device's file. Blocks.
@@ -182,7 +169,11 @@ pub(crate) fn forget(folder: &Path, device: &DeviceId) -> io::Result<()> {
 
 /// The file of a device: its id has hexadecimal digits only.
 pub(crate) fn file_of(folder: &Path, device: &DeviceId) -> PathBuf {
-    folder.join(format!("{device}.json"))
+    folder.join(name_of(device))
+}
+
+fn name_of(device: &DeviceId) -> String {
+    format!("{device}.json")
 }
 
 fn hex(octets: &[u8]) -> String {

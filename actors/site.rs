@@ -7,8 +7,15 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+
+use printer::profile::Profiles;
+
+use crate::order::Progress;
+use crate::reach::snmp::Snmp;
 
 /// An answer that takes a while.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -73,6 +80,21 @@ impl fmt::Debug for SealedCredential {
     }
 }
 
+/// What the doctor is asked of the program of a running life.
+#[derive(Debug)]
+pub struct Consulted {
+    /// Which address, in scope or not.
+    pub address: IpAddr,
+    /// The value that is missing, by its name.
+    pub wanted: Option<String>,
+    /// The life's own sockets, with their pace.
+    pub snmp: Snmp,
+    /// The profiles that the life reads by.
+    pub profiles: Arc<Profiles>,
+    /// Hears how far it is.
+    pub progress: Progress,
+}
+
 /// What the program does for the life.
 pub trait Site: fmt::Debug + Send + Sync {
     /// Puts what the hub wants into effect, whole or not at all. The life begins anew with it some
@@ -84,4 +106,8 @@ pub trait Site: fmt::Debug + Send + Sync {
 
     /// What `platen diag` writes, redacted: JSON, at most 256 KiB.
     fn diagnostics(&self) -> Later<Result<Vec<u8>, Unwilling>>;
+
+    /// What `platen doctor --json` prints here, at most 256 KiB. Nothing is sent to an address that
+    /// is in none of the ranges in effect.
+    fn doctor(&self, asked: Consulted) -> Later<Result<Vec<u8>, Unwilling>>;
 }

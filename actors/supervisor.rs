@@ -69,6 +69,8 @@ pub struct Supervisor {
     turn: u32,
     /// One permit: one walk at a time.
     walking: Arc<Semaphore>,
+    /// A permit for each printer that is looked into by the doctor.
+    consulting: Arc<Semaphore>,
     sessions: Desk,
     labels: labels::Labels,
     quarantine: Quarantine,
@@ -100,6 +102,7 @@ impl Supervisor {
             heart,
             turn: 0,
             walking: Arc::new(Semaphore::new(1)),
+            consulting: Arc::new(Semaphore::new(orders::CONSULTED_MAX)),
             sessions: Desk::default(),
             labels: labels::Labels::default(),
             workshop: None,

@@ -134,7 +134,19 @@ fn reading_to_proto(reading: &Reading, is_status: bool) -> v1::Reading {
         trays: reading.trays.iter().map(tray_to_proto).collect(),
         alerts: reading.alerts.iter().map(alert_to_proto).collect(),
         up_secs: reading.up_secs,
+        sources: reading.sources.iter().map(source_to_proto).collect(),
     }
+}
+
+fn source_to_proto((name, evidence): (&String, &Evidence)) -> v1::Source {
+    v1::Source {
+        name: name.clone(),
+        evidence: Some(evidence_to_proto(evidence)),
+    }
+}
+
+fn source_from_proto(source: v1::Source) -> Result<(String, Evidence), WireError> {
+    Ok((source.name, evidence_from_proto(source.evidence)?))
 }
 
 fn reading_from_proto(reading: v1::Reading) -> Result<Reading, WireError> {
@@ -162,6 +174,9 @@ fn reading_from_proto(reading: v1::Reading) -> Result<Reading, WireError> {
         meters,
         supplies,
         trays: all(reading.trays, tray_from_proto)?,
+        sources: all(reading.sources, source_from_proto)?
+            .into_iter()
+            .collect(),
         alerts,
     })
 }
@@ -178,6 +193,7 @@ fn identity_to_proto(identity: &identity::Identity) -> v1::Identity {
         location: identity.location.clone(),
         profile: identity.profile.clone(),
         engine_id: identity.engine_id.clone(),
+        uuid: identity.uuid.clone(),
     }
 }
 
@@ -193,7 +209,7 @@ fn identity_from_proto(identity: v1::Identity) -> identity::Identity {
         location: identity.location,
         profile: identity.profile,
         engine_id: identity.engine_id,
-        uuid: None,
+        uuid: identity.uuid,
     }
 }
 
@@ -399,7 +415,8 @@ mod tests {
         "schema": 1, "is_printer": true, "address": "10.20.4.17", "at": "2026-11-23T08:00:03Z",
         "up_secs": 612844,
         "identity": {"vendor": "Kyocera", "model": "TASKalfa 6052ci", "serial": "W2D8303202",
-            "firmware": ["2V8_S000.002.801"], "mac": "00:17:c8:65:e2:b9", "profile": "kyocera"},
+            "firmware": ["2V8_S000.002.801"], "mac": "00:17:c8:65:e2:b9", "profile": "kyocera",
+            "uuid": "4509a320-00a0-008f-00b6-002507510eca"},
         "status": {"state": "idle", "severity": "warning", "conditions": ["lowToner"],
             "console": ["Preparing to print..."]},
         "meters": [
@@ -420,7 +437,9 @@ mod tests {
             "unit": "sheets", "evidence": {"door": "snmp", "object": "o", "raw": "", "rule": "r"}}],
         "alerts": [{"index": "1.1835", "severity": "warning", "group": 10, "group_index": -1,
             "code": 1001, "name": "markerFuserUnderTemperature", "description": "",
-            "training": "untrained"}]
+            "training": "untrained"}],
+        "sources": {"serial": {"door": "snmp", "object": "o", "raw": "", "rule": "r"},
+            "uuid": {"door": "ipp", "object": "printer-uuid", "raw": "text: u", "rule": "r"}}
     }"#;
 
     fn device() -> DeviceId {

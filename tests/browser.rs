@@ -18,6 +18,9 @@ mod chrome;
 #[path = "browser/door.rs"]
 mod door;
 #[cfg(test)]
+#[path = "browser/missing.rs"]
+mod missing;
+#[cfg(test)]
 #[path = "browser/ordered.rs"]
 mod ordered;
 #[cfg(test)]

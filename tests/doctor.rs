@@ -7,6 +7,8 @@
 
 #[path = "doctor/case.rs"]
 mod case;
+#[path = "doctor/hub.rs"]
+mod hub;
 // Each story needs another part of it.
 #[path = "network.rs"]
 #[allow(dead_code)]

@@ -7,7 +7,8 @@ pub(super) enum Kind {
     Address,
     /// An Ethernet address.
     Mac,
-    /// An SNMP engine id, which holds an Ethernet or IP address as a rule (RFC 3411).
+    /// An SNMP engine id, which holds an Ethernet or IP address as a rule (RFC 3411), or a UUID, which
+    /// may end in one (RFC 4122).
     Engine,
     /// sysName.
     HostName,
@@ -26,7 +27,7 @@ pub(super) fn kind_of(key: &str) -> Option<Kind> {
     Some(match key {
         "address" => Kind::Address,
         "mac" => Kind::Mac,
-        "engine_id" => Kind::Engine,
+        "engine_id" | "uuid" => Kind::Engine,
         "host_name" => Kind::HostName,
         "asset" => Kind::Asset,
         "location" => Kind::Location,

@@ -14,6 +14,8 @@ use super::keys::{Kind, is_plain, kind_of};
 const REPEATED_CHARS_MIN: usize = 4;
 /// Deepest JSON that is looked into: a reading has four levels. What is deeper is left out.
 const DEPTH_MAX: usize = 32;
+/// The list of a reading in which each value's name leads to where it comes from.
+const SOURCES: &str = "sources";
 /// What raw octets of an address leave as.
 const HIDDEN: &str = "***";
 
@@ -102,8 +104,16 @@ impl<'m> Sweep<'m> {
                 }
             }
             Value::Object(entries) if depth < DEPTH_MAX => {
-                for (key, value) in entries {
+                for (key, value) in entries.iter_mut() {
                     self.go(value, (place.1, key), depth + 1);
+                }
+                // What names a device may stand there in another character set, cut short, or with a
+                // part of it alone: what came is not told at all, only which object said it.
+                let is_identity = entries.get("kind").is_some_and(|kind| kind == "identity");
+                if (is_identity || place.0 == SOURCES)
+                    && let Some(raw) = entries.get_mut("raw")
+                {
+                    *raw = Value::String(HIDDEN.to_owned());
                 }
             }
             Value::Array(_) | Value::Object(_) => *json = Value::Null,

@@ -15,7 +15,7 @@ const ALL: MaskSettings = MaskSettings {
 };
 
 /// What must not leave under [`ALL`], in the spellings that devices use.
-const SECRETS: [&str; 13] = [
+const SECRETS: [&str; 15] = [
     "10.20.4.17",
     "00:17:c8:65:e2:b9",
     "0017C865E2B9",
@@ -29,6 +29,9 @@ const SECRETS: [&str; 13] = [
     "CRG445566",
     // The serial number and the address as the hex of their octets.
     "57324438333033323032",
+    "4509a320-00a0",
+    // The beginning of a place, which evidence cuts short.
+    "56696c6c61",
     "0a140411",
 ];
 
@@ -38,7 +41,7 @@ const READING: &str = r#"{
     "identity": {"vendor": "Kyocera", "model": "Anna-Office", "serial": "W2D8303202",
         "firmware": ["1.2.3.4"], "mac": "00:17:c8:65:e2:b9", "host_name": "anna-office",
         "asset": "INV-0047", "location": "Villa Morel", "profile": "kyocera",
-        "engine_id": "8000111103001788"},
+        "engine_id": "8000111103001788", "uuid": "4509a320-00a0-008f-00b6-0017c865e2b9"},
     "status": {"state": "idle", "severity": "warning", "conditions": ["lowToner"],
         "console": ["VILLA MOREL", "IP 10.20.4.17:80", "00-17-C8-65-E2-B9"]},
     "meters": [
@@ -55,7 +58,12 @@ const READING: &str = r#"{
         "evidence": {"door": "snmp", "object": "1.3", "raw": "", "rule": "r"}}],
     "alerts": [{"index": "1.1835", "severity": "warning", "group": 10, "group_index": -1,
         "code": 1001, "name": "markerFuserUnderTemperature",
-        "description": "call 10.20.4.17, printer 0017c865e2b9", "training": "untrained"}]
+        "description": "call 10.20.4.17, printer 0017c865e2b9", "training": "untrained"}],
+    "sources": {
+        "location": {"door": "snmp", "object": "1.3.6.1.2.1.1.6.0", "rule": "r",
+                     "raw": "Hex-STRING: 56696c6c61…"},
+        "uuid": {"door": "ipp", "object": "printer-uuid", "rule": "r",
+                 "raw": "text: 4509a320-00a0-008f-00b6-0017c865e2b9"}}
 }"#;
 
 fn report(reading: &str) -> Report {

@@ -19,7 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{Address, Supervisor};
 use crate::device::Device;
 use crate::messages::{ChildId, Execute, Read, ReadNow, Sweep};
-use crate::order::{Ended, Order, Progress, bounded, json as as_json};
+use crate::order::{DOCTOR_PATIENCE, Ended, Order, Progress, bounded, json as as_json};
 use crate::parts::Subnet;
 use crate::reach::credential::Credential;
 use crate::reach::icmp;
@@ -29,10 +29,14 @@ use crate::reach::scope::{Door, InScope};
 use crate::reach::session::Session;
 use crate::reach::snmp::Snmp;
 use crate::scanner::Scanner;
-use crate::site::Unwilling;
+use crate::site::{Consulted, Unwilling};
 
 /// Longest one device may take over a reading out of turn: a reading under way, and its own.
 const READ_PATIENCE: Duration = Duration::from_secs(240);
+
+/// Printers that the doctor looks into at once: each takes as much memory as a reading, and questions
+/// that the others wait for.
+pub(super) const CONSULTED_MAX: usize = 2;
 
 pub(super) type Answer = ResponseFuture<Ended>;
 
@@ -47,6 +51,7 @@ impl Supervisor {
             Order::Discover(label) => self.order_sweep(label.as_deref(), progress),
             Order::Ping { address, count } => self.order_ping(self.meant(address), count),
             Order::Check(address) => self.order_check(self.meant(address)),
+            Order::Doctor { address, wanted } => self.order_doctor(address, wanted, progress),
             Order::Walk(address) => self.order_walk(address, progress),
             Order::Zebra { device, command } => self.order_zebra(&device, command, progress),
             Order::Queue { device, queue } => self.order_queue(&device, queue, progress),
@@ -161,6 +166,35 @@ impl Supervisor {
         self.on_runtime(walk(snmp, target, credentials, (permit, progress)))
     }
 
+    /// The doctor looks at an address; one that is out of scope it does not ask.
+    fn order_doctor(&self, address: IpAddr, wanted: Option<String>, progress: Progress) -> Answer {
+        let Some(site) = self.parts.site.clone() else {
+            return refuse("this agent has nobody who could do that");
+        };
+        let Ok(permit) = self.consulting.clone().try_acquire_owned() else {
+            return refuse(format!(
+                "the doctor looks into {CONSULTED_MAX} printers already; try again in a minute"
+            ));
+        };
+        let asked = Consulted {
+            address: self.meant(address),
+            wanted,
+            snmp: self.parts.snmp.clone(),
+            profiles: Arc::clone(&self.parts.profiles),
+            progress,
+        };
+        self.on_runtime(async move {
+            let _one_of_few = permit;
+            match tokio::time::timeout(DOCTOR_PATIENCE, site.doctor(asked)).await {
+                Ok(told) => told.and_then(bounded),
+                Err(_) => Err(Unwilling::Failed(format!(
+                    "the doctor was not done in {} s",
+                    DOCTOR_PATIENCE.as_secs()
+                ))),
+            }
+        })
+    }
+
     fn order_site(&self, order: Order) -> Answer {
         let Some(site) = self.parts.site.clone() else {
             return refuse("this agent has nobody who could do that");
@@ -174,6 +208,7 @@ impl Supervisor {
                 | Order::Discover(_)
                 | Order::Ping { .. }
                 | Order::Check(_)
+                | Order::Doctor { .. }
                 | Order::Walk(_)
                 | Order::Zebra { .. }
                 | Order::Queue { .. }

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod diag;
+pub mod doctor;
 pub mod enroll;
 pub mod identity;
 pub mod ports;

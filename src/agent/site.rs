@@ -9,12 +9,14 @@ use std::time::Duration;
 use actors::Handle;
 use actors::mask::Masks;
 use actors::parts::HubLink;
-use actors::site::{Later, Site, Unwilling, Wanted};
+use actors::site::{Consulted, Later, Site, Unwilling, Wanted};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
+use crate::cli::CliError;
 use crate::config::AgentConfig;
 use crate::diag;
+use crate::doctor::{self, Life, Tools};
 use crate::identity::keeper::renew_with_new_key;
 use crate::remote::{self, InEffect};
 use crate::sealing::SealingKey;
@@ -106,6 +108,30 @@ impl Program {
         Ok(())
     }
 
+    /// What `platen doctor` says, by the tools of the life that runs.
+    async fn consult(&self, asked: Consulted) -> Result<Vec<u8>, Unwilling> {
+        let now = self.now().clone();
+        let Now { life, masks, .. } = now.ok_or_else(|| failed("no life has begun yet"))?;
+        let program = self.clone();
+        let effect = tokio::task::spawn_blocking(move || program.in_effect());
+        let config = effect.await.map_err(failed)?.config;
+        let life = Life {
+            snmp: asked.snmp,
+            profiles: asked.profiles,
+            handle: life,
+            masks,
+        };
+        let progress = asked.progress;
+        let tools = Tools::of_a_life(life, move |address| {
+            progress.tell(format_args!("asking {address}"));
+        });
+        let address = asked.address.to_string();
+        let question = (address.as_str(), asked.wanted.as_deref());
+        let report = doctor::report(&config, question, &tools).await;
+        let report = report.map_err(|error| failed_of(&error))?;
+        serde_json::to_vec(&report).map_err(failed)
+    }
+
     async fn bundle(&self) -> Result<Vec<u8>, Unwilling> {
         let now = self.now().clone();
         let Now { life, masks, .. } = now.ok_or_else(|| failed("no life has begun yet"))?;
@@ -117,6 +143,10 @@ impl Program {
         });
         made.await.map_err(|error| failed(&error))
     }
+}
+
+fn failed_of(error: &CliError) -> Unwilling {
+    Unwilling::Failed(format!("{}: {}", error.what, error.why))
 }
 
 fn failed(error: impl std::fmt::Display) -> Unwilling {
@@ -145,6 +175,11 @@ impl Site for Program {
             let renewed = renew_with_new_key(&hub, ROTATE_TIMEOUT).await;
             renewed.map_err(failed)
         })
+    }
+
+    fn doctor(&self, asked: Consulted) -> Later<Result<Vec<u8>, Unwilling>> {
+        let program = self.clone();
+        Box::pin(async move { program.consult(asked).await })
     }
 
     fn diagnostics(&self) -> Later<Result<Vec<u8>, Unwilling>> {

@@ -18,6 +18,8 @@ pub enum Action {
     Ping,
     /// What the agent sees of an address.
     Check,
+    /// Why a printer, or a value of it, is missing.
+    Doctor,
     /// Record a walk.
     Walk,
     /// One of a closed list of commands to a Zebra.
@@ -117,11 +119,12 @@ pub enum Denied {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Read,
         Self::Discover,
         Self::Ping,
         Self::Check,
+        Self::Doctor,
         Self::Walk,
         Self::Zebra,
         Self::Lpr,
@@ -139,7 +142,7 @@ impl Action {
     pub fn right(self) -> Right {
         match self {
             Self::Read | Self::Discover | Self::Lpr => Right::Read,
-            Self::Ping | Self::Check => Right::Probe,
+            Self::Ping | Self::Check | Self::Doctor => Right::Probe,
             Self::Walk | Self::Diag => Right::Record,
             Self::Zebra | Self::Release => Right::Handle,
             Self::TunnelOpen | Self::TunnelClose => Right::Web,
@@ -157,6 +160,7 @@ impl Action {
             Self::Discover => "discover",
             Self::Ping => "ping",
             Self::Check => "check",
+            Self::Doctor => "doctor",
             Self::Walk => "walk",
             Self::Zebra => "zebra",
             Self::Lpr => "lpr",

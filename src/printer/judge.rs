@@ -9,6 +9,7 @@ use crate::direction::Direction;
 use crate::meter::{Meter, MeterName};
 use crate::profile::{Profile, Profiles};
 use crate::reading::{Reading, SCHEMA, Verdict};
+use crate::sources::{self, Sources};
 use crate::walk::Walk;
 use crate::{alert, facts, identify, meter, mib, recognize, status, supply, tray};
 
@@ -32,7 +33,7 @@ pub fn judge(walk: &Walk, profiles: &Profiles, address: Option<IpAddr>, at: Time
     for supply in &mut supplies {
         supply.direction = Direction::of(supply, &alerts);
     }
-    Verdict::Printer(Box::new(Reading {
+    let mut reading = Box::new(Reading {
         schema: SCHEMA,
         is_printer: true,
         address,
@@ -45,7 +46,10 @@ pub fn judge(walk: &Walk, profiles: &Profiles, address: Option<IpAddr>, at: Time
         supplies,
         trays: tray::read(walk),
         alerts,
-    }))
+        sources: Sources::new(),
+    });
+    reading.sources = sources::of(walk, device, profile, &reading);
+    Verdict::Printer(reading)
 }
 
 /// The reading of what a device said before, which has become `reading` by what it says now: where

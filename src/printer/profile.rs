@@ -299,6 +299,21 @@ impl Profile {
             .map(|rule| &rule.object)
     }
 
+    /// The parts that a walk lacks of a meter that is a sum, where it has another part. Without them the
+    /// sum would be too low, and nobody could tell.
+    #[must_use]
+    pub fn lacking(&self, name: &MeterName, walk: &Walk) -> Vec<Oid> {
+        let is_sum =
+            |rule: &&MeterRule| rule.name == *name && matches!(rule.decoder, Decoder::Sum(_));
+        let Some(rule) = self.meters.iter().find(is_sum) else {
+            return Vec::new();
+        };
+        let parts = rule.decoder.scalars(&rule.object);
+        let (there, lacking): (Vec<Oid>, Vec<Oid>) =
+            parts.into_iter().partition(|part| walk.get(part).is_some());
+        if there.is_empty() { there } else { lacking }
+    }
+
     /// What the maker's own objects say about who the device is.
     pub(crate) fn identity(&self, walk: &Walk) -> VendorIdentity {
         let mut says = VendorIdentity::default();

@@ -10,6 +10,7 @@ use crate::alert::Alert;
 use crate::facts::Fact;
 use crate::identity::Identity;
 use crate::meter::Meter;
+use crate::sources::Sources;
 use crate::status::Status;
 use crate::supply::Supply;
 use crate::tray::Tray;
@@ -55,6 +56,9 @@ pub struct Reading {
     /// Where its counts do not add up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,
+    /// Where who it is and how it is come from, by the name of the value.
+    #[serde(default, skip_serializing_if = "Sources::is_empty")]
+    pub sources: Sources,
 }
 
 /// What a device turned out to be.

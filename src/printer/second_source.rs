@@ -8,6 +8,7 @@ use crate::facts;
 use crate::identity::Identity;
 use crate::meter::{Meter, MeterName};
 use crate::reading::Reading;
+use crate::sources;
 use crate::status::State;
 use crate::supply::{Level, SUPPLIES_MAX, Supply};
 use crate::tray::{TRAYS_MAX, Tray};
@@ -58,7 +59,7 @@ pub struct Second {
 pub fn add(reading: &mut Reading, second: &Second) -> Result<(), AnotherPrinter> {
     let door = second.door;
     agree(&reading.identity, &second.reading.identity, door)?;
-    identity(&mut reading.identity, &second.reading.identity);
+    identity(reading, &second.reading);
     supplies(reading, second);
     if reading.trays.is_empty() {
         let trays = second.reading.trays.iter().take(TRAYS_MAX).cloned();
@@ -77,8 +78,11 @@ pub fn add(reading: &mut Reading, second: &Second) -> Result<(), AnotherPrinter>
         let console = std::mem::take(&mut reading.status.console);
         reading.status = second.reading.status.clone();
         reading.status.console = console;
+        let theirs = &second.reading.sources;
+        sources::take(&mut reading.sources, theirs, &["state", "conditions"]);
         if reading.alerts.is_empty() {
             reading.alerts.clone_from(&second.reading.alerts);
+            sources::take(&mut reading.sources, theirs, &["alerts"]);
         }
     }
     reading.facts = facts::of(&reading.meters);
@@ -102,21 +106,26 @@ fn agree(ours: &Identity, theirs: &Identity, door: &str) -> Result<(), AnotherPr
     })
 }
 
-fn identity(ours: &mut Identity, theirs: &Identity) {
-    let fill = |ours: &mut Option<String>, theirs: &Option<String>| {
-        if ours.is_none() {
+fn identity(ours: &mut Reading, theirs: &Reading) {
+    let mut filled = Vec::new();
+    let mut fill = |name, ours: &mut Option<String>, theirs: &Option<String>| {
+        if ours.is_none() && theirs.is_some() {
             ours.clone_from(theirs);
+            filled.push(name);
         }
     };
-    fill(&mut ours.vendor, &theirs.vendor);
-    fill(&mut ours.model, &theirs.model);
-    fill(&mut ours.serial, &theirs.serial);
-    fill(&mut ours.asset, &theirs.asset);
-    fill(&mut ours.location, &theirs.location);
-    fill(&mut ours.uuid, &theirs.uuid);
-    if ours.firmware.is_empty() {
-        ours.firmware.clone_from(&theirs.firmware);
+    let (who, they) = (&mut ours.identity, &theirs.identity);
+    fill("vendor", &mut who.vendor, &they.vendor);
+    fill("model", &mut who.model, &they.model);
+    fill("serial", &mut who.serial, &they.serial);
+    fill("asset", &mut who.asset, &they.asset);
+    fill("location", &mut who.location, &they.location);
+    fill("uuid", &mut who.uuid, &they.uuid);
+    if who.firmware.is_empty() && !they.firmware.is_empty() {
+        who.firmware.clone_from(&they.firmware);
+        filled.push("firmware");
     }
+    sources::take(&mut ours.sources, &theirs.sources, &filled);
 }
 
 /// The meter as it is added: none where the same count is there already.

@@ -92,7 +92,7 @@ pub(crate) async fn the_agent_says_what_it_should(browser: &Browser) {
     let foreign = "return document.querySelectorAll('script,[onerror],img:not([alt])').length";
     assert_eq!(browser.number(foreign).await, 0);
     let offered = "return document.querySelectorAll('#kind option').length";
-    assert_eq!(browser.number(offered).await, 8);
+    assert_eq!(browser.number(offered).await, 9);
 }
 
 /// Fills in the form as a person does; the id of the command.

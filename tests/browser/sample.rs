@@ -16,6 +16,7 @@ use printer::identity::{DeviceId, Identity};
 use printer::meter::{Meter, MeterName, Unit};
 use printer::mib;
 use printer::reading::{Evidence, Reading, SCHEMA};
+use printer::sources::Sources;
 use printer::status::{Severity, State, Status};
 use printer::supply::{Level, Supply, SupplyClass};
 use printer::tray::Tray;
@@ -248,6 +249,7 @@ fn reading(at: usize, ago: u64, when: Timestamp) -> Reading {
         address: Some(IpAddr::V4(address)),
         at: when,
         up_secs: None,
+        sources: Sources::new(),
         identity: Identity {
             vendor: Some((*vendor).to_owned()),
             model: Some((*model).to_owned()),

@@ -79,6 +79,18 @@ impl Case {
         Self::with(folder.path(), "", printer, |port| Self::at(port, ""))
     }
 
+    /// The port of SNMP.
+    pub fn port(&self) -> u16 {
+        self.rack.as_ref().expect("a printer").port
+    }
+
+    /// The same site with more in its configuration.
+    pub fn configured(&self, more: &str) {
+        let port = self.port();
+        self.world
+            .agent_is_configured(&["127.60.0.8/29"], port, more);
+    }
+
     fn with(folder: &Path, head: &str, printer: &str, site: impl FnOnce(u16) -> Self) -> Self {
         let rack = rack(folder, head, printer, 0);
         let mut case = site(rack.port);
@@ -188,6 +200,11 @@ impl Said {
         let code = output.status.code();
         assert_eq!(code, Some(if failed { 3 } else { 0 }), "{json}");
         Self { json, text }
+    }
+
+    /// What it said for people.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// It names this cause, with this word, and one thing to do.

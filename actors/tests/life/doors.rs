@@ -102,7 +102,7 @@ async fn readings_hold_what_an_open_door_says() {
         let found = meters.find(|meter| meter.label.as_deref() == Some(label));
         found.map(|meter| (meter.value, meter.evidence.door.clone()))
     };
-    let jams = by_label(first, "PrinterSubunit/JamEvents");
+    let jams = by_label(first, "paper jams");
     assert_eq!(jams, Some((12, "ledm".to_owned())));
     let total = by_label(first, "total over ledm");
     assert_eq!(total, Some((5, "ledm".to_owned())));
@@ -119,7 +119,7 @@ async fn readings_hold_what_an_open_door_says() {
             .iter()
             .any(|meter| meter.evidence.door == "snmp")
     );
-    assert_eq!(by_label(second, "PrinterSubunit/JamEvents"), None);
+    assert_eq!(by_label(second, "paper jams"), None);
     assert!(second.identity.uuid.is_none());
 
     // The trouble is said: of IPP, where nobody listens, and of the stranger.

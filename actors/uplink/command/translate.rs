@@ -49,6 +49,7 @@ pub(super) fn name(order: &Wire) -> &'static str {
         Wire::RotateIdentity(_) => "rotate",
         Wire::SendDiagnostics(_) => "diag",
         Wire::UpdateNow(_) => "update",
+        Wire::Doctor(_) => "doctor",
     }
 }
 
@@ -76,6 +77,13 @@ pub(super) fn order(around: Around<'_>, order: &Wire) -> Result<Order, Unwilling
             count: count(ping.count)?,
         },
         Wire::CheckTarget(check) => Order::Check(address(&check.address)?),
+        Wire::Doctor(doctor) => Order::Doctor {
+            address: address(&doctor.address)?,
+            wanted: match doctor.value.as_str() {
+                "" => None,
+                value => Some(named("value", value)?),
+            },
+        },
         Wire::RecordWalk(walk) => Order::Walk(address(&walk.address)?),
         Wire::Configure(configure) => Order::Configure(wanted(around.id, configure)?),
         Wire::ReleaseQuarantine(release) => Order::Release(device(&release.device_id)?),

@@ -1,31 +1,15 @@
 //! `platen doctor`: why is this printer missing, or why is this value missing?
 
-mod ask;
-mod facts;
-mod judge;
-mod past;
-mod steps;
-#[cfg(test)]
-mod tests;
-mod values;
-mod worth;
-
 use std::io::Write;
 
 use clap::Args;
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use printer::doctor::State;
+use printer::status::Severity;
 
-use self::facts::{Device, Facts};
-use self::judge::{Diagnosis, judge};
-use self::steps::Step;
-use super::check::finding::State;
 use super::running::ConfigArgs;
-use super::table::{self, Color};
+use super::table::{self, Color, painted, printable};
 use super::{CliError, Exit};
-
-/// Version of the JSON shape.
-const SCHEMA: u32 = 1;
+use crate::doctor::{self, Tools};
 
 /// What stands below `--help`.
 const EXAMPLES: &str = "\
@@ -62,39 +46,31 @@ pub struct DoctorArgs {
 /// [`CliError`] when the configuration is not valid, or this machine gives no socket.
 pub async fn run(args: DoctorArgs) -> Result<Exit, CliError> {
     let config = args.config.in_effect()?.config;
-    let facts = ask::ask(&config, &args.address, args.value.as_deref()).await?;
-    let (steps, diagnosis) = (steps::of(&facts), judge(&facts));
+    let asked = (args.address.as_str(), args.value.as_deref());
+    let says = |address| eprintln!("asking {address}…");
+    let report = doctor::report(&config, asked, &Tools::of_a_command_line(says)).await?;
     let text = if args.json {
-        let text = table::json(&as_json(&facts, &steps, &diagnosis));
+        let text = table::json(&report);
         text.map_err(|error| CliError::new(Exit::FAILED, error.to_string()))? + "\n"
     } else {
-        steps::text(&steps, values(&facts), &diagnosis, args.color.is_on())
+        let is_colored = args.color.is_on();
+        report.text(printable, |mark, state| {
+            painted(mark, severity(state), is_colored)
+        })
     };
     // Who reads may have gone (`| head`): what was not read is nobody's loss.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(match diagnosis.state {
+    Ok(match report.diagnosis.state {
         State::Failed => Exit::NOTHING,
         State::Ok | State::Warning | State::Skipped => Exit::OK,
     })
 }
 
-fn values(facts: &Facts) -> &[values::Value] {
-    match &facts.device {
-        Some(Device::Printer(printer)) => &printer.values,
-        Some(Device::Other(_) | Device::Swapped | Device::Unread(_)) | None => &[],
+fn severity(state: State) -> Severity {
+    match state {
+        State::Ok => Severity::Ok,
+        State::Warning => Severity::Warning,
+        State::Failed => Severity::Critical,
+        State::Skipped => Severity::Unknown,
     }
-}
-
-/// What was found, for programs.
-fn as_json(facts: &Facts, steps: &[Step], diagnosis: &Diagnosis) -> Value {
-    json!({
-        "schema": SCHEMA,
-        "at": Timestamp::now(),
-        "asked": facts.written,
-        "address": facts.place.address(),
-        "range": facts.place.label(),
-        "diagnosis": diagnosis,
-        "steps": steps,
-        "values": values(facts),
-    })
 }

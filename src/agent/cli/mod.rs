@@ -9,7 +9,7 @@ pub mod doctor;
 mod dry_run;
 pub mod enrolling;
 pub mod forgetting;
-mod found;
+pub(crate) mod found;
 pub mod outbox;
 mod outcome;
 pub mod profiles;
@@ -20,7 +20,7 @@ pub mod releasing;
 pub mod running;
 mod sent;
 pub mod sessions;
-mod show;
+pub(crate) mod show;
 pub mod status;
 pub mod table;
 #[cfg(test)]

@@ -213,7 +213,7 @@ fn bar(level: &Level) -> String {
 }
 
 /// A level for people.
-pub(super) fn level_text(level: &Level, remaining: Option<u64>, unit: Unit) -> String {
+pub(crate) fn level_text(level: &Level, remaining: Option<u64>, unit: Unit) -> String {
     match level {
         Level::Percent { percent } => format!("{percent:.0} %"),
         Level::Quantity => match remaining {
@@ -251,7 +251,7 @@ fn severity_of(supply: &Supply) -> Severity {
 }
 
 /// A unit for people; nothing where it is not known.
-pub(super) fn unit_word(unit: Unit) -> String {
+pub(crate) fn unit_word(unit: Unit) -> String {
     match unit {
         Unit::Unknown | Unit::Other => String::new(),
         unit => word(&unit),

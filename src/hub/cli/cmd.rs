@@ -5,11 +5,11 @@
 //! the same as the portal.
 
 mod args;
+mod credential;
 mod follow;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,23 +20,20 @@ use jiff::Timestamp;
 use printer::identity::DeviceId;
 use printer::lpr::Queue;
 
-use self::args::{ConfigureArgs, Given, ZebraArgs, device, queue};
+use self::args::{ConfigureArgs, Given, ZebraArgs, device, queue, value};
+use self::credential::sealed;
 use crate::cli::complaint::{Complaint, Exit};
 use crate::cli::{open, plain, say};
 use crate::command_key::CommandKey;
 use crate::config::HubConfig;
 use crate::door::command::issue::{IssueError, issue};
 use crate::door::command::order::{Configuration, Credential, Order, Range};
-use crate::door::command::seal;
 use crate::permission::{Denied, Object, Subject, permit};
 use crate::store::agents::AgentRow;
 use crate::store::{Store, Tenant};
 
 /// Commands in one list.
 const LISTED_MAX: usize = 50;
-
-/// Longest file of a credential, in octets; more is none.
-const CREDENTIAL_FILE_MAX: usize = 4_096;
 
 /// What can be ordered.
 #[derive(Debug, Subcommand)]
@@ -78,6 +75,18 @@ pub(super) enum CmdVerb {
         agent: String,
         /// Which address
         address: IpAddr,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Say why the printer at an address is missing, or a value of it: what `platen doctor` says there
+    Doctor {
+        /// The agent's name or id
+        agent: String,
+        /// Which address
+        address: IpAddr,
+        /// The value that is missing: total, color, serial, supplies, or as the printer calls a supply
+        #[arg(long, value_name = "NAME", value_parser = value)]
+        value: Option<String>,
         #[command(flatten)]
         given: Given,
     },
@@ -211,6 +220,7 @@ impl CmdVerb {
             | Self::Discover { agent, given, .. }
             | Self::Ping { agent, given, .. }
             | Self::Check { agent, given, .. }
+            | Self::Doctor { agent, given, .. }
             | Self::Walk { agent, given, .. }
             | Self::Zebra { agent, given, .. }
             | Self::Lpr { agent, given, .. }
@@ -234,6 +244,10 @@ impl CmdVerb {
                 count: *count,
             },
             Self::Check { address, .. } => Order::Check(*address),
+            Self::Doctor { address, value, .. } => Order::Doctor {
+                address: *address,
+                value: value.clone(),
+            },
             Self::Walk { address, .. } => Order::Walk(*address),
             Self::Zebra { zebra, .. } => zebra.order()?,
             Self::Lpr { device, queue, .. } => Order::Lpr {
@@ -330,68 +344,6 @@ fn wanted(args: &ConfigureArgs, agent: &AgentRow) -> Result<Configuration, Compl
         ranges: ranges.into_values().collect(),
         credentials,
     })
-}
-
-fn sealed(
-    agent: &AgentRow,
-    (name, version): (&str, &str),
-    file: &Path,
-) -> Result<Vec<u8>, Complaint> {
-    let Some(key) = agent.sealing_key else {
-        return Err(
-            Complaint::new(Exit::FAILED, "nothing can be sealed to this agent")
-                .because("it was enrolled before agents had a key for that")
-                .try_next(format!("platen-hub agent invite {}", plain(&agent.name))),
-        );
-    };
-    let text = read_file(file)?;
-    let sealed = if version == "3" {
-        look_at_user(file, &text)?;
-        seal::user(&key, (&agent.id, name), &text)
-    } else {
-        let community = text.strip_suffix(b"\n").unwrap_or(&text);
-        let community = community.strip_suffix(b"\r").unwrap_or(community);
-        seal::credential(&key, (&agent.id, name), community)
-    };
-    sealed.map_err(|error| Complaint::new(Exit::FAILED, format!("{}: {error}", file.display())))
-}
-
-/// Looks whether a file can be a user of version 3: which algorithms there are, the agent knows.
-fn look_at_user(file: &Path, text: &[u8]) -> Result<(), Complaint> {
-    const KEYS: [&str; 6] = [
-        "user",
-        "context",
-        "auth",
-        "auth_password",
-        "priv",
-        "priv_password",
-    ];
-    let table = std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse::<toml::Table>().ok());
-    let is_key =
-        |(key, value): (&String, &toml::Value)| KEYS.contains(&key.as_str()) && value.is_str();
-    let is_user = |table: &toml::Table| table.contains_key("user") && table.iter().all(is_key);
-    if table.as_ref().is_some_and(is_user) {
-        return Ok(());
-    }
-    let what = format!("{} holds no user of version 3", file.display());
-    Err(Complaint::new(Exit::FAILED, what)
-        .because("a user is TOML with texts under these keys alone")
-        .try_next(format!("write {}", KEYS.join(", "))))
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, Complaint> {
-    let refuse = |why: String| {
-        Complaint::new(Exit::FAILED, format!("{} cannot be read", path.display())).because(why)
-    };
-    let octets = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    if octets.len() > CREDENTIAL_FILE_MAX {
-        return Err(refuse(format!(
-            "it has more than {CREDENTIAL_FILE_MAX} octets"
-        )));
-    }
-    Ok(octets)
 }
 
 async fn list(config: &HubConfig, agent: &str, json: bool) -> Result<Exit, Complaint> {

@@ -275,6 +275,9 @@ fn reading(at: &At<'_>, sent: v1::Reading) -> Checked<Reading> {
         meters,
         supplies,
         trays: rows(at, "trays", sent.trays, tray)?,
+        sources: rows(at, "sources", sent.sources, source)?
+            .into_iter()
+            .collect(),
         alerts,
     })
 }
@@ -292,7 +295,7 @@ fn identity(at: &At<'_>, sent: Option<v1::Identity>) -> Checked<Identity> {
         location: maybe_text(&at.field("location"), sent.location)?,
         profile: maybe_text(&at.field("profile"), sent.profile)?,
         engine_id: maybe_text(&at.field("engine_id"), sent.engine_id)?,
-        uuid: None,
+        uuid: maybe_text(&at.field("uuid"), sent.uuid)?,
     })
 }
 
@@ -362,6 +365,11 @@ fn alert(at: &At<'_>, sent: v1::Alert) -> Checked<Alert> {
         description: text(&at.field("description"), sent.description)?,
         training: name(&at.field("training"), sent.training)?,
     })
+}
+
+fn source(at: &At<'_>, sent: v1::Source) -> Checked<(String, Evidence)> {
+    let evidence = evidence(&at.field("evidence"), sent.evidence)?;
+    Ok((name(&at.field("name"), sent.name)?, evidence))
 }
 
 fn evidence(at: &At<'_>, sent: Option<v1::Evidence>) -> Checked<Evidence> {

@@ -10,6 +10,7 @@ use crate::direction::Direction;
 use crate::identity::{Identity, is_plausible_serial};
 use crate::meter::{Meter, MeterName, Unit};
 use crate::reading::{Evidence, Reading, SCHEMA};
+use crate::sources::{self, Sources, Told};
 use crate::{brand, facts, status, sys_descr};
 
 /// Levels that printer-firmware-name lists beside the firmware: of languages, not of the device.
@@ -48,7 +49,7 @@ pub fn judge(answer: &Answer, address: Option<IpAddr>, at: Timestamp) -> Result<
         supply.direction = Direction::of(supply, &alerts);
     }
     let up_secs = answer.number("printer-up-time");
-    Ok(Reading {
+    let mut reading = Reading {
         schema: SCHEMA,
         is_printer: true,
         address,
@@ -61,7 +62,40 @@ pub fn judge(answer: &Answer, address: Option<IpAddr>, at: Timestamp) -> Result<
         supplies,
         trays: rows::trays(answer),
         alerts,
-    })
+        sources: Sources::new(),
+    };
+    reading.sources = sources::over("ipp", &reading, &told(answer));
+    Ok(reading)
+}
+
+/// The attributes that can tell each value, in the order in which they are believed.
+fn told(answer: &Answer) -> Vec<Told<'static>> {
+    let text = |name, attribute| (name, attribute, answer.text(attribute));
+    let number = |name, attribute| {
+        let number = answer.number(attribute);
+        (name, attribute, number.map(|number| number.to_string()))
+    };
+    let texts = |name, attribute| {
+        let texts = answer.texts(attribute).join(", ");
+        (name, attribute, (!texts.is_empty()).then_some(texts))
+    };
+    vec![
+        text("vendor", "printer-device-id"),
+        text("vendor", "printer-make-and-model"),
+        text("model", "printer-make-and-model"),
+        text("model", "printer-device-id"),
+        text("serial", "printer-serial-number"),
+        text("serial", "printer-device-id"),
+        texts("firmware", "printer-firmware-string-version"),
+        text("location", "printer-location"),
+        text("uuid", "printer-uuid"),
+        number("up_secs", "printer-up-time"),
+        number("state", "printer-state"),
+        texts("state", "printer-state-reasons"),
+        texts("conditions", "printer-state-reasons"),
+        texts("alerts", "printer-state-reasons"),
+        text("alerts", "printer-alert"),
+    ]
 }
 
 fn identity(answer: &Answer) -> Identity {

@@ -56,8 +56,8 @@ const KINDS: &[(&str, &str)] = &[
 /// States of a cartridge that is not there: a level beside them is of the one before.
 const ABSENT: [&str; 4] = ["missing", "notinstalled", "empty-slot", "nocartridge"];
 
-/// The color that every ink of one cartridge has in the usage: CyanMagentaYellow.
-fn spaced(camel: &str) -> String {
+/// A name of the documents in words: the color of a cartridge of three inks, CyanMagentaYellow.
+pub(super) fn spaced(camel: &str) -> String {
     let mut words = String::new();
     for letter in camel.chars() {
         if letter.is_uppercase() && !words.is_empty() {

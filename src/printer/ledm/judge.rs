@@ -11,6 +11,7 @@ use crate::direction::Direction;
 use crate::identity::{Identity, is_plausible_serial};
 use crate::meter::{Meter, MeterName, Unit};
 use crate::reading::{Evidence, Reading, SCHEMA};
+use crate::sources::{self, Sources, Told};
 use crate::{brand, facts};
 
 /// Most meters of one device: there are fewer counts in the list below, and a few of ink.
@@ -110,6 +111,9 @@ const COUNTS: &[(&str, &str, &str, Unit)] = &[
     ),
 ];
 
+/// The element that names maker and model.
+const MADE: &str = "ProductConfigDyn/ProductInformation/MakeAndModel";
+
 /// Reads a printer from its documents.
 ///
 /// # Errors
@@ -136,7 +140,7 @@ pub fn judge(
     for supply in &mut supplies {
         supply.direction = Direction::of(supply, &alerts);
     }
-    Ok(Reading {
+    let mut reading = Reading {
         schema: SCHEMA,
         is_printer: true,
         address,
@@ -149,7 +153,42 @@ pub fn judge(
         supplies,
         trays: Vec::new(),
         alerts,
-    })
+        sources: Sources::new(),
+    };
+    reading.sources = sources::over("ledm", &reading, &sources_of(documents));
+    Ok(reading)
+}
+
+/// The elements that can tell each value, in the order in which they are believed.
+fn sources_of(documents: &Documents) -> Vec<Told<'static>> {
+    let product = documents.get(Document::ProductConfigDyn);
+    let product = product.and_then(|root| root.at("ProductInformation"));
+    let text = |name, object, path| (name, object, product.and_then(|it| it.text(path)));
+    let status = documents.get(Document::ProductStatusDyn).map(status::words);
+    let status = |name, object| (name, object, status.clone());
+    vec![
+        text("vendor", MADE, "MakeAndModel"),
+        text("model", MADE, "MakeAndModel"),
+        text(
+            "model",
+            "ProductConfigDyn/ProductInformation/MakeAndModelBase",
+            "MakeAndModelBase",
+        ),
+        text(
+            "serial",
+            "ProductConfigDyn/ProductInformation/SerialNumber",
+            "SerialNumber",
+        ),
+        text(
+            "firmware",
+            "ProductConfigDyn/ProductInformation/Version/Revision",
+            "Version/Revision",
+        ),
+        text("uuid", "ProductConfigDyn/ProductInformation/UUID", "UUID"),
+        status("state", "ProductStatusDyn/Status/StatusCategory"),
+        status("conditions", "ProductStatusDyn/Status/StatusCategory"),
+        status("alerts", "ProductStatusDyn/AlertTable"),
+    ]
 }
 
 /// Who it is, by its ProductInformation. The document's own Version is that of its schema; the one
@@ -209,11 +248,38 @@ fn counted(
     Some(meter((name, &path), (value, *unit), raw))
 }
 
-/// A meter by its name, else by its path as a label. Beta, as all of them.
+/// What some elements count, in the words of the trade.
+const WORDS: &[(&str, &str)] = &[
+    ("SimplexSheets", "sheets printed on one side"),
+    (
+        "SubscriptionImpressions",
+        "impressions under a subscription",
+    ),
+    ("JamEvents", "paper jams"),
+    ("MispickEvents", "sheets not picked up"),
+    ("AdfImages", "scans from the feeder"),
+    ("FlatbedImages", "scans from the glass"),
+    ("CumulativeMarkingAgentUsed", "ink used"),
+    ("TotalMediaArea", "media area"),
+    ("TotalMediaLength", "media length"),
+];
+
+/// The words for what stands at a path: known ones, else the element's own name in words, since only
+/// its maker knows what it counts.
+fn words(path: &str) -> String {
+    let element = path.rsplit('/').next().unwrap_or(path);
+    let known = WORDS.iter().find(|(name, _)| *name == element);
+    known.map_or_else(
+        || consumables::spaced(element),
+        |(_, words)| (*words).to_owned(),
+    )
+}
+
+/// A meter by its name, else by words for its path as a label. Beta, as all of them.
 pub(super) fn meter((name, path): (&str, &str), (value, unit): (u64, Unit), raw: String) -> Meter {
     let known = MeterName::try_from(name.to_owned()).ok();
     let name = known.unwrap_or(MeterName::OTHER);
-    let label = (name == MeterName::OTHER).then(|| path.to_owned());
+    let label = (name == MeterName::OTHER).then(|| words(path));
     let object = format!("{}/{path}", Document::ProductUsageDyn);
     Meter {
         name,

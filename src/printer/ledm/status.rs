@@ -88,6 +88,11 @@ pub(super) fn is_told(root: &Element) -> bool {
     !categories(root).is_empty()
 }
 
+/// Every category, as one text.
+pub(super) fn words(root: &Element) -> String {
+    categories(root).join(", ")
+}
+
 fn categories(root: &Element) -> Vec<String> {
     let words = root.all("Status").take(CATEGORIES_MAX);
     words.filter_map(|it| it.text("StatusCategory")).collect()

@@ -10,6 +10,7 @@ use crate::identity::{Identity, is_plausible_serial};
 use crate::level;
 use crate::meter::{Meter, MeterName, Unit};
 use crate::reading::{Evidence, Reading, SCHEMA};
+use crate::sources::{self, Sources, Told};
 use crate::status::{self, CONDITIONS, State, Status};
 use crate::supply::{SUPPLIES_MAX, Supply, class_of};
 use crate::tray::{TRAYS_MAX, Tray};
@@ -77,7 +78,7 @@ impl Said {
 #[must_use]
 pub fn judge(said: &Said, address: Option<IpAddr>, at: Timestamp) -> Reading {
     let meters = meters(said);
-    Reading {
+    let mut reading = Reading {
         schema: SCHEMA,
         is_printer: true,
         address,
@@ -90,7 +91,32 @@ pub fn judge(said: &Said, address: Option<IpAddr>, at: Timestamp) -> Reading {
         supplies: supplies(said),
         trays: trays(said),
         alerts: Vec::new(),
-    }
+        sources: Sources::new(),
+    };
+    reading.sources = sources::over(DOOR, &reading, &told(said));
+    reading
+}
+
+/// The categories that can tell each value, in the order in which they are believed.
+fn told(said: &Said) -> Vec<Told<'static>> {
+    let field = |name, object, (info, field)| (name, object, said.field(info, field));
+    let id = || Some(said.of(Info::Id)?.first()?.to_owned());
+    let product = "INFO PRODINFO";
+    vec![
+        field("vendor", product, (Info::ProdInfo, "ProductName")),
+        ("vendor", "INFO ID", id()),
+        field("model", product, (Info::ProdInfo, "ProductName")),
+        ("model", "INFO ID", id()),
+        field("serial", product, (Info::ProdInfo, "ProductSerialNumber")),
+        field("serial", product, (Info::ProdInfo, "SerialNumber")),
+        field("firmware", product, (Info::ProdInfo, "FirmwareDateCode")),
+        field("firmware", product, (Info::ProdInfo, "FirmwareRevision")),
+        field("state", "INFO STATUS", (Info::Status, "CODE")),
+        field("state", "INFO STATUS", (Info::Status, "ONLINE")),
+        field("console", "INFO STATUS", (Info::Status, "DISPLAY")),
+        field("conditions", "INFO STATUS", (Info::Status, "CODE")),
+        field("conditions", "INFO STATUS", (Info::Status, "ONLINE")),
+    ]
 }
 
 fn identity(said: &Said) -> Identity {

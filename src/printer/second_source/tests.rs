@@ -60,6 +60,7 @@ fn snmp(meters: &[(&str, u64)], supplies: Vec<Supply>) -> Reading {
         serial: Some("CNB1234567".to_owned()),
         ..Identity::default()
     };
+    reading.sources.clear();
     reading.status.state = State::Unknown;
     reading.status.severity = Severity::Unknown;
     let meter = |(name, value): &(&str, u64)| Meter {
@@ -104,6 +105,10 @@ fn what_snmp_does_not_say_is_added_with_its_own_evidence() {
     assert_eq!(reading.identity.firmware, ["F1"]);
     assert!(reading.identity.uuid.is_some());
     assert_eq!(reading.status.state, State::Idle);
+    for name in ["vendor", "model", "firmware", "uuid", "state"] {
+        assert_eq!(reading.sources[name].door, "ledm", "{name}");
+    }
+    assert!(!reading.sources.contains_key("serial"), "that is SNMP's");
     assert_eq!(value(&reading, "total"), Some((100, "snmp".to_owned())));
     assert_eq!(value(&reading, "color"), Some((40, "ledm".to_owned())));
     assert_eq!(reading.meters.len(), 2, "{:?}", reading.meters);

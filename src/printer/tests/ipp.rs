@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use printer::ipp::{self, IppError};
 use printer::meter::{MeterName, Unit};
 use printer::reading::Reading;
+use printer::sources;
 use printer::status::{Severity, State};
 use printer::supply::{Level, SupplyClass};
 use proptest::prelude::*;
@@ -84,7 +85,9 @@ fn judged(octets: &[u8]) -> Result<Reading, IppError> {
 }
 
 fn read(body: Body) -> Reading {
-    judged(&body.end()).expect("a printer")
+    let reading = judged(&body.end()).expect("a printer");
+    assert_eq!(sources::missing(&reading), [""; 0]);
+    reading
 }
 
 fn sample() -> Body {

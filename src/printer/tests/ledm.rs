@@ -12,6 +12,7 @@ use printer::ledm::{
 };
 use printer::meter::{Meter, Unit};
 use printer::reading::Reading;
+use printer::sources;
 use printer::status::{Severity, State};
 use printer::supply::{Level, Supply, SupplyClass};
 use proptest::prelude::*;
@@ -35,7 +36,9 @@ fn read(folder: &str) -> Reading {
         let root = ledm::decode(document, &octets).expect("sound");
         documents.take(document, root);
     }
-    ledm::judge(&documents, None, Timestamp::UNIX_EPOCH).expect("a printer")
+    let reading = ledm::judge(&documents, None, Timestamp::UNIX_EPOCH).expect("a printer");
+    assert_eq!(sources::missing(&reading), [""; 0]);
+    reading
 }
 
 fn judged(document: Document, octets: &[u8]) -> Result<Reading, LedmError> {
@@ -77,7 +80,7 @@ fn an_office_printer_is_read_in_context() {
         ("fax", 17),
         ("duplex", 3_117),
         ("scan", 842),
-        ("PrinterSubunit/JamEvents", 12),
+        ("paper jams", 12),
         ("cyan ink used", 587),
     ] {
         assert_eq!(meter(&reading, name).value, value, "{name}");
@@ -139,12 +142,8 @@ fn a_large_format_printer_has_lengths_areas_and_ink_in_their_units() {
     for (name, value, unit) in [
         ("length", 8_123, Unit::Meters),
         ("area", 7_412, Unit::SquareMeters),
-        ("PrinterSubunit/GlossyMediaArea", 112, Unit::SquareMeters),
-        (
-            "PrinterSubunit/UsageByMarkingAgent/CumulativeMarkingAgentUsed",
-            122_500,
-            Unit::TenthsOfMilliliters,
-        ),
+        ("glossy media area", 112, Unit::SquareMeters),
+        ("ink used", 122_500, Unit::TenthsOfMilliliters),
         ("matte black ink used", 23_100, Unit::TenthsOfMilliliters),
     ] {
         let meter = meter(&reading, name);

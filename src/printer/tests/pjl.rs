@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use printer::pjl::{ANSWER_BYTES_MAX, Answer, Info, PjlError, Said, answer, judge, question};
 use printer::reading::Reading;
+use printer::sources;
 use printer::status::{Severity, State};
 use printer::supply::Level;
 use proptest::prelude::*;
@@ -38,7 +39,9 @@ fn reading(bodies: &[(Info, &str)]) -> Reading {
     for (info, body) in bodies {
         said.take(*info, told(*info, body));
     }
-    judge(&said, None, Timestamp::UNIX_EPOCH)
+    let reading = judge(&said, None, Timestamp::UNIX_EPOCH);
+    assert_eq!(sources::missing(&reading), [""; 0]);
+    reading
 }
 
 #[test]

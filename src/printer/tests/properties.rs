@@ -177,6 +177,10 @@ proptest! {
             let values = follow(evidence, &walk);
             prop_assert!(!values.is_empty() || level == Level::Unknown, "{:?} {:?}", level, evidence);
         }
+        prop_assert_eq!(printer::sources::missing(&reading), [""; 0]);
+        for (name, evidence) in &reading.sources {
+            prop_assert!(!follow(evidence, &walk).is_empty(), "{} from nothing: {:?}", name, evidence);
+        }
         for alert in &reading.alerts {
             // A device may answer with the column itself: a row without arcs.
             let row = match alert.index.as_str() {

@@ -71,6 +71,7 @@ fn alert(code: u32, name: &str) -> Alert {
 
 fn reading() -> Reading {
     Reading {
+        sources: printer::sources::Sources::new(),
         schema: SCHEMA,
         is_printer: true,
         address: None,

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use printer::meter::Unit;
 use printer::reading::Reading;
+use printer::sources;
 use printer::status::{Severity, State};
 use printer::zebra::host::{self, HostError, HostStatus};
 use printer::zebra::sgd::{self, Answer, SgdError, Variable};
@@ -43,7 +44,9 @@ fn said() -> Said {
 }
 
 fn read(said: &Said) -> Reading {
-    judge(said, None, Timestamp::UNIX_EPOCH)
+    let reading = judge(said, None, Timestamp::UNIX_EPOCH);
+    assert_eq!(sources::missing(&reading), [""; 0]);
+    reading
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::alert::{Alert, code_name};
 use crate::identity::{Identity, is_plausible_serial};
 use crate::meter::{Meter, MeterName, Unit};
 use crate::reading::{Evidence, Reading, SCHEMA};
+use crate::sources::{self, Sources, Told};
 use crate::status::{self, CONDITIONS, State, Status};
 use crate::{brand, facts, text};
 
@@ -73,7 +74,7 @@ impl Said {
 pub fn judge(said: &Said, address: Option<IpAddr>, at: Timestamp) -> Reading {
     let meters = meters(said);
     let alerts = alerts(said);
-    Reading {
+    let mut reading = Reading {
         schema: SCHEMA,
         is_printer: true,
         address,
@@ -86,7 +87,35 @@ pub fn judge(said: &Said, address: Option<IpAddr>, at: Timestamp) -> Reading {
         supplies: Vec::new(),
         trays: Vec::new(),
         alerts,
-    }
+        sources: Sources::new(),
+    };
+    reading.sources = sources::over(DOOR, &reading, &told(said));
+    reading
+}
+
+/// What can tell each value, in the order in which it is believed. Whoever is asked here is a Zebra
+/// over SNMP, whatever it says; and silence tells of its state.
+fn told(said: &Said) -> Vec<Told<'static>> {
+    let text = |name, variable: Variable| {
+        let text = said.text(variable).map(str::to_owned);
+        (name, variable.name(), text)
+    };
+    let host = || match said.host {
+        Some(host) => format!("{host:?}"),
+        None => "silence".to_owned(),
+    };
+    vec![
+        text("vendor", Variable::ProductName),
+        ("vendor", "~HS", Some(host())),
+        text("model", Variable::ProductName),
+        text("serial", Variable::UniqueId),
+        text("firmware", Variable::Firmware),
+        text("firmware", Variable::LinkOs),
+        text("host_name", Variable::FriendlyName),
+        ("state", "~HS", Some(host())),
+        ("conditions", "~HS", Some(host())),
+        ("alerts", "~HS", Some(host())),
+    ]
 }
 
 fn identity(said: &Said) -> Identity {

@@ -43,15 +43,20 @@ const CODES: [(&str, &str); 4] = [
 
 /// Answers for a printer of an office.
 pub(crate) async fn answer<B>(request: &Request<B>, visit: &Visit) -> Answer {
-    serve(request, visit, office_usage).await
+    serve(request, visit, (office_usage, "toner")).await
 }
 
 /// Answers for a plotter.
 pub(crate) async fn answer_large<B>(request: &Request<B>, visit: &Visit) -> Answer {
-    serve(request, visit, large_usage).await
+    serve(request, visit, (large_usage, "ink")).await
 }
 
-async fn serve<B>(request: &Request<B>, visit: &Visit, usage: fn(&Portrait) -> String) -> Answer {
+/// `kind` is what its cartridges hold.
+async fn serve<B>(
+    request: &Request<B>,
+    visit: &Visit,
+    (usage, kind): (fn(&Portrait) -> String, &str),
+) -> Answer {
     if *request.method() != Method::GET {
         return http::words(StatusCode::METHOD_NOT_ALLOWED, "GET only");
     }
@@ -68,7 +73,7 @@ async fn serve<B>(request: &Request<B>, visit: &Visit, usage: fn(&Portrait) -> S
         "ProductConfigDyn" => config(&of),
         "ProductStatusDyn" => status(&of),
         "ProductUsageDyn" => usage(&of),
-        _ => consumables(&of),
+        _ => consumables(&of, kind),
     };
     http::typed("text/xml", document(name, prefix, &inner))
 }
@@ -163,7 +168,7 @@ fn large_usage(of: &Portrait) -> String {
     )
 }
 
-fn consumables(of: &Portrait) -> String {
+fn consumables(of: &Portrait, holds: &str) -> String {
     let rows = of.supplies.iter().zip(1_u32..);
     let rows = rows.map(|((name, level, capacity), station)| {
         let lower = name.to_lowercase();
@@ -173,7 +178,7 @@ fn consumables(of: &Portrait) -> String {
         let kind = if lower.contains("kit") {
             "maintenanceKit"
         } else {
-            "toner"
+            holds
         };
         let percent = match (*level, *capacity) {
             (level @ 0.., capacity @ 1..) => format!(

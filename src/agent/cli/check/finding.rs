@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+pub use printer::doctor::State;
 use printer::status::Severity;
 use serde::Serialize;
 
@@ -29,20 +30,6 @@ pub enum Area {
     Icmp,
     /// A range of printers.
     Range,
-}
-
-/// How it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// As it should be.
-    Ok,
-    /// The agent works without it.
-    Warning,
-    /// Something does not work.
-    Failed,
-    /// Not looked at, and why.
-    Skipped,
 }
 
 /// What is the matter, for programs.

@@ -132,6 +132,11 @@ pub(super) fn queue(text: &str) -> Result<Queue, String> {
     Queue::parse(text).map_err(|error| error.to_string())
 }
 
+/// A value's name.
+pub(super) fn value(text: &str) -> Result<String, String> {
+    crate::door::command::order::value_name(text)
+}
+
 /// A device's id.
 pub(super) fn device(text: &str) -> Result<DeviceId, String> {
     DeviceId::parse(text).ok_or_else(|| {

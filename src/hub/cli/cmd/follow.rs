@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cli::complaint::{Complaint, Exit};
 use crate::cli::{plain, say};
+use crate::door::command::doctor;
 use crate::store::commands::{CommandRow, CommandState};
 use crate::store::{Store, Tenant};
 
@@ -60,7 +61,10 @@ pub(super) fn tell(command: &CommandRow, json: bool) -> Result<Exit, Complaint> 
         return Ok(exit);
     }
     let text = String::from_utf8_lossy(&command.result);
-    if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+    if let Some(report) = doctor::report(command) {
+        let shown = report.text(plain, |mark, _| mark.to_owned());
+        say(shown.trim_end())?;
+    } else if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
         say(plain_lines(&format!("{value:#}")))?;
     } else if !text.is_empty() {
         say(plain_lines(text.trim_end()))?;

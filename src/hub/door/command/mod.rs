@@ -21,6 +21,7 @@ use crate::door::carrier::{Arrival, Carrier};
 use crate::store::commands::{CommandState, Heard, LastWord};
 use crate::store::{Store, StoreError, Tenant};
 
+pub mod doctor;
 pub mod issue;
 pub mod order;
 pub mod seal;

@@ -29,6 +29,13 @@ pub enum Order {
     },
     /// What is seen of an address.
     Check(IpAddr),
+    /// Why the printer at an address, or a value of it, is missing.
+    Doctor {
+        /// Which address.
+        address: IpAddr,
+        /// The value that is missing; none in particular.
+        value: Option<String>,
+    },
     /// Record a walk.
     Walk(IpAddr),
     /// A command to a Zebra.
@@ -131,6 +138,23 @@ pub struct Credential {
     pub sealed: Vec<u8>,
 }
 
+/// Longest name of a value that the doctor is asked for, in octets: what an agent takes.
+const VALUE_BYTES_MAX: usize = 64;
+
+/// The name of a value, as the doctor is asked for it.
+///
+/// # Errors
+/// A sentence that says what a name is.
+pub fn value_name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > VALUE_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(format!(
+            "a value's name has 1 to {VALUE_BYTES_MAX} octets, as total, serial or supplies"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 impl Order {
     /// What the order needs to be permitted as.
     #[must_use]
@@ -140,6 +164,7 @@ impl Order {
             Self::Discover(_) => Action::Discover,
             Self::Ping { .. } => Action::Ping,
             Self::Check(_) => Action::Check,
+            Self::Doctor { .. } => Action::Doctor,
             Self::Walk(_) => Action::Walk,
             Self::Zebra { .. } => Action::Zebra,
             Self::Lpr { .. } => Action::Lpr,
@@ -169,6 +194,10 @@ impl Order {
             }),
             Self::Check(address) => Wire::CheckTarget(v1::CheckTarget {
                 address: address.to_string(),
+            }),
+            Self::Doctor { address, value } => Wire::Doctor(v1::Doctor {
+                address: address.to_string(),
+                value: value.clone().unwrap_or_default(),
             }),
             Self::Walk(address) => Wire::RecordWalk(v1::RecordWalk {
                 address: address.to_string(),

@@ -21,12 +21,16 @@ use crate::store::commands::{CommandRow, CommandState};
 /// Commands in the list. Older ones: `platen-hub cmd ls`.
 const COMMANDS_MAX: usize = 20;
 
+/// What the doctor is asked, in the words of its button.
+pub(super) const WHY_MISSING: &str = "Why is this missing?";
+
 /// What the form offers: what needs few words. The rest is for the command line.
-pub(super) const OFFERED: [(Action, &str); 8] = [
+pub(super) const OFFERED: [(Action, &str); 9] = [
     (Action::Read, "Read printers now"),
     (Action::Discover, "Search for printers now"),
     (Action::Ping, "Ping an address"),
     (Action::Check, "Check an address"),
+    (Action::Doctor, WHY_MISSING),
     (Action::Walk, "Record a device"),
     (Action::Zebra, "Tell a Zebra something"),
     (Action::Lpr, "Ask for a print queue"),
@@ -75,6 +79,7 @@ struct AgentPage {
     refusing: Vec<Refusing>,
     doubtful: Vec<Doubtful>,
     choices: Vec<Choice>,
+    may_consult: bool,
     form: Form,
     commands: Vec<CommandLine>,
 }
@@ -162,6 +167,7 @@ fn build(
                 is_chosen: form.kind == action.as_str(),
             })
             .collect(),
+        may_consult: may(Action::Doctor),
         form,
         commands: commands
             .iter()

@@ -15,6 +15,7 @@ use printer::summary::status_line;
 use printer::supply::Supply;
 use printer::tray::Tray;
 
+use super::agent::{WHY_MISSING, object};
 use super::bar::Bar;
 use super::chart::Chart;
 use super::gate::Viewer;
@@ -26,6 +27,8 @@ use super::visit::{PORTS, WebForm};
 use super::words::{self, level_note, meter_name, supply_name, unit};
 use super::{PageError, PortalState, page};
 use crate::meter::day_of;
+use crate::permission::{Action, permit};
+use crate::store::agents::AgentRow;
 use crate::store::merges::{Families, Merge};
 use crate::store::printers::{PastReading, PrinterDetail, PrinterRow, Which};
 
@@ -73,6 +76,12 @@ struct AlertRow {
     who: String,
 }
 
+/// How the doctor is asked about this printer.
+struct Consult {
+    action: String,
+    address: String,
+}
+
 /// A kept reading in one line.
 struct ReadingRow {
     at: String,
@@ -103,6 +112,7 @@ struct DevicePage {
     conditions: Vec<String>,
     console: Vec<String>,
     stale: Option<String>,
+    doctor: Option<Consult>,
     web: Option<WebForm>,
     web_action: String,
     chart: Option<Chart>,
@@ -110,6 +120,7 @@ struct DevicePage {
     events: Vec<Event>,
     readings: Vec<ReadingRow>,
     identity: Vec<(&'static str, String)>,
+    sources: Vec<(String, Evidence)>,
     json: String,
 }
 
@@ -158,6 +169,7 @@ pub(super) async fn with_form(
     let fleet = state.store.fleet(&state.tenant).await?;
     printer.maybe_one = maybe::all(&fleet, &detail.row.root, (&merges, &agents));
     printer.chart = Chart::of(&days);
+    printer.doctor = consult(viewer, state, &detail.row, &agents);
     let has_complaint = !form.complaint.is_empty();
     printer.web = viewer.may_web().is_ok().then_some(form);
     let shown = page(&printer)?;
@@ -211,6 +223,7 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .collect(),
         console: reading.status.console.clone(),
         stale: stale(row, now),
+        doctor: None,
         web: None,
         web_action: format!("/printers/{}/sessions", row.device.as_str()),
         chart: None,
@@ -222,8 +235,24 @@ fn build(detail: &PrinterDetail, history: &[PastReading], now: Now<'_>) -> Devic
             .map(ReadingRow::of)
             .collect(),
         identity: identity(&reading.identity),
+        sources: reading.sources.clone().into_iter().collect(),
         json: serde_json::to_string_pretty(reading).unwrap_or_default(),
     }
+}
+
+/// The form for the doctor, where the session may ask the agent that read it last.
+fn consult(
+    viewer: &Viewer,
+    state: &PortalState,
+    row: &PrinterRow,
+    agents: &[AgentRow],
+) -> Option<Consult> {
+    let agent = agents.iter().find(|agent| agent.id == row.agent)?;
+    permit(&viewer.subject(), Action::Doctor, object(state, agent)).ok()?;
+    Some(Consult {
+        action: format!("/agents/{}/commands", agent.id),
+        address: row.reading.address?.to_string(),
+    })
 }
 
 /// The devices that a person merged into this printer, in words.
@@ -287,6 +316,7 @@ fn identity(identity: &Identity) -> Vec<(&'static str, String)> {
         ("MAC address", identity.mac.clone()),
         ("Firmware", firmware),
         ("SNMP engine", identity.engine_id.clone()),
+        ("UUID", identity.uuid.clone()),
         ("Profile", identity.profile.clone()),
     ])
 }
@@ -528,6 +558,7 @@ mod tests {
             rule: text(),
         };
         Reading {
+            sources: printer::sources::Sources::new(),
             schema: SCHEMA,
             is_printer: true,
             address: None,

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use printer::doctor::{Report, State as Found, Step, Value};
 use printer::identity::DeviceId;
 use printer::lpr::Queue;
 use printer::zebra::{Command, NoCommand, Setting, StoredLabel};
@@ -18,11 +19,12 @@ use serde::Deserialize;
 
 use super::agent::{self, OFFERED, href, object, state_mark, words};
 use super::gate::Viewer;
-use super::mark::Mark;
+use super::mark::{Kind, Mark};
 use super::text::{ago, instant};
 use super::{PageError, PortalState, page};
+use crate::door::command::doctor::report;
 use crate::door::command::issue::{IssueError, LIFE_USUAL, issue};
-use crate::door::command::order::Order;
+use crate::door::command::order::{Order, value_name};
 use crate::permission::{Action, permit};
 use crate::store::commands::{CommandRow, CommandState};
 
@@ -43,6 +45,8 @@ pub struct Given {
     #[serde(default)]
     target: String,
     #[serde(default)]
+    value: String,
+    #[serde(default)]
     reason: String,
 }
 
@@ -57,7 +61,16 @@ struct OrderPage {
     agent_href: String,
     facts: Vec<(&'static str, String)>,
     console: Vec<String>,
+    doctor: Option<DoctorsWord>,
     result: String,
+}
+
+/// What the doctor says, a mark for each line.
+struct DoctorsWord {
+    report: Report,
+    mark: Mark,
+    steps: Vec<(Mark, Step)>,
+    values: Vec<(Mark, Value)>,
 }
 
 /// Takes a form: signs what it orders and goes on to the command's page.
@@ -73,7 +86,8 @@ pub async fn give(
     let agents = state.store.agents(&state.tenant).await?;
     let agent = agents.iter().find(|agent| agent.id == id);
     let agent = agent.ok_or(PageError::NotFound)?;
-    let order = match order(&given.kind, given.target.trim()) {
+    let target = format!("{} {}", given.target.trim(), given.value.trim());
+    let order = match order(&given.kind, target.trim()) {
         Ok(order) => order,
         Err(complaint) => return again(&viewer, &state, &id, given, complaint).await,
     };
@@ -132,11 +146,27 @@ fn order(kind: &str, target: &str) -> Result<Order, String> {
             count: PINGS,
         },
         Action::Check => Order::Check(address()?),
+        Action::Doctor => doctor(target)?,
         Action::Walk => Order::Walk(address()?),
         Action::Zebra => zebra(target)?,
         Action::Lpr => queue(target)?,
         Action::Diag => Order::Diag,
         _ => return Err("choose what to do".to_owned()),
+    })
+}
+
+/// An address, and the value that is missing if it is one in particular.
+fn doctor(target: &str) -> Result<Order, String> {
+    let (address, value) = target
+        .split_once(char::is_whitespace)
+        .unwrap_or((target, ""));
+    let wrong = |_| "where: write one address, as 10.0.4.17, and the value if one is missing";
+    Ok(Order::Doctor {
+        address: address.parse().map_err(wrong)?,
+        value: match value.trim() {
+            "" => None,
+            value => Some(value_name(value)?),
+        },
     })
 }
 
@@ -214,7 +244,36 @@ fn build(command: &CommandRow, agent: String, now: Timestamp) -> OrderPage {
             ("Id", command.id.clone()),
         ],
         console: console(command),
+        doctor: report(command).map(DoctorsWord::of),
         result: result(&command.result),
+    }
+}
+
+impl DoctorsWord {
+    fn of(report: Report) -> Self {
+        let steps = report.steps.iter().cloned();
+        let values = report.values.iter().cloned();
+        Self {
+            mark: doctors_mark(report.diagnosis.state),
+            steps: steps.map(|it| (doctors_mark(it.state), it)).collect(),
+            values: values
+                .map(|it| (doctors_mark(it.state.state()), it))
+                .collect(),
+            report,
+        }
+    }
+}
+
+fn doctors_mark(state: Found) -> Mark {
+    let (kind, words) = match state {
+        Found::Ok => (Kind::Ok, "ok"),
+        Found::Warning => (Kind::Warning, "warning"),
+        Found::Failed => (Kind::Critical, "failed"),
+        Found::Skipped => (Kind::Unknown, "not looked at"),
+    };
+    Mark {
+        kind,
+        words: words.to_owned(),
     }
 }
 
@@ -273,6 +332,15 @@ mod tests {
             Ok(Order::Ping { count: PINGS, .. })
         ));
         assert_eq!(order("diag", ""), Ok(Order::Diag));
+        let missing = |value: Option<&str>| {
+            Ok(Order::Doctor {
+                address: "10.0.4.17".parse().unwrap(),
+                value: value.map(str::to_owned),
+            })
+        };
+        assert_eq!(order("doctor", "10.0.4.17"), missing(None));
+        let black = order("doctor", "10.0.4.17 Black Toner");
+        assert_eq!(black, missing(Some("Black Toner")));
         for words in [
             "feed",
             "set-variable print.tone 12.5",
@@ -286,6 +354,8 @@ mod tests {
             ("read", "10.0.4.17"),
             ("ping", ""),
             ("check", "printer.example.org"),
+            ("doctor", "printer.example.org"),
+            ("doctor", "total"),
             ("walk", "10.0.4.0/24"),
             ("zebra", "feed"),
             ("zebra", &id),
@@ -302,5 +372,54 @@ mod tests {
             assert!(order(kind, target).is_err(), "{kind} {target}");
         }
         assert!(order("discover", &"x".repeat(81)).is_err());
+    }
+
+    #[test]
+    fn what_a_report_says_is_text_and_nothing_else() {
+        let hostile = "<script>x</script>\"><img src=x onerror=x>";
+        let report = serde_json::json!({
+            "schema": 1, "at": "2026-11-26T08:00:00Z", "asked": hostile, "address": null,
+            "range": hostile,
+            "diagnosis": {"cause": hostile, "state": "failed", "what": hostile, "why": hostile,
+                          "next": hostile},
+            "steps": [{"step": hostile, "subject": hostile, "state": "warning", "what": hostile}],
+            "values": [{"kind": hostile, "name": hostile, "state": "refused", "value": hostile,
+                        "why": hostile, "object": hostile, "raw": hostile, "rule": hostile}],
+        });
+        let at = Timestamp::UNIX_EPOCH;
+        let command = |result: &[u8]| CommandRow {
+            id: "a".repeat(32),
+            agent: "lyon".to_owned(),
+            kind: "doctor".to_owned(),
+            issuer: "anna".to_owned(),
+            reason: String::new(),
+            made: at,
+            expires: at,
+            sent: 1,
+            state: CommandState::Done,
+            progress: String::new(),
+            why: String::new(),
+            result: result.to_vec(),
+            answered: Some(at),
+        };
+        let shown = |result: &[u8]| {
+            let page = build(&command(result), "lyon-1".to_owned(), at);
+            page.render().expect("a page")
+        };
+        let page = shown(report.to_string().as_bytes());
+        assert!(
+            page.contains("id=\"report\"") && page.contains("&lt;script&gt;"),
+            "{page}"
+        );
+        assert!(
+            !page.contains("<script>x") && !page.contains("<img src=x"),
+            "{page}"
+        );
+        // What is no report is shown as any result.
+        let page = shown(b"{\"schema\": \"<script>\"}");
+        assert!(
+            !page.contains("id=\"report\"") && !page.contains("\"<script>"),
+            "{page}"
+        );
     }
 }

@@ -28,7 +28,8 @@ fn a_reading_becomes_its_json() {
             "at": "2026-11-23T08:00:03Z", "up_secs": 612_844,
             "identity": {
                 "vendor": "Kyocera", "model": "TASKalfa 6052ci", "serial": "W2D8303202",
-                "firmware": ["2V8_S000.002.801"], "mac": "00:17:c8:65:e2:b9", "profile": "kyocera"
+                "firmware": ["2V8_S000.002.801"], "mac": "00:17:c8:65:e2:b9", "profile": "kyocera",
+                "uuid": "4509a320-00a0-008f-00b6-002507510eca"
             },
             "status": {"state": "idle", "severity": "warning", "conditions": ["lowToner"],
                 "console": ["Preparing to print..."]},
@@ -41,7 +42,8 @@ fn a_reading_becomes_its_json() {
             "trays": [{"index": "1.2", "name": "Cassette 1", "media": "A4",
                 "level": {"state": "some"}, "unit": "sheets", "evidence": evidence_json()}],
             "alerts": [{"index": "1.1835", "severity": "warning", "group": 10, "code": 1001,
-                "name": "markerFuserUnderTemperature", "description": "", "training": "untrained"}]
+                "name": "markerFuserUnderTemperature", "description": "", "training": "untrained"}],
+            "sources": {"serial": evidence_json(), "state": evidence_json()}
         })
     );
 }
@@ -320,6 +322,7 @@ fn full() -> v1::Reading {
             firmware: vec!["2V8_S000.002.801".to_owned()],
             mac: text("00:17:c8:65:e2:b9"),
             profile: text("kyocera"),
+            uuid: text("4509a320-00a0-008f-00b6-002507510eca"),
             ..v1::Identity::default()
         }),
         status: Some(v1::Status {
@@ -370,6 +373,12 @@ fn full() -> v1::Reading {
             description: String::new(),
             training: "untrained".to_owned(),
         }],
+        sources: ["serial", "state"]
+            .map(|name| v1::Source {
+                name: name.to_owned(),
+                evidence: evidence(),
+            })
+            .to_vec(),
     }
 }
 

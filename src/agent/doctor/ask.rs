@@ -1,10 +1,11 @@
-//! What `platen doctor` asks, in the order in which a technician would. Only what the site's ranges
+//! What the doctor asks, in the order in which a technician would. Only what the site's ranges
 //! permit is contacted: everything here takes its proof from the range that holds the address.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actors::Handle;
 use actors::mask::Masks;
 use actors::parts::Subnet;
 use actors::reach::credential::Credential;
@@ -16,11 +17,14 @@ use actors::reach::scope::{Door, InScope, OutOfScope};
 use actors::reach::snmp::{AskError, Snmp};
 use actors::reach::stream::{self, NoStream};
 use actors::reach::survey::{self, ReadError};
+use actors::status::StatusSnapshot;
 use actors::tunnel::policy::Allow;
 use jiff::{SignedDuration, Timestamp};
+use printer::doctor::Named;
+use printer::identity::DeviceId;
 use printer::profile::Profiles;
 use printer::question;
-use printer::reading::Verdict;
+use printer::reading::{Reading, Verdict};
 use printer::walk::Walk;
 use snmp::Version;
 
@@ -39,14 +43,99 @@ const PAGES: [u16; 2] = [443, 80];
 /// How far back a last reading is looked for, in days: what the outbox keeps by default.
 const BACK_DAYS: i64 = 31;
 
+/// What it is asked with: the tools of a running life, or those that the command line makes itself.
+pub struct Tools<'a> {
+    life: Option<Life>,
+    says: Box<dyn Fn(IpAddr) + Send + Sync + 'a>,
+}
+
+impl std::fmt::Debug for Tools<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tools")
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tools of a running life: what the doctor asks is paced with everything else that it asks.
+#[derive(Debug, Clone)]
+pub struct Life {
+    /// Its sockets.
+    pub snmp: Snmp,
+    /// The profiles that it reads by.
+    pub profiles: Arc<Profiles>,
+    /// The life itself, which is asked for its status.
+    pub handle: Arc<Handle>,
+    /// What may not leave the site as it is.
+    pub masks: Masks,
+}
+
+impl<'a> Tools<'a> {
+    /// Those of a command line. `says` hears which address is asked.
+    pub fn of_a_command_line(says: impl Fn(IpAddr) + Send + Sync + 'a) -> Self {
+        let says = Box::new(says);
+        Self { life: None, says }
+    }
+
+    /// Those of a running life.
+    pub fn of_a_life(life: Life, says: impl Fn(IpAddr) + Send + Sync + 'a) -> Self {
+        Self {
+            life: Some(life),
+            says: Box::new(says),
+        }
+    }
+
+    fn profiles(&self, config: &AgentConfig) -> Result<Arc<Profiles>, CliError> {
+        match &self.life {
+            Some(life) => Ok(Arc::clone(&life.profiles)),
+            None => profiles::load(config.profiles_dir.as_deref())
+                .map(Arc::new)
+                .map_err(|error| CliError::new(Exit::BAD_CONFIG, error.to_string())),
+        }
+    }
+
+    fn snmp(&self, config: &AgentConfig) -> Result<Snmp, CliError> {
+        match &self.life {
+            Some(life) => Ok(life.snmp.clone()),
+            None => Snmp::open(config.snmp).map_err(|error| {
+                CliError::new(Exit::FAILED, "no UDP socket could be opened")
+                    .because(error.to_string())
+                    .try_next("see `ulimit -n`")
+            }),
+        }
+    }
+
+    /// How the agent of this machine is, or why it does not say.
+    async fn status(&self, config: &AgentConfig) -> Result<StatusSnapshot, String> {
+        match &self.life {
+            Some(life) => match life.handle.status().await {
+                Ok(status) => Ok(*status),
+                Err(gone) => Err(gone.to_string()),
+            },
+            None => match control::status(&config.state_dir).await {
+                Ok(status) => Ok(status.snapshot),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+
+    /// A device's id as it is told: the hub knows it by its pseudonym where the site masks.
+    fn told(&self, device: &DeviceId) -> String {
+        match &self.life {
+            Some(life) => life.masks.device(device).to_string(),
+            None => device.to_string(),
+        }
+    }
+}
+
 /// Asks everything about an address as it is written.
 ///
 /// # Errors
 /// [`CliError`] when this machine gives no socket, or the profiles cannot be used.
 pub async fn ask(
     config: &AgentConfig,
-    written: &str,
-    wanted: Option<&str>,
+    (written, wanted): (&str, Option<&str>),
+    tools: &Tools<'_>,
 ) -> Result<Facts, CliError> {
     let (place, subnet) = place(config, written).await;
     let mut facts = Facts {
@@ -71,14 +160,9 @@ pub async fn ask(
     ) else {
         return Ok(facts);
     };
-    let profiles = profiles::load(config.profiles_dir.as_deref())
-        .map_err(|error| CliError::new(Exit::BAD_CONFIG, error.to_string()))?;
-    let snmp = Snmp::open(config.snmp).map_err(|error| {
-        CliError::new(Exit::FAILED, "no UDP socket could be opened")
-            .because(error.to_string())
-            .try_next("see `ulimit -n`")
-    })?;
-    eprintln!("asking {address}…");
+    let profiles = tools.profiles(config)?;
+    let snmp = tools.snmp(config)?;
+    (tools.says)(address);
     let (echoed, knocked) = tokio::join!(echo(&icmp_door), knock(&snmp_door, config.snmp.timeout));
     (facts.echo, facts.knock) = (Some(echoed), Some(knocked));
     let (asked, opens) = credentials(&snmp, &snmp_door, &subnet).await;
@@ -91,7 +175,7 @@ pub async fn ask(
         None if is_open_whether_on(&facts) => facts.tcp = tcp(config, &subnet, address).await,
         None => {}
     }
-    facts.agent = Some(agent(&config.state_dir, address).await);
+    facts.agent = Some(agent(tools, config, address).await);
     facts.last = last(config, address).await;
     Ok(facts)
 }
@@ -272,13 +356,25 @@ async fn device(
     };
     let profile = profiles.for_walk(&survey.walk);
     Device::Printer(Box::new(Printer {
-        title: full_model(reading),
-        serial: reading.identity.serial.clone(),
+        named: named(reading),
         profile: profile.map(printer::profile::Profile::stamp),
         profile_why: why_profile(&survey.walk, profile.map(|it| it.makers.as_slice())),
         trouble: survey.trouble.clone(),
         values: values::of(reading, &survey, profiles),
     }))
+}
+
+/// What names it.
+fn named(reading: &Reading) -> Named {
+    let identity = reading.identity.clone();
+    Named {
+        title: full_model(reading),
+        serial: identity.serial,
+        mac: identity.mac,
+        host_name: identity.host_name,
+        asset: identity.asset,
+        location: identity.location,
+    }
 }
 
 /// Why a profile reads this device, or why none does.
@@ -294,10 +390,10 @@ fn why_profile(walk: &Walk, makers: Option<&[String]>) -> String {
 }
 
 /// What the agent that runs here says of the address.
-async fn agent(state_dir: &Path, address: IpAddr) -> Agent {
-    let status = match control::status(state_dir).await {
-        Ok(status) => status.snapshot,
-        Err(error) => return Agent::Away(error.to_string()),
+async fn agent(tools: &Tools<'_>, config: &AgentConfig, address: IpAddr) -> Agent {
+    let status = match tools.status(config).await {
+        Ok(status) => status,
+        Err(why) => return Agent::Away(why),
     };
     let mut aside = status.set_aside.iter();
     let aside = aside.find(|it| it.address == Some(address));
@@ -314,7 +410,7 @@ async fn agent(state_dir: &Path, address: IpAddr) -> Agent {
             Some(trouble.trouble.clone())
         });
     Agent::Runs {
-        set_aside: aside.map(|it| (it.device.to_string(), it.cause.clone())),
+        set_aside: aside.map(|it| (tools.told(&it.device), it.cause.clone())),
         says,
     }
 }

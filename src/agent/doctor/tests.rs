@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use actors::reach::knock::Knocked;
 use jiff::Timestamp;
+use printer::doctor::{How, Named, State, Value};
 use snmp::usm::{Level, Refusal};
 
 use super::facts::{Agent, Asked, Device, Echo, Facts, Last, Outcome, Place, Printer, Tcp};
 use super::judge::{Cause, judge};
-use super::steps;
-use super::values::{How, Value};
-use crate::cli::check::finding::State;
 use crate::cli::table;
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 20, 4, 17));
@@ -58,8 +56,11 @@ fn silent() -> Asked {
 /// A printer that is read, with these values.
 fn printer(values: Vec<Value>) -> Facts {
     let printer = Printer {
-        title: "Acme LP-1".to_owned(),
-        serial: Some("AC17".to_owned()),
+        named: Named {
+            title: "Acme LP-1".to_owned(),
+            serial: Some("AC17".to_owned()),
+            ..Named::default()
+        },
         profile: Some("acme@1".to_owned()),
         profile_why: "its maker's number is 99999".to_owned(),
         trouble: None,
@@ -74,7 +75,7 @@ fn printer(values: Vec<Value>) -> Facts {
 
 fn value(name: &str, state: How) -> Value {
     Value {
-        kind: "meter",
+        kind: "meter".to_owned(),
         name: name.to_owned(),
         state,
         value: None,
@@ -270,14 +271,13 @@ fn nothing_that_a_device_says_steers_the_terminal() {
     let hostile = "\u{1b}[2J\u{202e}x\u{7}";
     let mut facts = printer(vec![value(hostile, How::Unknown)]);
     if let Some(Device::Printer(printer)) = &mut facts.device {
-        printer.title = hostile.to_owned();
-        printer.serial = Some(hostile.to_owned());
+        printer.named.title = hostile.to_owned();
+        printer.named.serial = Some(hostile.to_owned());
         printer.trouble = Some(hostile.to_owned());
     }
-    let diagnosis = judge(&facts);
-    let text = steps::text(&steps::of(&facts), super::values(&facts), &diagnosis, false);
-    let json = super::as_json(&facts, &steps::of(&facts), &diagnosis);
-    let json = table::json(&json).expect("JSON");
+    let report = super::of(&facts, Timestamp::UNIX_EPOCH);
+    let text = report.text(table::printable, |mark, _| mark.to_owned());
+    let json = table::json(&report).expect("JSON");
     for shown in [text, json] {
         let steers = ['\u{1b}', '\u{202e}', '\u{7}'];
         assert!(!shown.contains(steers), "{shown}");

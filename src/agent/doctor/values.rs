@@ -2,81 +2,48 @@
 
 use actors::reach::survey::Survey;
 use printer::coverage;
+use printer::doctor::{How, Value};
 use printer::mib;
 use printer::profile::{Profile, Profiles};
 use printer::reading::{Evidence, Reading};
 use printer::supply::Level;
 use printer::walk::Walk;
-use serde::Serialize;
 use snmp::Oid;
 
 use crate::cli::show::{level_text, unit_word};
 use crate::cli::table::grouped;
 
-/// How it stands with one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum How {
-    /// It is there.
-    Ok,
-    /// It is there, no recording of a real device proves it, and it is never billed.
-    Beta,
-    /// The device says that it does not know, or what it says cannot be.
-    Unknown,
-    /// The device lives and would not answer this.
-    Refused,
-    /// The device has no such object.
-    Missing,
+/// A value of which nothing more is known yet.
+fn blank(kind: &'static str, name: impl Into<String>, state: How) -> Value {
+    let empty = String::new;
+    Value {
+        kind: kind.to_owned(),
+        name: name.into(),
+        state,
+        value: None,
+        why: empty(),
+        object: empty(),
+        raw: empty(),
+        rule: empty(),
+    }
 }
 
-/// One value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Value {
-    /// `identity`, `meter` or `supply`.
-    pub kind: &'static str,
-    /// Its name: a meter's, `serial`, or what a supply calls itself.
-    pub name: String,
-    /// How it stands.
-    pub state: How,
-    /// The value for people; absent where there is none.
-    pub value: Option<String>,
-    /// Why it is not there; empty where it is.
-    pub why: String,
-    /// The object that was asked; empty where no single one is known.
-    pub object: String,
-    /// What came, with its type.
-    pub raw: String,
-    /// The rule that made it a value.
-    pub rule: String,
+/// The same with what it is, and why that is not enough.
+fn told(value: Value, shown: Option<String>, why: &str) -> Value {
+    Value {
+        value: shown,
+        why: why.to_owned(),
+        ..value
+    }
 }
 
-impl Value {
-    fn new(kind: &'static str, name: impl Into<String>, state: How) -> Self {
-        let empty = String::new;
-        Self {
-            kind,
-            name: name.into(),
-            state,
-            value: None,
-            why: empty(),
-            object: empty(),
-            raw: empty(),
-            rule: empty(),
-        }
-    }
-
-    fn of(self, value: Option<String>, why: &str) -> Self {
-        let why = why.to_owned();
-        Self { value, why, ..self }
-    }
-
-    fn by(self, evidence: &Evidence) -> Self {
-        Self {
-            object: evidence.object.clone(),
-            raw: evidence.raw.clone(),
-            rule: evidence.rule.clone(),
-            ..self
-        }
+/// The same with where it comes from.
+fn by(value: Value, evidence: &Evidence) -> Value {
+    Value {
+        object: evidence.object.clone(),
+        raw: evidence.raw.clone(),
+        rule: evidence.rule.clone(),
+        ..value
     }
 }
 
@@ -106,19 +73,26 @@ impl Said<'_> {
         if let Some((tail, _)) = self.walk.under(object.arcs()).next() {
             let why = "what it says there is no such value: it does not know, or says so by a number \
                        that stands for \"unknown\"";
-            let value = Value::new(kind, name, How::Unknown).of(None, why);
-            return value.by(&evidence(&object.clone().with(tail)));
+            let value = told(blank(kind, name, How::Unknown), None, why);
+            return by(value, &evidence(&object.clone().with(tail)));
         }
         if self.unanswered.iter().any(is_refused) {
             let why = "it lives, and would not answer this";
-            return Value::new(kind, name, How::Refused)
-                .of(None, why)
-                .by(&evidence(object));
+            let value = told(blank(kind, name, How::Refused), None, why);
+            return by(value, &evidence(object));
         }
         let why = "there is no such object in its MIB";
-        Value::new(kind, name, How::Missing)
-            .of(None, why)
-            .by(&evidence(object))
+        let value = told(blank(kind, name, How::Missing), None, why);
+        by(value, &evidence(object))
+    }
+}
+
+impl Said<'_> {
+    /// A sum of which a part is not there.
+    fn too_low(&self, name: &str, part: &Oid) -> Value {
+        let why = "it is a sum, and this part of it is not there: the rest alone would be too low";
+        let value = told(blank("meter", name, How::Unknown), None, why);
+        by(value, &Evidence::snmp(part, self.walk.get(part), ""))
     }
 }
 
@@ -129,11 +103,34 @@ fn identity(reading: &Reading, said: &Said<'_>) -> Vec<Value> {
         ("serial", &identity.serial, mib::PRT_SERIAL_NUMBER),
         ("mac", &identity.mac, mib::IF_PHYS_ADDRESS),
     ];
+    let there = |name: &str, text: String| {
+        let value = told(blank("identity", name, How::Ok), Some(text), "");
+        match reading.sources.get(name) {
+            Some(evidence) => by(value, evidence),
+            None => value,
+        }
+    };
     let value = |(name, value, object): (&str, &Option<String>, &[u32])| match value {
-        Some(text) => Value::new("identity", name, How::Ok).of(Some(text.clone()), ""),
+        Some(text) => there(name, text.clone()),
         None => said.gone("identity", name, &Oid::new(object)),
     };
-    named.into_iter().map(value).collect()
+    let mut values: Vec<Value> = named.into_iter().map(value).collect();
+    // What not every printer tells is not missed.
+    let firmware = (!identity.firmware.is_empty()).then(|| identity.firmware.join(", "));
+    let state = match serde_json::to_value(reading.status.state) {
+        Ok(serde_json::Value::String(word)) if word != "unknown" => Some(word),
+        Ok(_) | Err(_) => None,
+    };
+    let more = [
+        ("vendor", identity.vendor.clone()),
+        ("firmware", firmware),
+        ("state", state),
+    ];
+    values.extend(
+        more.into_iter()
+            .filter_map(|(name, text)| Some(there(name, text?))),
+    );
+    values
 }
 
 fn meters(reading: &Reading, said: &Said<'_>, profile: Option<&Profile>, values: &mut Vec<Value>) {
@@ -147,8 +144,9 @@ fn meters(reading: &Reading, said: &Said<'_>, profile: Option<&Profile>, values:
         };
         let name = meter.label.as_deref().unwrap_or(meter.name.as_str());
         let shown = format!("{} {}", grouped(meter.value), unit_word(meter.unit));
-        let value = Value::new("meter", name, state).of(Some(shown.trim().to_owned()), why);
-        values.push(value.by(&meter.evidence));
+        let shown = Some(shown.trim().to_owned());
+        let value = told(blank("meter", name, state), shown, why);
+        values.push(by(value, &meter.evidence));
     }
     let is_there = |name: &str| reading.meters.iter().any(|it| it.name.as_str() == name);
     if !is_there("total") {
@@ -163,7 +161,11 @@ fn meters(reading: &Reading, said: &Said<'_>, profile: Option<&Profile>, values:
             && !is_there(name)
             && let Some(object) = profile.object_of(&known.name)
         {
-            values.push(said.gone("meter", name, object));
+            let lacking = profile.lacking(&known.name, said.walk);
+            values.push(match lacking.first() {
+                Some(part) => said.too_low(name, part),
+                None => said.gone("meter", name, object),
+            });
         }
     }
 }
@@ -193,7 +195,7 @@ fn supplies(reading: &Reading, said: &Said<'_>, values: &mut Vec<Value>) {
             | Level::Full => (How::Ok, ""),
         };
         let shown = level_text(&supply.level, supply.remaining, supply.unit);
-        let value = Value::new("supply", name, state).of(Some(shown), why);
-        values.push(value.by(&supply.evidence));
+        let value = told(blank("supply", name, state), Some(shown), why);
+        values.push(by(value, &supply.evidence));
     }
 }

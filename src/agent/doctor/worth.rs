@@ -1,9 +1,9 @@
 //! What is the matter with the values of a printer that is read: one of them, or all. Pure.
 
+use printer::doctor::{How, State, Value};
+
 use super::facts::{Agent, Printer};
 use super::judge::{Cause, Diagnosis};
-use super::values::{How, Value};
-use crate::cli::check::finding::State;
 
 /// What to do where only the device's own words would help.
 const RECORD_IT: &str = "make a recording and report it: platen read ADDRESS --record FILE";

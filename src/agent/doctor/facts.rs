@@ -1,19 +1,18 @@
-//! What `platen doctor` found out, as data: nothing is asked here, and nothing judged.
+//! What the doctor found out, as data: nothing is asked here, and nothing judged.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use actors::reach::knock::Knocked;
 use jiff::Timestamp;
+use printer::doctor::{Named, Value};
 use snmp::usm::Refusal;
-
-use super::values::Value;
 
 /// Everything that was found out about one address, in the order in which it was asked. What was not
 /// asked is absent.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// What was written on the command line.
+    /// What was asked for, as it was written.
     pub written: String,
     /// The value that the person misses, where one was named.
     pub wanted: Option<String>,
@@ -178,10 +177,8 @@ pub enum Device {
 /// A printer, as it was read now.
 #[derive(Debug, Clone)]
 pub struct Printer {
-    /// Maker and model.
-    pub title: String,
-    /// Its serial number.
-    pub serial: Option<String>,
+    /// What names it: maker and model, its serial number.
+    pub named: Named,
     /// The profile that reads it, with its version.
     pub profile: Option<String>,
     /// Why that one, or why none.

@@ -1,39 +1,15 @@
-//! What was found out, a line for each step: for people and as JSON. Pure.
-
-use std::fmt::Write;
+//! What was found out, a line for each step. Pure.
 
 use actors::reach::knock::Knocked;
-use printer::status::Severity;
-use serde::Serialize;
+use printer::doctor::{State, Step};
 
 use super::ask::in_words;
 use super::facts::{Agent, Device, Echo, Facts, Outcome, Place, Tcp};
-use super::judge::Diagnosis;
-use super::values::{How, Value};
-use crate::cli::check::finding::State;
-use crate::cli::table::{grouped, painted, printable};
-
-/// Width of the first column.
-const STEP_WIDTH: usize = 9;
-/// Width of what was asked.
-const SUBJECT_WIDTH: usize = 20;
-
-/// One step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// Which: `address`, `scope`, `icmp`, `port`, `tcp`, `snmp`, `device`, `profile`, `agent`, `last`.
-    pub step: &'static str,
-    /// What was asked: a credential by its name and version, a port.
-    pub subject: String,
-    /// How it went.
-    pub state: State,
-    /// What was found.
-    pub what: String,
-}
+use crate::cli::table::grouped;
 
 fn step(step: &'static str, subject: &str, state: State, what: impl Into<String>) -> Step {
     Step {
-        step,
+        step: step.to_owned(),
         subject: subject.to_owned(),
         state,
         what: what.into(),
@@ -141,8 +117,8 @@ fn device(device: &Device) -> Vec<Step> {
         Device::Swapped => failed("two devices answer in turn"),
         Device::Unread(why) => failed(why),
         Device::Printer(printer) => {
-            let serial = printer.serial.as_deref().unwrap_or("not told");
-            let what = format!("a printer: {}, serial {serial}", printer.title);
+            let serial = printer.named.serial.as_deref().unwrap_or("not told");
+            let what = format!("a printer: {}, serial {serial}", printer.named.title);
             let (state, profile) = match &printer.profile {
                 Some(stamp) => (State::Ok, format!("{stamp}: {}", printer.profile_why)),
                 None => (State::Warning, format!("none: {}", printer.profile_why)),
@@ -173,57 +149,4 @@ fn agent(agent: &Agent) -> Step {
         Agent::Runs { .. } => (State::Ok, "runs, and complains of nothing here".to_owned()),
     };
     step("agent", "", state, what)
-}
-
-/// The report for people.
-pub fn text(steps: &[Step], values: &[Value], diagnosis: &Diagnosis, is_colored: bool) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let mut line = |name: &str, state, subject: &str, what: &str| {
-        let mark = mark(state, is_colored);
-        let (subject, what) = (printable(subject), printable(what));
-        let line = format!("{name:<STEP_WIDTH$} {mark} {subject:<SUBJECT_WIDTH$}  {what}");
-        let _ = writeln!(text, "{}", line.trim_end());
-    };
-    for it in steps {
-        line(it.step, it.state, &it.subject, &it.what);
-    }
-    for it in values {
-        let state = match it.state {
-            How::Ok => State::Ok,
-            How::Beta | How::Unknown => State::Warning,
-            How::Refused => State::Failed,
-            How::Missing => State::Skipped,
-        };
-        let by = match it.rule.as_str() {
-            "" => String::new(),
-            rule => format!("  ({} by {rule})", it.raw),
-        };
-        let value = it.value.clone().unwrap_or_default();
-        let why = match it.why.as_str() {
-            "" => String::new(),
-            _ if it.state == How::Beta => "  beta".to_owned(),
-            why => format!("  {why}"),
-        };
-        line("value", state, &it.name, format!("{value}{why}{by}").trim());
-    }
-    let mark = mark(diagnosis.state, is_colored);
-    let _ = writeln!(text, "\n{mark} {}", printable(&diagnosis.what));
-    if !diagnosis.why.is_empty() {
-        let _ = writeln!(text, "  {}", printable(&diagnosis.why));
-    }
-    if !diagnosis.next.is_empty() {
-        let _ = writeln!(text, "  → {}", printable(&diagnosis.next));
-    }
-    text
-}
-
-fn mark(state: State, is_colored: bool) -> String {
-    let (mark, severity) = match state {
-        State::Ok => ("✓", Severity::Ok),
-        State::Warning => ("!", Severity::Warning),
-        State::Failed => ("✗", Severity::Critical),
-        State::Skipped => ("–", Severity::Unknown),
-    };
-    painted(mark, severity, is_colored)
 }

@@ -6,12 +6,12 @@
 use std::net::IpAddr;
 
 use actors::reach::knock::Knocked;
+use printer::doctor::State;
 use serde::Serialize;
 use snmp::usm::Refusal;
 
 use super::facts::{Agent, Asked, Device, Echo, Facts, Outcome, Place, Printer, Tcp};
 use super::worth;
-use crate::cli::check::finding::State;
 
 /// Why a printer or a value is missing, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -90,7 +90,7 @@ pub enum Cause {
 }
 
 /// What is the matter, and the one thing to do next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
     /// For programs; absent where nothing is the matter.
     pub cause: Option<Cause>,
@@ -117,6 +117,21 @@ impl Diagnosis {
             what: what.into(),
             why: why.into(),
             next: next.into(),
+        }
+    }
+
+    /// The same as it is told.
+    pub(super) fn told(self) -> printer::doctor::Diagnosis {
+        let word = |cause| match serde_json::to_value(cause) {
+            Ok(serde_json::Value::String(word)) => Some(word),
+            Ok(_) | Err(_) => None,
+        };
+        printer::doctor::Diagnosis {
+            cause: self.cause.and_then(word),
+            state: self.state,
+            what: self.what,
+            why: self.why,
+            next: self.next,
         }
     }
 }
@@ -436,7 +451,7 @@ fn device(facts: &Facts) -> Option<Diagnosis> {
 /// Whether another printer was read here last.
 fn moved(facts: &Facts, printer: &Printer) -> Option<Diagnosis> {
     let last = facts.last.as_ref()?;
-    let (before, now) = (last.serial.as_ref()?, printer.serial.as_ref()?);
+    let (before, now) = (last.serial.as_ref()?, printer.named.serial.as_ref()?);
     let state = State::Warning;
     (before != now).then(|| {
         Diagnosis::new(
