@@ -4,9 +4,9 @@
 //! same request-id, so that a late answer to the first try is an answer. Who asks one device asks
 //! one question at a time: [`super::session`] does.
 
+mod numbers;
 mod user;
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use super::socket::Line;
 use super::sweep::{self, Sweep, SweepOptions};
 use super::turns::{Lane, Turn, Turns};
 use super::unusable::{NoAnswer, Unusable};
+use numbers::random_request_id;
 use user::Dialogs;
 
 /// How much longer each further try waits than the one before.
@@ -37,14 +38,6 @@ const READING_PACKETS: u32 = 10;
 
 /// Longest wait of one try: the slowest answer in our recordings took 3.1 s.
 const WAIT_MAX: Duration = Duration::from_secs(8);
-
-/// Random numbers taken from the system at once: a quarter of a KiB a thread.
-const DRAWN_AT_ONCE: usize = 64;
-
-thread_local! {
-    /// Random numbers of the system that nobody has had.
-    static DRAWN: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-}
 
 /// How to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -474,36 +467,4 @@ fn pdu(kind: PduKind, oids: &[Oid], request_id: i64) -> Pdu {
         error_index: 0,
         varbinds: oids.iter().cloned().map(VarBind::asking).collect(),
     }
-}
-
-/// Draws a request-id that a stranger cannot guess: 1 to 2³¹−1.
-fn random_request_id() -> i64 {
-    i64::from(random_number() & 0x7fff_ffff).max(1)
-}
-
-fn random_number() -> u32 {
-    DRAWN.with_borrow_mut(|drawn| {
-        if drawn.is_empty() {
-            *drawn = draw();
-        }
-        drawn.pop().unwrap_or_else(fallback_random)
-    })
-}
-
-/// Takes random numbers from the system, many at once: each call costs as much as a packet's way through
-/// a good part of it.
-fn draw() -> Vec<u32> {
-    let mut octets = [0; 4 * DRAWN_AT_ONCE];
-    if getrandom::fill(&mut octets).is_err() {
-        return Vec::new();
-    }
-    let fours = octets.as_chunks::<4>().0.iter();
-    fours.map(|four| u32::from_le_bytes(*four)).collect()
-}
-
-/// Where the system gives no random numbers, the standard library's hash seed is the next best.
-fn fallback_random() -> u32 {
-    use std::hash::{BuildHasher, RandomState};
-    let [a, b, c, d, ..] = RandomState::new().hash_one(Instant::now()).to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }

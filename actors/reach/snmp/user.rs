@@ -16,9 +16,8 @@ use super::super::credential::Credential;
 use super::super::scope::InScope;
 use super::super::socket::Line;
 use super::super::unusable::Unusable;
-use super::{
-    Answer, AskError, Counters, Snmp, WAIT_GROWTH, WAIT_MAX, pdu, random_number, random_request_id,
-};
+use super::numbers::{random_number, random_request_id};
+use super::{Answer, AskError, Counters, Snmp, WAIT_GROWTH, WAIT_MAX, pdu};
 
 /// Most dialogs that are kept: as many as devices that one agent can know. Without one, a question
 /// costs one packet more.

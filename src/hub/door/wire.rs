@@ -179,12 +179,7 @@ pub fn status(sent: Option<v1::AgentStatus>) -> Checked<AgentStatus> {
 
 /// Checks who accepts no credential: no more than an agent may tell of.
 fn few(at: &At<'_>, field: &'static str, sent: Vec<v1::Refusing>) -> Checked<Vec<Refusing>> {
-    if sent.len() > REFUSING_MAX {
-        return Err(WireError::TooLong {
-            field: at.field(field).to_string(),
-            max: REFUSING_MAX,
-        });
-    }
+    doubtful::few(at, field, sent.len(), REFUSING_MAX)?;
     rows(at, field, sent, |at, row| {
         Ok(Refusing {
             address: bounded(&at.field("address"), row.address, NAME_LEN_MAX)?,

@@ -31,7 +31,8 @@ pub(super) fn check(at: &At<'_>, sent: Vec<v1::Doubtful>) -> Checked<Vec<Doubtfu
     })
 }
 
-fn few(at: &At<'_>, field: &'static str, count: usize, max: usize) -> Checked<()> {
+/// Checks that a list has no more rows than it may.
+pub(super) fn few(at: &At<'_>, field: &'static str, count: usize, max: usize) -> Checked<()> {
     if count <= max {
         return Ok(());
     }
