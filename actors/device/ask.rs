@@ -197,13 +197,16 @@ async fn ask(
 
 /// What a survey is weighed by.
 pub(super) fn traits(survey: &Survey) -> Traits {
-    let told = match &survey.verdict {
-        Verdict::Printer(reading) => Told::of(reading),
-        Verdict::NotAPrinter { .. } => Told::default(),
-    };
-    Traits {
-        keys: survey.fingerprint.clone(),
-        told,
+    let keys = survey.fingerprint.clone();
+    match &survey.verdict {
+        Verdict::Printer(reading) => Traits {
+            keys: keys.or_serial_of(reading, &survey.walk),
+            told: Told::of(reading),
+        },
+        Verdict::NotAPrinter { .. } => Traits {
+            keys,
+            told: Told::default(),
+        },
     }
 }
 

@@ -211,7 +211,9 @@ pub async fn read_status(
     }
     let is_gone = |oid: &Oid| last.walk.get(oid).is_some() && news.get(oid).is_none();
     // Another board with the same serial number: whose it is, only a whole reading tells.
-    let is_changed = last.fingerprint.differs(&fingerprint(&news));
+    let is_other = |oid: &Oid| news.get(oid) != last.walk.get(oid);
+    let is_changed = last.fingerprint.differs(&fingerprint(&news))
+        || question::serial(last.walk, profiles).iter().any(is_other);
     if is_changed || moved(last.walk, &news, mib::PRT_CONFIG_CHANGES) || moving.iter().any(is_gone)
     {
         let credentials = std::slice::from_ref(last.credential);

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::reading::Reading;
 use crate::walk::Walk;
 use crate::{identify, mib};
 
@@ -59,6 +60,11 @@ pub struct Identity {
     pub uuid: Option<String>,
 }
 
+/// A serial number as a key: behind the maker's enterprise number, lower case.
+fn with_enterprise(walk: &Walk, serial: &str) -> String {
+    format!("{}/{serial}", walk.enterprise().unwrap_or_default()).to_lowercase()
+}
+
 /// Names one device for good, whatever its address: 32 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -103,12 +109,24 @@ impl Fingerprint {
             .find_map(|(row, _)| answer.text(mib::PRT_SERIAL_NUMBER, row))
             .filter(|serial| is_plausible_serial(serial));
         Self {
-            serial: serial.map(|serial| {
-                format!("{}/{serial}", answer.enterprise().unwrap_or_default()).to_lowercase()
-            }),
+            serial: serial.map(|serial| with_enterprise(answer, &serial)),
             mac: identify::first_mac(answer),
             engine_id: identify::engine_id(answer),
         }
+    }
+
+    /// The same with the serial number that a reading has from the maker's own objects, where
+    /// [`crate::question::identity`] is answered by none. Written as if that had told it, since a later
+    /// firmware may.
+    #[must_use]
+    pub fn or_serial_of(mut self, reading: &Reading, walk: &Walk) -> Self {
+        let told = score::Traits::of(reading).keys.serial.is_some();
+        if let Some(serial) = reading.identity.serial.as_deref().filter(|_| told)
+            && self.serial.is_none()
+        {
+            self.serial = Some(with_enterprise(walk, serial));
+        }
+        self
     }
 
     /// Whether both have a key of one kind and the strongest of these differs.

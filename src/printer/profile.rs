@@ -95,6 +95,9 @@ pub struct ProfileError {
     pub message: String,
 }
 
+/// Most rows of one object that may tell a serial number.
+const SERIALS_MAX: usize = 2;
+
 /// An object that names the device.
 #[derive(Debug, Clone)]
 pub(crate) struct IdentityRule {
@@ -288,6 +291,19 @@ impl Profile {
         oids.sort();
         oids.dedup();
         oids
+    }
+
+    /// The objects of a walk in which the maker tells the serial number.
+    #[must_use]
+    pub fn serials(&self, last: &Walk) -> Vec<Oid> {
+        let rules = self.identity.iter();
+        let tells = rules.filter(|rule| rule.field == IdentityField::Serial);
+        let rows = tells.flat_map(|rule| {
+            let column = rule.object.arcs();
+            let rows = last.under(column).take(SERIALS_MAX);
+            rows.map(|(row, _)| rule.object.with(row))
+        });
+        rows.collect()
     }
 
     /// The object in which a meter is looked for first.

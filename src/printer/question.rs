@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use snmp::{Oid, Value, VarBind};
 
+use crate::identity::Fingerprint;
 use crate::mib;
 use crate::profile::Profiles;
 use crate::recognize;
@@ -194,7 +195,18 @@ pub fn status(last: &Walk, profiles: &Profiles) -> Vec<Oid> {
     if let Some(profile) = profiles.for_walk(last) {
         oids.extend(profile.moving(last));
     }
+    oids.extend(serial(last, profiles));
     oids
+}
+
+/// Where a maker alone tells the serial number: asked with what moves, so that nobody else is taken for
+/// the device. Empty where [`identity`] asks for it.
+#[must_use]
+pub fn serial(last: &Walk, profiles: &Profiles) -> Vec<Oid> {
+    let profile = profiles.for_walk(last);
+    let is_standard = Fingerprint::of_answer(last).serial.is_some();
+    let private = profile.filter(|_| !is_standard);
+    private.map_or_else(Vec::new, |profile| profile.serials(last))
 }
 
 /// The columns that are walked again when the alert counters move.
