@@ -8,7 +8,7 @@
 ARG BINARIES=compile
 
 FROM docker.io/library/rust:1.95-bookworm AS compile
-RUN apt-get update && apt-get install -y --no-install-recommends cmake lld
+RUN apt-get update && apt-get install -y --no-install-recommends cmake make lld
 WORKDIR /platen
 COPY . .
 RUN scripts/image binaries /out

@@ -6,6 +6,10 @@ pub mod pure;
 
 use std::net::Ipv4Addr;
 
+/// The agent's allocator, for Platen's engine and for the other library alike.
+#[global_allocator]
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Where the responder listens: the addresses of 127/8 are all this machine's.
 pub const PORT: u16 = 16_161;
 /// How long each answer takes.
