@@ -196,8 +196,7 @@ async fn ends_resets_and_early_cartridges_are_told_apart_and_make_no_spike() {
         until("all are read again", PATIENCE, || async {
             let now = histories(&world).await;
             let is_again = |(device, then): (&String, &Vec<Reading>)| {
-                now.get(device)
-                    .is_some_and(|now| now.len() >= then.len() + 1)
+                now.get(device).is_some_and(|now| now.len() > then.len())
             };
             before.iter().all(is_again).then_some(())
         })
