@@ -24,6 +24,10 @@ const ARCS_SHORT: usize = 24;
 
 /// The bit of a tag that says that elements are inside.
 const CONSTRUCTED: u8 = 0x20;
+/// The bits for the number of a tag.
+const NUMBER: u8 = 0x1f;
+/// The first tag of the class "private".
+const CLASS_PRIVATE: u8 = 0xc0;
 
 /// A position in some octets.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
@@ -157,11 +161,14 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
         tag,
         octets: octets.to_vec(),
     };
-    // The strict decoder passes over the bit for "constructed" here, so both must.
-    let known = if tag < CLASS_APPLICATION {
-        tag
-    } else {
-        tag & !CONSTRUCTED
+    // The strict decoder looks at the number alone of a universal or private tag, and passes over the
+    // bit for "constructed" of others, so both must: a value is not another one for what is beside it.
+    let number = tag & NUMBER;
+    let is_universal = matches!(number, ber::INTEGER | ber::OCTET_STRING | ber::OBJECT_ID);
+    let known = match tag {
+        ..CLASS_APPLICATION | CLASS_PRIVATE.. if is_universal => number,
+        ..CLASS_APPLICATION => tag,
+        _ => tag & !CONSTRUCTED,
     };
     let value = match known {
         ber::OCTET_STRING => Value::OctetString(octets.to_vec()),

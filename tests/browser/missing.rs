@@ -2,6 +2,7 @@
 //!
 //! Used by the browser test; hub and agent are the real programs.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -68,6 +69,10 @@ async fn a_person_asks_why_a_printer_is_missing() {
     ] {
         let text = text.to_lowercase();
         assert!(text.contains(&words.to_lowercase()), "{words}: {text}");
+    }
+    if let Some(folder) = std::env::var_os("PLATEN_PICTURES") {
+        let file = PathBuf::from(folder).join("missing-light.png");
+        browser.picture(&file).await;
     }
     browser.look(NARROWEST, "dark").await;
     nothing_scrolls_sideways(&browser, NARROWEST).await;

@@ -194,6 +194,46 @@ fn odd_values_of_real_devices_are_read() {
     }
 }
 
+/// A value that only the lenient decoder reads, so that it decides about the whole message.
+const ODD: [u8; 3] = [0x1f, 0x01, 0x00];
+
+/// The first value of an answer with these two.
+fn first_of(values: [&[u8]; 2]) -> Option<Value> {
+    let varbinds =
+        values.map(|value| wrap(0x30, &[&[0x06, 0x03, 0x2b, 0x06, 0x01][..], value].concat()));
+    let pdu = [
+        &[2, 1, 1, 2, 1, 0, 2, 1, 0][..],
+        &wrap(0x30, &varbinds.concat()),
+    ]
+    .concat();
+    let message = [&[2, 1, 1, 4, 1, b'p'][..], &wrap(0xa2, &pdu)].concat();
+    let message = snmp::decode(&wrap(0x30, &message)).ok()?;
+    Some(message.pdu.varbinds.first()?.value.clone())
+}
+
+#[test]
+fn a_value_is_the_same_whatever_stands_beside_it() {
+    let contents: [&[u8]; 6] = [
+        &[],
+        &[4],
+        &[0x07, 0xd4],
+        &[0xff; 4],
+        &[0x2b, 6, 1, 2],
+        &[1; 9],
+    ];
+    for tag in 0..=u8::MAX {
+        for octets in contents {
+            let value = wrap(tag, octets);
+            let beside_a_plain_one = first_of([&value, &[2, 1, 5]]);
+            let beside_an_odd_one = first_of([&value, &ODD]);
+            assert_eq!(
+                beside_a_plain_one, beside_an_odd_one,
+                "{tag:#04x} {octets:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_value_in_a_question_is_told_from_null() {
     // Found by the fuzzer: written again and read, it had become another.
