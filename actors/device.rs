@@ -344,7 +344,7 @@ impl Device {
             self.tell(proof, ctx);
         }
         self.seed.credentials = proven_first(&self.seed.credentials, &survey.credential);
-        self.last = survey.pack();
+        self.last = survey.pack(&self.tools.profiles);
         self.answer(ReadNow::Kept);
     }
 

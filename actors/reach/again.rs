@@ -9,7 +9,7 @@ use printer::again::Again;
 use printer::identity::Fingerprint;
 use printer::profile::Profiles;
 use printer::{mib, question};
-use snmp::{ErrorStatus, Oid, PduKind, VarBind};
+use snmp::{ErrorStatus, Oid, VarBind};
 
 use super::credential::{Credential, proven_first};
 use super::scope::InScope;
@@ -71,7 +71,7 @@ fn plan<'s>(last: Last<'s>, profiles: &Profiles) -> Option<Again<'s>> {
     if !is_known || is_old(last) {
         return None;
     }
-    Again::new(last.walk, question::full(last.walk, profiles))
+    Again::new(last.walk, profiles)
 }
 
 async fn ask(
@@ -84,7 +84,7 @@ async fn ask(
     let mut session = snmp.session(target, last.credential);
     let mut known: Option<Fingerprint> = None;
     while let Some(question) = again.question() {
-        let answer = match session.ask(PduKind::GetNext, &question).await {
+        let answer = match session.ask_again(question).await {
             Ok(answer) => answer,
             // Another credential may be answered, or fewer objects.
             Err(AskError::Refused { .. }) => return Ok(Asked::Unfit),

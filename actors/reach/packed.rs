@@ -70,12 +70,12 @@ impl Packed {
 impl Survey {
     /// Packs the survey of a printer; none of anything else.
     #[must_use]
-    pub fn pack(&self) -> Option<Packed> {
+    pub fn pack(&self, profiles: &Profiles) -> Option<Packed> {
         let Verdict::Printer(reading) = &self.verdict else {
             return None;
         };
         Some(Packed {
-            walk: self.walk.pack(),
+            walk: self.walk.pack(profiles.shapes()),
             address: reading.address,
             at: reading.at,
             fingerprint: self.fingerprint.clone(),

@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
+use printer::again::Asking;
 use snmp::traverse::{Columns, Ending, Limits};
 use snmp::{ErrorStatus, Oid, Pdu, PduKind, VarBind};
 use tokio::time::Instant;
 
 use super::credential::Credential;
 use super::scope::InScope;
-use super::snmp::{AskError, Snmp};
+use super::snmp::{AskError, Asked, Snmp};
 use super::unusable::NoAnswer;
 
 /// Most questions of one reading: the largest device in our recordings needs 61.
@@ -198,6 +199,22 @@ impl Session {
     /// # Errors
     /// [`AskError`], `OverBudget` when the budget does not cover it.
     pub async fn ask(&mut self, kind: PduKind, oids: &[Oid]) -> Result<Pdu, AskError> {
+        self.put(kind, oids.into()).await
+    }
+
+    /// As [`Session::ask`], what is known to come behind other objects.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub async fn ask_again(&mut self, asking: Asking<'_>) -> Result<Pdu, AskError> {
+        let asked = Asked {
+            names: asking.names,
+            written: Some(asking.written),
+        };
+        self.put(PduKind::GetNext, asked).await
+    }
+
+    async fn put(&mut self, kind: PduKind, asked: Asked<'_>) -> Result<Pdu, AskError> {
         if self.pdus >= self.budget.pdus_max {
             return Err(self.over(Spent::Pdus(self.budget.pdus_max)));
         }
@@ -207,7 +224,7 @@ impl Session {
         self.pdus += 1;
         let asked = self
             .snmp
-            .ask_weighed(&self.target, &self.credential, kind, oids);
+            .ask_weighed(&self.target, &self.credential, kind, asked);
         let Ok(answer) = tokio::time::timeout_at(self.deadline, asked).await else {
             return Err(self.over(Spent::Time(self.budget.time_max)));
         };

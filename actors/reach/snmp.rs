@@ -181,6 +181,21 @@ pub(super) struct Answer {
     pub(super) size_bytes: usize,
 }
 
+/// The objects that a question names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) names: &'a [Oid],
+    /// The same, as [`snmp::asking`] writes them, where that was done before.
+    pub(super) written: Option<&'a [u8]>,
+}
+
+impl<'a> From<&'a [Oid]> for Asked<'a> {
+    fn from(names: &'a [Oid]) -> Self {
+        let written = None;
+        Self { names, written }
+    }
+}
+
 /// What came and went, for whoever wants to know.
 #[derive(Debug, Default)]
 struct Counters {
@@ -247,7 +262,10 @@ impl Snmp {
         kind: PduKind,
         oids: &[Oid],
     ) -> Result<Pdu, AskError> {
-        Ok(self.ask_weighed(target, credential, kind, oids).await?.pdu)
+        Ok(self
+            .ask_weighed(target, credential, kind, oids.into())
+            .await?
+            .pdu)
     }
 
     /// Gets these objects. What the device does not have is left out; a question that it finds too
@@ -354,16 +372,21 @@ impl Snmp {
         target: &InScope,
         credential: &Credential,
         kind: PduKind,
-        oids: &[Oid],
+        asked: Asked<'_>,
     ) -> Result<Answer, AskError> {
         let (version, community) = match credential {
             Credential::Community { version, community } => (*version, community),
-            Credential::User(user) => return self.ask_as_user(target, user, kind, oids).await,
+            Credential::User(user) => {
+                return self.ask_as_user(target, user, kind, asked.names).await;
+            }
         };
         let peer = target.addr();
         let request_id = random_request_id();
         let asked_as = (version, community.expose());
-        let bytes = snmp::question(asked_as, kind, request_id, oids)?;
+        let bytes = match asked.written {
+            Some(written) => snmp::question_of(asked_as, kind, request_id, written),
+            None => snmp::question(asked_as, kind, request_id, asked.names),
+        }?;
         let Some(_turn) = self.shared.questions.take(self.lane).await else {
             return Err(AskError::Closed);
         };

@@ -3,6 +3,8 @@
 //! The knowledge is data in `config/vendors/*.toml`; `profile_file` parses it. What a line cannot
 //! say is a [`Decoder`], a closed set that the data refers to by name.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 use snmp::{Oid, Value};
 
@@ -11,7 +13,7 @@ use crate::meter::{Meter, MeterName, Unit};
 use crate::profile_file;
 use crate::reading::Evidence;
 use crate::supply::{Level, Supply};
-use crate::walk::Walk;
+use crate::walk::{Shapes, Walk};
 use crate::{brand, mib, text};
 
 /// Words that Brother puts before a firmware level.
@@ -54,6 +56,8 @@ const EMBEDDED: &[(&str, &str)] = embedded! {
 #[derive(Debug, Clone, Default)]
 pub struct Profiles {
     list: Vec<Profile>,
+    /// The shapes of the devices that are known, of which how to ask depends on the profile, too.
+    shapes: Arc<Shapes>,
 }
 
 /// What is known of one maker's objects.
@@ -206,7 +210,10 @@ impl Profiles {
     pub fn embedded() -> Result<Self, ProfileError> {
         let parse = |(file, text): &(&str, &str)| profile_file::parse(file, text, Origin::Embedded);
         let list = EMBEDDED.iter().map(parse).collect::<Result<_, _>>()?;
-        Ok(Self { list })
+        Ok(Self {
+            list,
+            shapes: Arc::default(),
+        })
     }
 
     /// These profiles with those of a folder: (file name, text) pairs. One of the same name
@@ -242,6 +249,12 @@ impl Profiles {
             let is_its = |profile: &&Profile| profile.makers.iter().any(|it| it == brand.name);
             self.list.iter().find(is_its)
         })
+    }
+
+    /// The shapes that the walks of all devices share.
+    #[must_use]
+    pub fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 
     /// Every profile.

@@ -5,21 +5,27 @@
 
 mod names;
 mod packed;
+mod shape;
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use snmp::recording::Recording;
 use snmp::{Oid, Value, VarBind};
 
 use self::names::Names;
 pub use self::packed::PackedWalk;
+use self::shape::Shape;
+pub use self::shape::Shapes;
+use crate::again::Course;
 use crate::{mib, text};
 
 /// What a device answered, object by object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Walk {
-    names: Names,
+    /// The names, which walks of one shape may share.
+    names: Arc<Shape>,
     /// The value of each name.
     values: Vec<Value>,
 }
@@ -59,37 +65,32 @@ impl Walk {
     fn merge(&mut self, mut varbinds: Vec<VarBind>) {
         varbinds.sort_by(|a, b| a.oid.cmp(&b.oid));
         let before = std::mem::take(self);
+        let mut merged = Objects::with_capacity(before.len() + varbinds.len());
         let mut older = (0..before.names.len()).zip(before.values).peekable();
         let mut newer = varbinds.into_iter().peekable();
         while let Some(VarBind { oid, value }) = newer.next() {
             while let Some((at, value)) =
                 older.next_if(|(at, _)| before.names.get(*at) < oid.arcs())
             {
-                self.push(before.names.get(at), value);
+                merged.push(before.names.get(at), value);
             }
             older.next_if(|(at, _)| before.names.get(*at) == oid.arcs());
             let is_last = newer.peek().is_none_or(|next| next.oid != oid);
             if is_last && !value.is_absent() {
-                self.push(oid.arcs(), value);
+                merged.push(oid.arcs(), value);
             }
         }
         for (at, value) in older {
-            self.push(before.names.get(at), value);
+            merged.push(before.names.get(at), value);
         }
-    }
-
-    /// Puts an object behind all others; one that does not belong there is left out.
-    pub(crate) fn push(&mut self, name: &[u32], value: Value) {
-        if self.names.push(name) {
-            self.values.push(value);
-        }
+        *self = merged.into();
     }
 
     /// Forgets a subtree, before it is walked again: rows may have gone.
     pub fn remove_under(&mut self, root: &Oid) {
         let gone = self.names.under(root.arcs());
         self.values.drain(gone.clone());
-        self.names.remove(gone);
+        Arc::make_mut(&mut self.names).remove(gone);
     }
 
     /// The value of an object.
@@ -188,22 +189,23 @@ impl Walk {
     }
 
     /// The same objects with these values, by position, and without those that have none.
-    pub(crate) fn with_values(&self, values: Vec<Option<Value>>) -> Self {
-        let mut walk = Self {
-            names: Names::default(),
-            values: Vec::with_capacity(values.len()),
-        };
-        if values.iter().all(Option::is_some) {
-            walk.names.clone_from(&self.names);
-            walk.values.extend(values.into_iter().flatten());
-            return walk;
+    pub(crate) fn with_values(&self, values: Vec<Value>) -> Self {
+        if !values.iter().any(Value::is_absent) {
+            let names = self.names.clone();
+            return Self { names, values };
         }
+        let mut objects = Objects::with_capacity(values.len());
         for (at, value) in values.into_iter().enumerate() {
-            if let Some(value) = value {
-                walk.push(self.name(at), value);
+            if !value.is_absent() {
+                objects.push(self.name(at), value);
             }
         }
-        walk
+        objects.into()
+    }
+
+    /// How to walk the device again, where that is known of walks of this shape.
+    pub(crate) fn course(&self) -> &OnceLock<Arc<Course>> {
+        self.names.course()
     }
 
     /// Whether another walk holds the same, but for one object.
@@ -269,6 +271,36 @@ impl Walk {
         by_row
             .or_else(first)
             .map_or(text::Charset::Unsaid, text::Charset::from_mib_enum)
+    }
+}
+
+/// A walk that is being put together.
+struct Objects {
+    names: Names,
+    values: Vec<Value>,
+}
+
+impl Objects {
+    fn with_capacity(objects: usize) -> Self {
+        Self {
+            names: Names::with_capacity(objects),
+            values: Vec::with_capacity(objects),
+        }
+    }
+
+    /// Puts an object behind all others; one that does not belong there is left out.
+    fn push(&mut self, name: &[u32], value: Value) {
+        if self.names.push(name) {
+            self.values.push(value);
+        }
+    }
+}
+
+impl From<Objects> for Walk {
+    fn from(objects: Objects) -> Self {
+        let Objects { names, values } = objects;
+        let names = Arc::new(names.into());
+        Self { names, values }
     }
 }
 

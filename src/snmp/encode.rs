@@ -12,6 +12,9 @@ const ARCS_UNDER_ROOT: u32 = 40;
 /// Octets that one object of a message takes, more or less: room is made for so many at once.
 const OBJECT_BYTES: usize = 24;
 
+/// Octets of a question beside its objects and its community, at most.
+const FRAME_BYTES: usize = 64;
+
 /// Why a message cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
@@ -45,15 +48,40 @@ impl Message {
 /// # Errors
 /// As [`Message::encode`].
 pub fn question(
-    (version, community): (Version, &[u8]),
+    asked_as: (Version, &[u8]),
     kind: PduKind,
     request_id: i64,
     oids: &[Oid],
 ) -> Result<Vec<u8>, EncodeError> {
-    let mut out = Backwards(Vec::with_capacity(64 + OBJECT_BYTES * oids.len()));
+    question_of(asked_as, kind, request_id, &asking(oids)?)
+}
+
+/// Writes objects as a question names them: each with no value.
+///
+/// # Errors
+/// [`EncodeError::Oid`].
+pub fn asking(oids: &[Oid]) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Backwards(Vec::with_capacity(OBJECT_BYTES * oids.len()));
     for oid in oids.iter().rev() {
         out.varbind(oid, &Value::Null)?;
     }
+    Ok(out.finish())
+}
+
+/// As [`question`], of objects that [`asking`] has written.
+///
+/// # Errors
+/// As [`Message::encode`].
+pub fn question_of(
+    (version, community): (Version, &[u8]),
+    kind: PduKind,
+    request_id: i64,
+    written: &[u8],
+) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Backwards(Vec::with_capacity(
+        FRAME_BYTES + community.len() + written.len(),
+    ));
+    out.0.extend(written.iter().rev());
     out.head(kind, version, (request_id, 0, 0))?;
     Ok(out.framed(version, community))
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use printer::mib;
-use printer::walk::Walk;
+use printer::walk::{Shapes, Walk};
 use snmp::recording::Recording;
 
 use crate::doors::{PJL_NUMBER, together};
@@ -83,8 +83,8 @@ impl DoorSeeds {
         for recording in recordings {
             let told = Told::of(recording);
             seeds.of_printer(&told);
-            let packed = Walk::from(recording).pack();
-            seeds.packed.push(packed.octets().to_vec());
+            let packed = Walk::from(recording).pack(&Shapes::default());
+            seeds.packed.push(packed.octets());
         }
         for (at, device) in ["designjet", "officejet"].into_iter().enumerate() {
             let folder = root.join("src/printer/tests/ledm").join(device);

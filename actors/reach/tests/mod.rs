@@ -457,7 +457,7 @@ async fn a_printer_that_is_known_is_walked_in_fewer_questions() {
     assert!(again.is_whole && again.bears_again);
     assert!(again.pdus < whole.pdus && again.pdus <= 3, "{}", again.pdus);
     // What is remembered of it is the same.
-    let packed = again.pack().expect("a printer");
+    let packed = again.pack(&profiles).expect("a printer");
     let walk = packed.walk().expect("a walk");
     let now = again.verdict.into_reading().expect("a printer");
     let unpacked = packed.reading(&walk, (&again.walk, &now), &profiles);

@@ -8,12 +8,15 @@ const ARCS_COMMON: usize = 6;
 /// Most arcs of a name (RFC 2578), without which few octets could ask for much memory.
 const ARCS_LIMIT: u64 = snmp::ARCS_MAX as u64;
 
+/// Arcs of most names.
+const ARCS_USUAL: usize = 14;
+
 /// Arcs of a name that is put together without memory of its own.
 const ARCS_SHORT: usize = 32;
 
 /// Names in ascending order, each once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Names {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Names {
     /// The arcs of all, one name behind the other.
     arcs: Vec<u32>,
     /// Where each name ends.
@@ -21,6 +24,14 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// With room for so many of usual length.
+    pub(super) fn with_capacity(names: usize) -> Self {
+        Self {
+            arcs: Vec::with_capacity(names * ARCS_USUAL),
+            ends: Vec::with_capacity(names),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }

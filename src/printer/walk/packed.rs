@@ -3,36 +3,54 @@
 //! Ten thousand printers are remembered at once. An object is written as what its name adds to the
 //! name before it, then its value; numbers take as many octets as they need (LEB128).
 
+use std::sync::Arc;
+
 use snmp::{Oid, Value};
 
 use super::Walk;
+use super::names::Names;
+use super::shape::{Shape, Shapes};
 
-/// A walk that is kept and not looked at: some 1.5 KiB for an office printer.
+/// Octets that most values take, for which room is made.
+const VALUE_BYTES: usize = 10;
+
+/// The same of names.
+const NAME_BYTES: usize = 5;
+
+/// Octets of a length, at most.
+const LENGTH_MAX: usize = 10;
+
+/// A walk that is kept and not looked at: some 1 KiB for an office printer, and 400 octets more where
+/// no other walk has its shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackedWalk(Box<[u8]>);
-
-impl Walk {
-    /// Packs the walk.
-    #[must_use]
-    pub fn pack(&self) -> PackedWalk {
-        let mut out = Vec::with_capacity(16 * self.len());
-        let mut before: &[u32] = &[];
-        for at in 0..self.len() {
-            let name = self.name(at);
-            let same = name.iter().zip(before);
-            let shared = same.take_while(|(a, b)| a == b).count();
-            put(&mut out, length(shared));
-            put_arcs(&mut out, &name[shared..]);
-            put_value(&mut out, self.value(at));
-            before = name;
-        }
-        PackedWalk(out.into())
-    }
+pub struct PackedWalk {
+    names: PackedNames,
+    values: Box<[u8]>,
 }
 
-impl From<Box<[u8]>> for PackedWalk {
-    fn from(octets: Box<[u8]>) -> Self {
-        Self(octets)
+/// The names of a packed walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum PackedNames {
+    /// Those that walks share.
+    Shared(Arc<Shape>),
+    /// Its own.
+    Own(Box<[u8]>),
+}
+
+impl Walk {
+    /// Packs the walk. Its names are kept once for all that have them, while there is room.
+    #[must_use]
+    pub fn pack(&self, shapes: &Shapes) -> PackedWalk {
+        let mut values = Vec::with_capacity(VALUE_BYTES * self.len());
+        for value in &self.values {
+            put_value(&mut values, value);
+        }
+        let names = match shapes.shared(&self.names) {
+            Some(shape) => PackedNames::Shared(shape),
+            None => PackedNames::Own(packed_names(&self.names)),
+        };
+        let values = values.into();
+        PackedWalk { names, values }
     }
 }
 
@@ -40,31 +58,71 @@ impl PackedWalk {
     /// The walk again; none where the octets are no packed walk, which [`Walk::pack`] never makes.
     #[must_use]
     pub fn unpack(&self) -> Option<Walk> {
-        let mut octets = &self.0[..];
-        let mut walk = Walk::new();
-        while !octets.is_empty() {
-            let shared = usize::try_from(take(&mut octets)?).ok()?;
-            let count = take(&mut octets)?;
-            let arc = || take(&mut octets).and_then(|arc| u32::try_from(arc).ok());
-            if !walk.names.push_sharing(shared, count, arc) {
-                return None;
-            }
-            walk.values.push(take_value(&mut octets)?);
+        let names = match &self.names {
+            PackedNames::Shared(shape) => shape.clone(),
+            PackedNames::Own(octets) => Arc::new(unpacked(octets)?.into()),
+        };
+        let mut octets = &self.values[..];
+        let mut values = Vec::with_capacity(names.len());
+        for _ in 0..names.len() {
+            values.push(take_value(&mut octets)?);
         }
-        Some(walk)
+        octets.is_empty().then_some(Walk { names, values })
     }
 
     /// As octets, of which it can be made again.
     #[must_use]
-    pub fn octets(&self) -> &[u8] {
-        &self.0
+    pub fn octets(&self) -> Vec<u8> {
+        let packed;
+        let names = match &self.names {
+            PackedNames::Shared(shape) => {
+                packed = packed_names(shape);
+                &packed
+            }
+            PackedNames::Own(names) => names,
+        };
+        let mut out = Vec::with_capacity(LENGTH_MAX + names.len() + self.values.len());
+        put_octets(&mut out, names);
+        out.extend_from_slice(&self.values);
+        out
     }
+}
 
-    /// How many octets it takes.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        self.0.len()
+impl From<&[u8]> for PackedWalk {
+    fn from(mut octets: &[u8]) -> Self {
+        let names = take_octets(&mut octets).unwrap_or_default();
+        Self {
+            names: PackedNames::Own(names.into()),
+            values: octets.into(),
+        }
     }
+}
+
+fn packed_names(names: &Names) -> Box<[u8]> {
+    let mut out = Vec::with_capacity(NAME_BYTES * names.len());
+    let mut before: &[u32] = &[];
+    for at in 0..names.len() {
+        let name = names.get(at);
+        let same = name.iter().zip(before);
+        let shared = same.take_while(|(a, b)| a == b).count();
+        put(&mut out, length(shared));
+        put_arcs(&mut out, &name[shared..]);
+        before = name;
+    }
+    out.into()
+}
+
+fn unpacked(mut octets: &[u8]) -> Option<Names> {
+    let mut names = Names::default();
+    while !octets.is_empty() {
+        let shared = usize::try_from(take(&mut octets)?).ok()?;
+        let count = take(&mut octets)?;
+        let arc = || take(&mut octets).and_then(|arc| u32::try_from(arc).ok());
+        if !names.push_sharing(shared, count, arc) {
+            return None;
+        }
+    }
+    Some(names)
 }
 
 fn length(count: usize) -> u64 {
@@ -225,26 +283,30 @@ mod tests {
         fn a_walk_comes_out_as_it_went_in(objects in proptest::collection::vec((arcs(), value()), 0..60)) {
             let varbind = |(arcs, value): (Vec<u32>, Value)| VarBind::new(Oid::new(&arcs), value);
             let walk: Walk = objects.into_iter().map(varbind).collect();
-            prop_assert_eq!(walk.pack().unpack(), Some(walk));
+            let packed = walk.pack(&Shapes::default());
+            prop_assert_eq!(packed.unpack(), Some(walk.clone()));
+            let octets = packed.octets();
+            prop_assert_eq!(PackedWalk::from(&octets[..]).unpack(), Some(walk), "of its own names");
         }
 
         #[test]
         fn other_octets_are_no_walk_and_do_no_harm(octets in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = PackedWalk(octets.into()).unpack();
+            let _ = PackedWalk::from(&octets[..]).unpack();
         }
     }
 
     #[test]
     fn a_name_that_grows_with_each_object_is_none() {
-        // Each object adds one arc to the name before it.
+        // Each adds one arc to the name before it.
         let deeper: Vec<u8> = (0..200_u64)
             .flat_map(|n| {
-                let mut object = Vec::new();
-                put(&mut object, n);
-                object.extend([1, 1, 10]);
-                object
+                let mut name = Vec::new();
+                put(&mut name, n);
+                name.extend([1, 1]);
+                name
             })
             .collect();
-        assert_eq!(PackedWalk(deeper.into()).unpack(), None);
+        assert!(unpacked(&deeper[..3 * 128]).is_some());
+        assert!(unpacked(&deeper).is_none());
     }
 }

@@ -9,7 +9,6 @@ use printer::change::between;
 use printer::identity::Fingerprint;
 use printer::judge::{judge, judge_before};
 use printer::profile::Profiles;
-use printer::question::full;
 use printer::reading::{Reading, Verdict};
 use printer::walk::{PackedWalk, Walk};
 use snmp::{Message, Oid, PduKind, VarBind, Version};
@@ -52,9 +51,9 @@ impl Default for Known {
         let varbinds = objects.into_iter().map(|it| VarBind::new(it.0, it.1));
         let last: Walk = varbinds.collect();
         let mut answers = Vec::new();
-        let mut again = Again::new(&last, full(&last, &profiles)).expect("a plan");
-        while let Some(oids) = again.question() {
-            let octets = ask(&oids);
+        let mut again = Again::new(&last, &profiles).expect("a plan");
+        while let Some(asking) = again.question() {
+            let octets = ask(asking.names);
             let pdu = snmp::decode(&octets).expect("an answer").pdu;
             again.absorb(pdu.varbinds).expect("as many objects");
             answers.push(octets);
@@ -62,7 +61,7 @@ impl Default for Known {
         let walk = again.finish().0;
         let reading = judge(&walk, &profiles, Some(ADDRESS.into()), AT).into_reading();
         Self {
-            last: walk.pack(),
+            last: walk.pack(profiles.shapes()),
             reading: reading.expect("a printer"),
             profiles,
             objects: first,
@@ -97,10 +96,17 @@ impl Known {
     #[must_use]
     pub fn read(&self) -> (Box<Reading>, PackedWalk) {
         let last = self.last.unpack().expect("a walk");
-        let mut again = Again::new(&last, full(&last, &self.profiles)).expect("a plan");
+        let mut again = Again::new(&last, &self.profiles).expect("a plan");
         let mut first = None;
         for octets in &self.answers {
-            black_box(question(&again.question().expect("a question")));
+            let asking = again.question().expect("a question");
+            black_box(snmp::question_of(
+                (Version::V2c, &b"public"[..]),
+                PduKind::GetNext,
+                0x1234_5678,
+                asking.written,
+            ))
+            .expect("a question");
             let pdu = snmp::decode(octets).expect("an answer").pdu;
             again.absorb(pdu.varbinds).expect("as many objects");
             first.get_or_insert_with(|| Fingerprint::of_answer(&again.first()));
@@ -114,7 +120,7 @@ impl Known {
         let before = judge_before((&last, address, AT), (&walk, &reading), &self.profiles);
         assert_eq!(before.as_ref(), Some(&self.reading));
         assert!(between(&self.reading, &reading).is_empty(), "nothing moved");
-        (reading, walk.pack())
+        (reading, walk.pack(self.profiles.shapes()))
     }
 }
 

@@ -107,7 +107,7 @@ async fn read_all(
                 };
                 whole.fetch_add(u32::from(is_whole(&read)), Ordering::Relaxed);
                 if let Ok(mut last) = last.lock() {
-                    *last = read.pack();
+                    *last = read.pack(&fleet.profiles);
                 }
             }
         })
