@@ -37,9 +37,16 @@ impl Lines {
         }
     }
 
-    /// A socket to this device, for one question at a time.
+    /// A socket to this device, for one question at a time. Where no more may be kept, one of another
+    /// device becomes one of this.
     pub(super) fn take(&self, peer: SocketAddr) -> io::Result<Line> {
-        if let Some(line) = self.idle().remove(&peer) {
+        let mut idle = self.idle();
+        if let Some(line) = idle.remove(&peer) {
+            return Ok(line);
+        }
+        let other = self.one_too_many(&mut idle, |it| it.is_ipv4() == peer.is_ipv4());
+        drop(idle);
+        if let Some(line) = other.and_then(|other| other.turned_to(peer)) {
             return Ok(line);
         }
         let _watched_there = self.runtime.enter();
@@ -49,11 +56,21 @@ impl Lines {
     /// Keeps a socket for the next question; where there is no room, any other goes.
     pub(super) fn keep(&self, peer: SocketAddr, line: Line) {
         let mut idle = self.idle();
-        let other = (idle.len() >= self.idle_max).then(|| idle.keys().next().copied());
         // Closed once nobody waits for the others.
-        let _closed = other.flatten().and_then(|other| idle.remove(&other));
+        let _closed = self.one_too_many(&mut idle, |_| true);
         idle.insert(peer, line);
         drop(idle);
+    }
+
+    /// Takes out any socket of such a peer, where as many are kept as may be.
+    fn one_too_many(
+        &self,
+        idle: &mut HashMap<SocketAddr, Line>,
+        is_such: impl Fn(&SocketAddr) -> bool,
+    ) -> Option<Line> {
+        let is_full = idle.len() >= self.idle_max;
+        let any = is_full.then(|| idle.keys().next().copied()).flatten();
+        idle.remove(&any.filter(is_such)?)
     }
 
     /// Where the sockets are watched.
@@ -73,5 +90,32 @@ pub(super) async fn send(line: &Line, bytes: &[u8]) -> io::Result<Sent> {
     match line.send(bytes).await {
         Err(error) if !is_full(&error) => line.send(bytes).await,
         sent => sent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_sockets_are_kept_than_may_be_and_each_hears_whose_it_is() {
+        let lines = Lines::new(1);
+        let device = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let addr = device.local_addr().unwrap();
+        for port in 1..=u16::try_from(3 * IDLE_LEAST).unwrap() {
+            let other = SocketAddr::from(([127, 0, 0, 1], port));
+            lines.keep(other, lines.take(other).unwrap());
+            assert!(lines.idle().len() <= IDLE_LEAST);
+        }
+        let line = lines.take(addr).unwrap();
+        assert_eq!(lines.idle().len(), IDLE_LEAST - 1, "one of them is it now");
+        send(&line, b"question").await.unwrap();
+        let mut octets = [0; 8];
+        let (_, from) = device.recv_from(&mut octets).await.unwrap();
+        device.send_to(b"answer", from).await.unwrap();
+        let heard = line.heard(|octets| Some(octets.to_vec())).await;
+        assert_eq!(heard, b"answer");
     }
 }

@@ -54,6 +54,17 @@ impl Line {
         watched.map(Self)
     }
 
+    /// Connects to another peer, again from whatever address and port the system takes: cheaper than a new
+    /// socket. None where that fails, or where something of the last peer is left unread.
+    pub(super) fn turned_to(self, peer: SocketAddr) -> Option<Self> {
+        let socket = self.0.get_ref();
+        // From here until it is connected the socket has no port: nothing comes meanwhile.
+        rustix::net::connect_unspec(socket).ok()?;
+        let left = SEEN.with_borrow_mut(|buffer| socket.recv(buffer));
+        let is_empty = left.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        (is_empty && socket.connect(peer).is_ok()).then_some(self)
+    }
+
     /// Sends a datagram, waiting out a full queue: the interface's, or its own.
     pub(super) async fn send(&self, bytes: &[u8]) -> io::Result<Sent> {
         let mut waits = 0;
@@ -82,6 +93,9 @@ impl Line {
                 look(buffer.get(..size_bytes)?)
             });
             if let Some(seen) = seen {
+                // Saves the call that would find nothing. Whatever is left was sent before the next question:
+                // its answer makes the socket ready anew, and then everything is looked at.
+                ready.clear_ready();
                 return seen;
             }
         }
@@ -111,5 +125,60 @@ pub(super) fn make_room(socket: &Socket, bytes: usize) {
     if nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::RcvBufForce, &bytes).is_err()
     {
         let _ = socket.set_recv_buffer_size(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two devices, and a socket that is connected to the first.
+    async fn devices() -> (UdpSocket, UdpSocket, Line) {
+        let one = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let line = Line::to(one.local_addr().unwrap()).unwrap();
+        (one, other, line)
+    }
+
+    fn local(line: &Line) -> SocketAddr {
+        line.0.get_ref().local_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_turned_to_another_device_hears_that_one_alone() {
+        let (one, other, line) = devices().await;
+        let before = local(&line);
+        let line = line.turned_to(other.local_addr().unwrap()).unwrap();
+        // Nobody listens where it was, which is told at the second send at the latest.
+        let _ = one.send_to(b"late", before).await;
+        let _ = one.send_to(b"from elsewhere", local(&line)).await;
+        other.send_to(b"answer", local(&line)).await.unwrap();
+        let first = line.heard(|octets| Some(octets.to_vec())).await;
+        assert_eq!(first, b"answer");
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_holds_something_unread_goes_to_nobody_else() {
+        let (one, other, line) = devices().await;
+        one.send_to(b"late", local(&line)).await.unwrap();
+        assert!(line.turned_to(other.local_addr().unwrap()).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_lies_before_an_answer_is_looked_at_first() {
+        let (one, _other, line) = devices().await;
+        let mut heard = Vec::new();
+        for octets in [&b"first"[..], b"left over"] {
+            one.send_to(octets, local(&line)).await.unwrap();
+        }
+        line.heard(|octets| (octets == b"first").then_some(()))
+            .await;
+        one.send_to(b"second", local(&line)).await.unwrap();
+        line.heard(|octets| {
+            heard.push(octets.to_vec());
+            (octets == b"second").then_some(())
+        })
+        .await;
+        assert_eq!(heard, [&b"left over"[..], b"second"]);
     }
 }
