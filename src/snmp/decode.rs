@@ -116,7 +116,7 @@ fn strict(bytes: &[u8]) -> Option<Message> {
             request_id: i64::from(pdu.req_id),
             error_status: ErrorStatus::from_number(pdu.err.0),
             error_index: pdu.err_index,
-            varbinds: varbinds(pdu.var)?,
+            varbinds: varbinds(&pdu.var)?,
         },
         SnmpPdu::Bulk(pdu) => Pdu {
             kind: PduKind::GetBulk {
@@ -126,7 +126,7 @@ fn strict(bytes: &[u8]) -> Option<Message> {
             request_id: i64::from(pdu.req_id),
             error_status: ErrorStatus::NoError,
             error_index: 0,
-            varbinds: varbinds(pdu.var)?,
+            varbinds: varbinds(&pdu.var)?,
         },
         SnmpPdu::TrapV1(_) => return None,
     };
@@ -137,7 +137,7 @@ fn strict(bytes: &[u8]) -> Option<Message> {
     })
 }
 
-fn varbinds(variables: Vec<SnmpVariable<'_>>) -> Option<Vec<VarBind>> {
+fn varbinds(variables: &[SnmpVariable<'_>]) -> Option<Vec<VarBind>> {
     if variables.len() > VARBINDS_MAX {
         return None;
     }
@@ -145,7 +145,7 @@ fn varbinds(variables: Vec<SnmpVariable<'_>>) -> Option<Vec<VarBind>> {
     for variable in variables {
         varbinds.push(VarBind {
             oid: oid(&variable.oid)?,
-            value: value(variable.val)?,
+            value: value(&variable.val)?,
         });
     }
     Some(varbinds)
@@ -154,28 +154,30 @@ fn varbinds(variables: Vec<SnmpVariable<'_>>) -> Option<Vec<VarBind>> {
 fn oid(oid: &asn1_rs::Oid<'_>) -> Option<Oid> {
     // asn1-rs 0.7 takes the first octet for the first two arcs, also where they take more octets
     // or are 2.40 and up, so its octets are read here.
-    let oid = lenient::oid(oid.as_bytes()).ok()?;
     // Two arcs are what snmp-parser makes of no octets at all; the lenient decoder tells them apart.
-    (oid.arcs().len() > 2).then_some(oid)
+    match lenient::oid(oid.as_bytes()) {
+        Ok(oid) if oid.arcs().len() > 2 => Some(oid),
+        Ok(_) | Err(_) => None,
+    }
 }
 
-fn value(value: VarBindValue<'_>) -> Option<Value> {
+fn value(value: &VarBindValue<'_>) -> Option<Value> {
     let value = match value {
         VarBindValue::Unspecified => Value::Null,
         VarBindValue::NoSuchObject => Value::NoSuchObject,
         VarBindValue::NoSuchInstance => Value::NoSuchInstance,
         VarBindValue::EndOfMibView => Value::EndOfMibView,
         VarBindValue::Value(syntax) => match syntax {
-            ObjectSyntax::Number(number) => Value::Integer(i64::from(number)),
+            ObjectSyntax::Number(number) => Value::Integer(i64::from(*number)),
             ObjectSyntax::String(octets) => Value::OctetString(bounded(octets)?),
-            ObjectSyntax::Object(name) => Value::ObjectId(Box::new(oid(&name)?)),
+            ObjectSyntax::Object(name) => Value::ObjectId(Box::new(oid(name)?)),
             ObjectSyntax::IpAddress(NetworkAddress::IPv4(address)) => {
                 Value::IpAddress(address.octets().to_vec())
             }
-            ObjectSyntax::Counter32(number) => Value::Counter32(number),
-            ObjectSyntax::Gauge32(number) => Value::Gauge32(number),
-            ObjectSyntax::TimeTicks(number) => Value::TimeTicks(number),
-            ObjectSyntax::Counter64(number) => Value::Counter64(number),
+            ObjectSyntax::Counter32(number) => Value::Counter32(*number),
+            ObjectSyntax::Gauge32(number) => Value::Gauge32(*number),
+            ObjectSyntax::TimeTicks(number) => Value::TimeTicks(*number),
+            ObjectSyntax::Counter64(number) => Value::Counter64(*number),
             ObjectSyntax::Opaque(octets) => Value::Opaque(bounded(octets)?),
             ObjectSyntax::BitString(_)
             | ObjectSyntax::Empty
