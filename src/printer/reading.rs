@@ -103,9 +103,14 @@ impl Evidence {
     /// The evidence for a value read over SNMP. `value` is `None` where the object is absent.
     #[must_use]
     pub fn snmp(object: &Oid, value: Option<&Value>, rule: &str) -> Self {
+        Self::in_row(object.arcs(), &[], value, rule)
+    }
+
+    /// As [`Evidence::snmp`], of an object that is a column and a row behind it.
+    pub(crate) fn in_row(column: &[u32], row: &[u32], value: Option<&Value>, rule: &str) -> Self {
         Self {
             door: "snmp".to_owned(),
-            object: snmp::dotted(object.arcs()),
+            object: snmp::dotted_row(column, row),
             raw: value.map_or_else(|| "absent".to_owned(), raw),
             rule: rule.to_owned(),
         }
@@ -142,22 +147,19 @@ impl Evidence {
     }
 
     /// The evidence for the sum of several objects. The rule names all parts, the raw value has
-    /// each as it came; a part that the device lacks is left out.
+    /// each as it came; a part that the device lacks is left out, and where all are, no object is named.
     pub(crate) fn sum(parts: &[Oid], walk: &Walk, rule: &str) -> Self {
         let mut there = parts.iter().filter_map(|oid| Some((oid, walk.get(oid)?)));
         let shown: Vec<_> = there.by_ref().take(PARTS_MAX).collect();
         let more = if there.next().is_some() { " + …" } else { "" };
-        let list = |text: fn(&(&Oid, &Value)) -> String| {
-            let all: Vec<String> = shown.iter().map(text).collect();
-            all.join(" + ") + more
-        };
+        let dotted = |(oid, _): &(&Oid, &Value)| snmp::dotted(oid.arcs());
+        let names: Vec<String> = shown.iter().map(dotted).collect();
+        let values: Vec<String> = shown.iter().map(|(_, value)| raw(value)).collect();
         Self {
             door: "snmp".to_owned(),
-            object: shown
-                .first()
-                .map_or_else(String::new, |(oid, _)| oid.to_string()),
-            raw: list(|(_, value)| raw(value)),
-            rule: format!("{rule} of {}", list(|(oid, _)| oid.to_string())),
+            raw: values.join(" + ") + more,
+            rule: [rule, " of ", &names.join(" + "), more].concat(),
+            object: names.into_iter().next().unwrap_or_default(),
         }
     }
 }
@@ -165,32 +167,41 @@ impl Evidence {
 /// Writes type and value as they came, octets in hex and bounded.
 fn raw(value: &Value) -> String {
     match value {
-        Value::Integer(number) => format!("INTEGER: {number}"),
-        Value::Counter32(number) => format!("Counter32: {number}"),
-        Value::Gauge32(number) => format!("Gauge32: {number}"),
-        Value::TimeTicks(number) => format!("TimeTicks: {number}"),
-        Value::Counter64(number) => format!("Counter64: {number}"),
-        Value::ObjectId(oid) => format!("OID: {oid}"),
-        Value::OctetString(octets) => format!("Hex-STRING: {}", hex(octets)),
-        Value::IpAddress(octets) => format!("IpAddress: {}", hex(octets)),
-        Value::Opaque(octets) => format!("Opaque: {}", hex(octets)),
-        Value::Unknown { tag, octets } => format!("tag {tag:#04x}: {}", hex(octets)),
+        Value::Integer(number) => typed("INTEGER: ", &number.to_string()),
+        Value::Counter32(number) => typed("Counter32: ", &number.to_string()),
+        Value::Gauge32(number) => typed("Gauge32: ", &number.to_string()),
+        Value::TimeTicks(number) => typed("TimeTicks: ", &number.to_string()),
+        Value::Counter64(number) => typed("Counter64: ", &number.to_string()),
+        Value::ObjectId(oid) => typed("OID: ", &snmp::dotted(oid.arcs())),
+        Value::OctetString(octets) => hex("Hex-STRING: ", octets),
+        Value::IpAddress(octets) => hex("IpAddress: ", octets),
+        Value::Opaque(octets) => hex("Opaque: ", octets),
+        Value::Unknown { tag, octets } => hex(&format!("tag {tag:#04x}: "), octets),
         Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {
             "absent".to_owned()
         }
     }
 }
 
-fn hex(octets: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let shown = octets.iter().take(RAW_OCTETS_MAX);
-    let mut text = String::with_capacity(2 * shown.len());
-    for octet in shown {
-        text.push(DIGITS[usize::from(octet >> 4)]);
-        text.push(DIGITS[usize::from(octet & 0xf)]);
+/// One piece of both: every value has an evidence, and pieces that are formatted cost more than digits.
+fn typed(kind: &str, value: &str) -> String {
+    let mut text = String::with_capacity(kind.len() + value.len());
+    text.push_str(kind);
+    text.push_str(value);
+    text
+}
+
+fn hex(kind: &str, octets: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let mut digits = [0; 2 * RAW_OCTETS_MAX];
+    for (pair, octet) in digits.as_chunks_mut().0.iter_mut().zip(octets) {
+        *pair = [
+            DIGITS[usize::from(octet >> 4)],
+            DIGITS[usize::from(octet & 0xf)],
+        ];
     }
+    let shown = &digits[..2 * octets.len().min(RAW_OCTETS_MAX)];
+    let mut text = typed(kind, std::str::from_utf8(shown).unwrap_or_default());
     if octets.len() > RAW_OCTETS_MAX {
         text.push('…');
     }

@@ -17,4 +17,4 @@ pub mod usm;
 pub use decode::{DecodeError, VALUE_SIZE_MAX, VARBINDS_MAX, decode};
 pub use encode::{EncodeError, asking, question, question_of};
 pub use message::{ErrorStatus, Message, Pdu, PduKind, Value, VarBind, Version};
-pub use oid::{ARCS_MAX, Oid, ParseOidError, dotted};
+pub use oid::{ARCS_MAX, Oid, ParseOidError, dotted, dotted_row};

@@ -78,23 +78,32 @@ impl fmt::Display for Oid {
 /// Writes arcs as people do: `1.3.6.1`.
 #[must_use]
 pub fn dotted(arcs: &[u32]) -> String {
-    let mut text = String::with_capacity(3 * arcs.len());
-    for (position, arc) in arcs.iter().enumerate() {
-        if position > 0 {
-            text.push('.');
-        }
-        push_decimal(&mut text, *arc);
-    }
-    text
+    dotted_row(arcs, &[])
 }
 
-/// Writes a number in decimal.
-fn push_decimal(text: &mut String, number: u32) {
-    if number >= 10 {
-        push_decimal(text, number / 10);
+/// Writes a column and a row of it as one, as [`dotted`].
+#[must_use]
+pub fn dotted_row(column: &[u32], row: &[u32]) -> String {
+    let mut text = Vec::with_capacity(3 * (column.len() + row.len()));
+    for arc in column.iter().chain(row) {
+        push_arc(&mut text, *arc);
     }
-    let digit = (number % 10).to_le_bytes()[0];
-    text.push(char::from(b'0' + digit));
+    text.pop();
+    // Digits and dots are ASCII.
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Writes an arc and a dot. Most have one or two digits.
+fn push_arc(text: &mut Vec<u8>, arc: u32) {
+    let digit = |number: u32| b'0' + number.to_le_bytes()[0];
+    match arc {
+        0..10 => text.extend_from_slice(&[digit(arc), b'.']),
+        10..100 => text.extend_from_slice(&[digit(arc / 10), digit(arc % 10), b'.']),
+        _ => {
+            text.extend_from_slice(arc.to_string().as_bytes());
+            text.push(b'.');
+        }
+    }
 }
 
 impl fmt::Debug for Oid {
