@@ -3,7 +3,7 @@
 //! Used where the columns that should say it are missing, which is common. Only names come from
 //! here, never a level.
 
-use crate::text::Lower;
+use crate::text::{self, Lower, Word, word};
 
 /// A description taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,55 +14,55 @@ pub(crate) struct Label {
 }
 
 /// Words of colors, the longer before those they contain.
-const COLORS: &[(&str, &str)] = &[
-    ("light cyan", "light cyan"),
-    ("light magenta", "light magenta"),
-    ("light gray", "light gray"),
-    ("photo black", "photo black"),
-    ("matte black", "matte black"),
-    ("black", "black"),
-    ("cyan", "cyan"),
-    ("magenta", "magenta"),
-    ("yellow", "yellow"),
-    ("schwarz", "black"),
-    ("gelb", "yellow"),
-    ("noir", "black"),
-    ("jaune", "yellow"),
-    ("negro", "black"),
-    ("amarillo", "yellow"),
-    ("nero", "black"),
-    ("giallo", "yellow"),
-    ("zwart", "black"),
-    ("geel", "yellow"),
-    ("czarny", "black"),
-    ("黑", "black"),
-    ("青", "cyan"),
-    ("洋紅", "magenta"),
-    ("洋红", "magenta"),
-    ("品红", "magenta"),
-    ("黃", "yellow"),
-    ("黄", "yellow"),
-    ("ブラック", "black"),
-    ("シアン", "cyan"),
-    ("マゼンタ", "magenta"),
-    ("イエロー", "yellow"),
+const COLORS: &[(Word, &str)] = &[
+    (word("light cyan"), "light cyan"),
+    (word("light magenta"), "light magenta"),
+    (word("light gray"), "light gray"),
+    (word("photo black"), "photo black"),
+    (word("matte black"), "matte black"),
+    (word("black"), "black"),
+    (word("cyan"), "cyan"),
+    (word("magenta"), "magenta"),
+    (word("yellow"), "yellow"),
+    (word("schwarz"), "black"),
+    (word("gelb"), "yellow"),
+    (word("noir"), "black"),
+    (word("jaune"), "yellow"),
+    (word("negro"), "black"),
+    (word("amarillo"), "yellow"),
+    (word("nero"), "black"),
+    (word("giallo"), "yellow"),
+    (word("zwart"), "black"),
+    (word("geel"), "yellow"),
+    (word("czarny"), "black"),
+    (word("黑"), "black"),
+    (word("青"), "cyan"),
+    (word("洋紅"), "magenta"),
+    (word("洋红"), "magenta"),
+    (word("品红"), "magenta"),
+    (word("黃"), "yellow"),
+    (word("黄"), "yellow"),
+    (word("ブラック"), "black"),
+    (word("シアン"), "cyan"),
+    (word("マゼンタ"), "magenta"),
+    (word("イエロー"), "yellow"),
 ];
 
 /// Words of kinds, in the order in which they win: a waste toner box is no toner.
-const KINDS: &[(&str, &str)] = &[
-    ("maintenance box", "wasteInk"),
-    ("waste ink", "wasteInk"),
-    ("waste", "wasteToner"),
-    ("drum", "opc"),
-    ("photoconductor", "opc"),
-    ("imaging unit", "opc"),
-    ("developer", "developer"),
-    ("fus", "fuser"),
-    ("transfer", "transferUnit"),
-    ("belt", "transferUnit"),
-    ("staple", "staples"),
-    ("toner", "toner"),
-    ("ink", "ink"),
+const KINDS: &[(Word, &str)] = &[
+    (word("maintenance box"), "wasteInk"),
+    (word("waste ink"), "wasteInk"),
+    (word("waste"), "wasteToner"),
+    (word("drum"), "opc"),
+    (word("photoconductor"), "opc"),
+    (word("imaging unit"), "opc"),
+    (word("developer"), "developer"),
+    (word("fus"), "fuser"),
+    (word("transfer"), "transferUnit"),
+    (word("belt"), "transferUnit"),
+    (word("staple"), "staples"),
+    (word("toner"), "toner"),
+    (word("ink"), "ink"),
 ];
 
 /// Takes a description apart: `Black Toner, PN 006R01509;SN48178080E0000481` (Xerox), or a lone
@@ -72,7 +72,7 @@ pub(crate) fn read_label(text: &str) -> Label {
         let text = text.trim();
         (!text.is_empty() && !text.eq_ignore_ascii_case("unknown")).then(|| text.to_owned())
     };
-    if let Some((description, rest)) = text.split_once(", PN ") {
+    if let Some((description, rest)) = text::split_once(text, ", PN ") {
         let (part, serial) = rest.split_once(";SN").unwrap_or((rest, ""));
         let description = description.trim().to_owned();
         return Label {
@@ -83,9 +83,9 @@ pub(crate) fn read_label(text: &str) -> Label {
     }
     // HP: "Black Cartridge HP CF410A".
     let last = text
-        .rsplit_once(" HP ")
-        .map(|(_, last)| last)
-        .filter(|last| is_code(last));
+        .rsplit_once(' ')
+        .filter(|(before, last)| before.ends_with(" HP") && is_code(last))
+        .map(|(_, last)| last);
     let part = last.or_else(|| (text.contains('-') && is_code(text)).then_some(text));
     let part = part.map(str::to_owned);
     Label {

@@ -1,26 +1,26 @@
 //! What sysDescr says: every maker packs model, serial number and firmware into it in its own way.
 
-use crate::text::Lower;
+use crate::text::{self, Lower, Word, word};
 
 /// Most firmware levels that are kept: a Xerox tells a dozen.
 const FIRMWARE_MAX: usize = 16;
 
 /// Words of a network card's description: it names the card, not the printer.
-const NETWORK_CARDS: &[&str] = &[
-    "multi-environment",
-    "jetdirect",
-    "print server",
-    "printserver",
-    "print adapter",
-    "marknet",
-    "pocketpro",
-    "netque",
-    "lantronix eps",
-    "zebranet",
-    "printing system",
-    "built-in",
-    "brother nc-",
-    "interface card",
+const NETWORK_CARDS: &[Word] = &[
+    word("multi-environment"),
+    word("jetdirect"),
+    word("print server"),
+    word("printserver"),
+    word("print adapter"),
+    word("marknet"),
+    word("pocketpro"),
+    word("netque"),
+    word("lantronix eps"),
+    word("zebranet"),
+    word("printing system"),
+    word("built-in"),
+    word("brother nc-"),
+    word("interface card"),
 ];
 
 /// What was found in a description.
@@ -83,9 +83,7 @@ pub(crate) fn read(text: &str) -> Said {
         " Ver ",
     ]
     .iter()
-    .fold(text.as_str(), |head, word| {
-        head.split(word).next().unwrap_or(head)
-    });
+    .fold(text.as_str(), |head, word| text::before(head, word));
     match head.rsplit_once(' ') {
         Some((model, version)) if is_version(version) && version.contains('.') => {
             said.model = told(model);
@@ -105,7 +103,7 @@ fn card(text: &str) -> Option<String> {
     }
     let head = [",", ";", " Version ", " Rev.", " Ver ", " V"]
         .iter()
-        .fold(text, |head, word| head.split(word).next().unwrap_or(head));
+        .fold(text, |head, word| text::before(head, word));
     // Axis: "Axis NPS 550RPrint serverV5.22 Oct 07 1996".
     let head = head
         .split_once("serverV")
@@ -181,7 +179,7 @@ fn is_label(label: &str) -> bool {
 }
 
 fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
-    text.split_once(word).map(|(_, rest)| rest)
+    text::split_once(text, word).map(|(_, rest)| rest)
 }
 
 fn until<'a>(text: &'a str, ends: &[char]) -> &'a str {

@@ -111,10 +111,7 @@ pub fn decode(octets: &[u8], charset: Charset) -> String {
 
 /// As [`decode`], of a device whose character set has to be looked for.
 pub(crate) fn decode_by(octets: &[u8], charset: impl Fn() -> Charset) -> String {
-    match std::str::from_utf8(octets) {
-        Ok(text) if is_plain(octets) => clean(text),
-        Ok(_) | Err(_) => clean(&unicode(octets, charset())),
-    }
+    plain(octets, TEXT_CHARS_MAX).unwrap_or_else(|| clean(&unicode(octets, charset())))
 }
 
 /// Decodes an IEEE-1284 device id, which some devices send with its two octets of length.
@@ -191,10 +188,8 @@ pub fn clean(text: &str) -> String {
 }
 
 fn bounded(text: &str, chars_max: usize) -> String {
-    if is_plain(text.as_bytes()) {
-        let text = text.trim();
-        let kept = text.get(..chars_max).unwrap_or(text);
-        return kept.trim_end().to_owned();
+    if let Some(text) = plain(text.as_bytes(), chars_max) {
+        return text;
     }
     let spaced: String = text
         .chars()
@@ -204,10 +199,42 @@ fn bounded(text: &str, chars_max: usize) -> String {
     kept.trim_end().to_owned()
 }
 
-/// Whether octets are printable ASCII alone: nearly every text of a printer, the same in every character
-/// set.
-fn is_plain(octets: &[u8]) -> bool {
-    octets.iter().all(|octet| (0x20..0x7f).contains(octet))
+/// Trims and bounds octets that are printable ASCII alone: nearly every text of a printer, the same in
+/// every character set.
+fn plain(octets: &[u8], chars_max: usize) -> Option<String> {
+    // All are looked at, several at once.
+    let is_plain = |all: bool, octet: &u8| all & (0x20..0x7f).contains(octet);
+    if !octets.iter().fold(true, is_plain) {
+        return None;
+    }
+    let text = octets.trim_ascii();
+    let kept = text.get(..chars_max).unwrap_or(text).trim_ascii_end();
+    String::from_utf8(kept.to_vec()).ok()
+}
+
+/// What stands before the first of a word, or all. To see whether there is one takes a quarter of what it
+/// takes to prepare for finding several.
+pub(crate) fn before<'a>(text: &'a str, word: &str) -> &'a str {
+    split_once(text, word).map_or(text, |(before, _)| before)
+}
+
+/// As [`str::split_once`], quick where the word is not there.
+pub(crate) fn split_once<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    text.contains(word).then(|| text.split_once(word)).flatten()
+}
+
+/// A word that is searched for, lower case.
+pub(crate) struct Word {
+    text: &'static str,
+    letters: u64,
+}
+
+/// A word to search for.
+pub(crate) const fn word(text: &'static str) -> Word {
+    Word {
+        text,
+        letters: letters(text),
+    }
 }
 
 /// A text in lower case that is searched for many words.
@@ -224,14 +251,20 @@ impl Lower {
     }
 
     /// Whether a word stands in it, anywhere. Nearly no word does, and most lack a letter already.
-    pub(crate) fn contains(&self, word: &str) -> bool {
-        letters(word) & !self.letters == 0 && self.text.contains(word)
+    pub(crate) fn contains(&self, word: &Word) -> bool {
+        word.letters & !self.letters == 0 && self.text.contains(word.text)
     }
 }
 
 /// Which octets a text has, a bit for four each.
-fn letters(text: &str) -> u64 {
-    text.bytes().fold(0, |all, octet| all | 1 << (octet & 0x3f))
+const fn letters(text: &str) -> u64 {
+    let mut rest = text.as_bytes();
+    let mut letters = 0;
+    while let [octet, behind @ ..] = rest {
+        letters |= 1 << (*octet & 0x3f);
+        rest = behind;
+    }
+    letters
 }
 
 /// Control characters, and those that reorder or hide what a person reads.
