@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mib;
-use crate::walk::Walk;
+use crate::walk::{Column, Walk, rows_of};
 
 /// Most alerts of one device: tables of some devices keep hundreds of old ones.
 pub(crate) const ALERTS_MAX: usize = 256;
@@ -32,33 +32,53 @@ pub struct Alert {
 
 /// Reads the alert table.
 pub(crate) fn read(walk: &Walk) -> Vec<Alert> {
-    let columns = [
+    let [severity, training, group, group_index, code, description] = walk.columns([
         mib::PRT_ALERT_SEVERITY,
-        mib::PRT_ALERT_CODE,
+        mib::PRT_ALERT_TRAINING,
         mib::PRT_ALERT_GROUP,
-    ];
-    let rows = walk.rows(&columns).into_iter().take(ALERTS_MAX);
-    rows.map(|row| read_row(walk, row)).collect()
+        mib::PRT_ALERT_GROUP_INDEX,
+        mib::PRT_ALERT_CODE,
+        mib::PRT_ALERT_DESCRIPTION,
+    ]);
+    let rows = rows_of(&[&severity, &code, &group]);
+    let mut table = Table {
+        severity,
+        training,
+        group,
+        group_index,
+        code,
+        description,
+    };
+    let rows = rows.into_iter().take(ALERTS_MAX);
+    rows.map(|row| read_row(&mut table, row)).collect()
 }
 
-fn read_row(walk: &Walk, row: &[u32]) -> Alert {
-    let not_negative = |column| {
-        walk.number(column, row)
-            .and_then(|n| u32::try_from(n).ok())
+/// The columns that are read.
+struct Table<'w> {
+    severity: Column<'w>,
+    training: Column<'w>,
+    group: Column<'w>,
+    group_index: Column<'w>,
+    code: Column<'w>,
+    description: Column<'w>,
+}
+
+fn read_row(table: &mut Table, row: &[u32]) -> Alert {
+    let not_negative = |number: Option<i64>| {
+        number
+            .and_then(|number| u32::try_from(number).ok())
             .unwrap_or_default()
     };
-    let code = not_negative(mib::PRT_ALERT_CODE);
+    let code = not_negative(table.code.number(row));
     Alert {
         index: snmp::dotted(row),
-        severity: severity_name(walk.number(mib::PRT_ALERT_SEVERITY, row)).to_owned(),
-        group: not_negative(mib::PRT_ALERT_GROUP),
-        group_index: walk.number(mib::PRT_ALERT_GROUP_INDEX, row),
+        severity: severity_name(table.severity.number(row)).to_owned(),
+        group: not_negative(table.group.number(row)),
+        group_index: table.group_index.number(row),
         code,
         name: code_name(code).to_owned(),
-        description: walk
-            .text(mib::PRT_ALERT_DESCRIPTION, row)
-            .unwrap_or_default(),
-        training: training_name(walk.number(mib::PRT_ALERT_TRAINING, row)).to_owned(),
+        description: table.description.text(row).unwrap_or_default(),
+        training: training_name(table.training.number(row)).to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a walk to an identity: vendor, model, serial, firmware, Ethernet address.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use snmp::Value;
 
@@ -123,24 +123,24 @@ fn brand_of(walk: &Walk, names: &Names) -> Option<&'static Brand> {
 /// else the card, which is said to be one.
 fn model(names: &Names, vendor_says: &VendorIdentity, brand: Option<&Brand>) -> Option<String> {
     let by_id = sys_descr::device_id_field(&names.device_id, &["MDL", "MODEL"]);
-    let is_name = |text: &str| {
+    let is_name = |text: &&str| {
         let lower = text.to_lowercase();
         !lower.is_empty() && !NAMELESS.iter().any(|nameless| lower.starts_with(nameless))
     };
     let candidates = [
-        vendor_says.model.clone(),
+        vendor_says.model.as_deref(),
         // Some makers put firmware levels behind a semicolon (Xerox).
-        names.device_descr.split(';').next().map(ToOwned::to_owned),
-        by_id,
-        names.said.model.clone(),
-        Some(names.printer_name.clone()),
-        names.said.card.as_deref().map(card_name),
+        names.device_descr.split(';').next(),
+        by_id.as_deref(),
+        names.said.model.as_deref(),
+        Some(&names.printer_name),
     ];
-    let model = candidates
-        .into_iter()
-        .flatten()
-        .find(|name| is_name(name))?;
-    let model = brand.map_or(model.as_str(), |brand| brand::without_brand(&model, brand));
+    let card = || names.said.card.as_deref().map(card_name);
+    let model = match candidates.into_iter().flatten().find(is_name) {
+        Some(name) => Cow::Borrowed(name),
+        None => Cow::Owned(card().filter(|name| is_name(&name.as_str()))?),
+    };
+    let model = brand.map_or(&*model, |brand| brand::without_brand(&model, brand));
     Some(model.trim().to_owned())
 }
 
@@ -155,7 +155,7 @@ fn card_name(card: &str) -> String {
 fn serial(walk: &Walk, names: &Names, vendor_says: &VendorIdentity) -> Option<String> {
     let standard = walk
         .under(mib::PRT_SERIAL_NUMBER)
-        .filter_map(|(row, _)| walk.text(mib::PRT_SERIAL_NUMBER, row));
+        .filter_map(|(_, value)| walk.text_of(value));
     let by_id = sys_descr::device_id_field(&names.device_id, &["SERN", "SN", "SERIAL"]);
     standard
         .chain(vendor_says.serial.clone())
@@ -164,33 +164,26 @@ fn serial(walk: &Walk, names: &Names, vendor_says: &VendorIdentity) -> Option<St
         .find(|serial| is_plausible_serial(serial))
 }
 
-/// The Ethernet address: the only one, else the only one that is up, else the first that is up.
+/// The Ethernet address: the first that is up, else the first.
 fn mac(walk: &Walk) -> Option<String> {
-    let mut all = Vec::new();
+    let [mut kinds, mut states] = walk.columns([mib::IF_TYPE, mib::IF_OPER_STATUS]);
+    let mut first = None;
     for (row, value) in walk.under(mib::IF_PHYS_ADDRESS).take(INTERFACES_MAX) {
         // 6 ethernetCsmacd, 7 iso88023Csmacd (Brother), 62 fastEther, 117 gigabitEthernet.
-        let is_ethernet = matches!(
-            walk.number(mib::IF_TYPE, row),
-            None | Some(6 | 7 | 62 | 117)
-        );
-        let is_up = walk.number(mib::IF_OPER_STATUS, row) == Some(1);
+        let is_ethernet = matches!(kinds.number(row), None | Some(6 | 7 | 62 | 117));
         let octets = if let Value::OctetString(octets) = value {
             octets.as_slice()
         } else {
             &[]
         };
         if is_ethernet && let Some(mac) = mac_text(octets) {
-            all.push((mac, is_up));
+            if states.number(row) == Some(1) {
+                return Some(mac);
+            }
+            first.get_or_insert(mac);
         }
     }
-    let distinct: BTreeSet<&String> = all.iter().map(|(mac, _)| mac).collect();
-    let first_up = || all.iter().find(|(_, is_up)| *is_up).map(|(mac, _)| mac);
-    match distinct.len() {
-        1 => all.first().map(|(mac, _)| mac.clone()),
-        _ => first_up()
-            .or_else(|| all.first().map(|(mac, _)| mac))
-            .cloned(),
-    }
+    first
 }
 
 /// The first plausible Ethernet address among the interfaces.
@@ -219,7 +212,7 @@ fn mac_text(octets: &[u8]) -> Option<String> {
 }
 
 /// Writes octets in hex, with this between them.
-fn hex(octets: &[u8], between: &str) -> String {
+pub(crate) fn hex(octets: &[u8], between: &str) -> String {
     let digit = |digit: u8| char::from_digit(u32::from(digit), 16).unwrap_or('0');
     let mut text = String::with_capacity((2 + between.len()) * octets.len());
     for octet in octets {

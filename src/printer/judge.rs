@@ -29,10 +29,12 @@ pub fn judge(walk: &Walk, profiles: &Profiles, address: Option<IpAddr>, at: Time
     let device = identify::printer_row(walk);
     let alerts = alert::read(walk);
     let meters = meters(walk, profile);
-    let mut supplies = supplies(walk, profile);
-    for supply in &mut supplies {
+    let supplies = supply::read(walk, |supply, level| {
+        if let Some(profile) = profile {
+            profile.refine(supply, level, walk);
+        }
         supply.direction = Direction::of(supply, &alerts);
-    }
+    });
     let mut reading = Box::new(Reading {
         schema: SCHEMA,
         is_printer: true,
@@ -93,14 +95,4 @@ fn meters(walk: &Walk, profile: Option<&Profile>) -> Vec<Meter> {
         }
     }
     meters
-}
-
-fn supplies(walk: &Walk, profile: Option<&Profile>) -> Vec<supply::Supply> {
-    let mut supplies = supply::read(walk);
-    if let Some(profile) = profile {
-        for (row, supply) in &mut supplies {
-            profile.refine(supply, walk.number(mib::PRT_SUPPLY_LEVEL, row), walk);
-        }
-    }
-    supplies.into_iter().map(|(_, supply)| supply).collect()
 }

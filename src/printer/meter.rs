@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use snmp::Oid;
+use snmp::{Oid, Value};
 
 use crate::mib;
 use crate::reading::Evidence;
-use crate::walk::Walk;
+use crate::walk::{Walk, number_of};
 
 /// Most markers of one device. Every recording has one; production presses have a handful.
 const MARKERS_MAX: usize = 16;
@@ -217,9 +217,10 @@ pub(crate) fn read(walk: &Walk) -> Vec<Meter> {
     let mut meters = Vec::new();
     let mut device = None;
     let markers = walk.under(mib::PRT_MARKER_LIFE_COUNT).take(MARKERS_MAX);
-    for (position, (row, _)) in markers.enumerate() {
+    for (position, (row, value)) in markers.enumerate() {
         let rule = "printer-mib/life-count";
-        let Some(mut meter) = marker_meter(walk, mib::PRT_MARKER_LIFE_COUNT, row, rule) else {
+        let evidence = || Evidence::in_row(mib::PRT_MARKER_LIFE_COUNT, row, Some(value), rule);
+        let Some(mut meter) = marker_meter(walk, row, value, evidence) else {
             continue;
         };
         device = device.or(row.first().copied());
@@ -229,9 +230,10 @@ pub(crate) fn read(walk: &Walk) -> Vec<Meter> {
         }
         meters.push(meter);
     }
-    if let Some((row, _)) = walk.under(mib::PRT_MARKER_POWER_ON_COUNT).next() {
+    if let Some((row, value)) = walk.under(mib::PRT_MARKER_POWER_ON_COUNT).next() {
         let rule = "printer-mib/power-on-count";
-        let meter = marker_meter(walk, mib::PRT_MARKER_POWER_ON_COUNT, row, rule);
+        let evidence = || Evidence::in_row(mib::PRT_MARKER_POWER_ON_COUNT, row, Some(value), rule);
+        let meter = marker_meter(walk, row, value, evidence);
         meters.extend(meter.map(|meter| Meter {
             name: MeterName::SINCE_POWER_ON,
             ..meter
@@ -253,12 +255,16 @@ fn marker_label(row: &[u32], device: Option<u32>) -> String {
     }
 }
 
-fn marker_meter(walk: &Walk, column: &[u32], row: &[u32], rule: &str) -> Option<Meter> {
-    let value = u64::try_from(walk.number(column, row)?).ok()?;
+fn marker_meter(
+    walk: &Walk,
+    row: &[u32],
+    value: &Value,
+    evidence: impl Fn() -> Evidence,
+) -> Option<Meter> {
+    let value = u64::try_from(number_of(value)?).ok()?;
     if UNKNOWN_AS_COUNT.contains(&value) {
         return None;
     }
-    let object = Oid::new(column).with(row);
     Some(Meter {
         name: MeterName::TOTAL,
         label: None,
@@ -266,6 +272,6 @@ fn marker_meter(walk: &Walk, column: &[u32], row: &[u32], rule: &str) -> Option<
         unit: Unit::from_mib(walk.number(mib::PRT_MARKER_UNIT, row)),
         beta: false,
         rolls_over_at: None,
-        evidence: Evidence::snmp(&object, walk.get(&object), rule),
+        evidence: evidence(),
     })
 }

@@ -247,9 +247,7 @@ fn conditions(octets: &[u8]) -> Vec<&'static str> {
 
 fn console(walk: &Walk) -> Vec<String> {
     let lines = walk.under(mib::PRT_CONSOLE_TEXT).take(CONSOLE_LINES_MAX);
-    lines
-        .filter_map(|(row, _)| walk.text(mib::PRT_CONSOLE_TEXT, row))
-        .collect()
+    lines.filter_map(|(_, line)| walk.text_of(line)).collect()
 }
 
 #[cfg(test)]

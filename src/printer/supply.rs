@@ -1,12 +1,12 @@
 //! Supplies: what a printer consumes and fills (RFC 3805, prtMarkerSuppliesTable).
 
 use serde::{Deserialize, Serialize};
-use snmp::Oid;
+use snmp::Value;
 
 use crate::direction::Direction;
 use crate::meter::Unit;
 use crate::reading::Evidence;
-use crate::walk::{Column, Walk, number_of};
+use crate::walk::{Column, Walk, number_of, rows_of};
 use crate::{level, mib, supply_words};
 
 /// Most supplies of one device; a color press with every finisher has some 40.
@@ -90,26 +90,47 @@ pub enum Level {
     Implausible,
 }
 
-/// Reads the supplies of a device, as the standard has them, each with its row.
-pub(crate) fn read(walk: &Walk) -> Vec<(&[u32], Supply)> {
-    let columns = [
-        mib::PRT_SUPPLY_LEVEL,
-        mib::PRT_SUPPLY_CAPACITY,
-        mib::PRT_SUPPLY_DESCRIPTION,
+/// Reads the supplies of a device, as the standard has them. `refine` makes more of each, by the number
+/// that is its level.
+pub(crate) fn read(walk: &Walk, refine: impl Fn(&mut Supply, Option<i64>)) -> Vec<Supply> {
+    let [
+        colorant,
+        class,
+        kind,
+        description,
+        unit,
+        capacity,
+        level,
+        colorants,
+    ] = walk.columns([
+        mib::PRT_SUPPLY_COLORANT,
+        mib::PRT_SUPPLY_CLASS,
         mib::PRT_SUPPLY_TYPE,
-    ];
-    let rows = walk.rows(&columns).into_iter().take(SUPPLIES_MAX);
-    let table = Table {
-        unit: walk.column(mib::PRT_SUPPLY_UNIT),
-        capacity: walk.column(mib::PRT_SUPPLY_CAPACITY),
-        level: walk.column(mib::PRT_SUPPLY_LEVEL),
-        description: walk.column(mib::PRT_SUPPLY_DESCRIPTION),
-        kind: walk.column(mib::PRT_SUPPLY_TYPE),
-        class: walk.column(mib::PRT_SUPPLY_CLASS),
-        colorant: walk.column(mib::PRT_SUPPLY_COLORANT),
-        colorants: walk.column(mib::PRT_COLORANT_VALUE),
+        mib::PRT_SUPPLY_DESCRIPTION,
+        mib::PRT_SUPPLY_UNIT,
+        mib::PRT_SUPPLY_CAPACITY,
+        mib::PRT_SUPPLY_LEVEL,
+        mib::PRT_COLORANT_VALUE,
+    ]);
+    let rows = rows_of(&[&level, &capacity, &description, &kind]);
+    let mut table = Table {
+        unit,
+        capacity,
+        level,
+        description,
+        kind,
+        class,
+        colorant,
+        colorants,
     };
-    rows.map(|row| (row, read_row(&table, row))).collect()
+    let mut supplies = Vec::with_capacity(rows.len().min(SUPPLIES_MAX));
+    for row in rows.into_iter().take(SUPPLIES_MAX) {
+        let level = table.level.at(row);
+        let mut supply = read_row(&mut table, row, level);
+        refine(&mut supply, level.and_then(number_of));
+        supplies.push(supply);
+    }
+    supplies
 }
 
 /// The columns that are read.
@@ -125,11 +146,9 @@ struct Table<'w> {
     colorants: Column<'w>,
 }
 
-fn read_row(table: &Table, row: &[u32]) -> Supply {
+fn read_row(table: &mut Table, row: &[u32], level: Option<&Value>) -> Supply {
     let unit = Unit::from_mib(table.unit.number(row));
-    let level = table.level.at(row);
     let fill = level::decide(level.and_then(number_of), table.capacity.number(row), unit);
-    let object = Oid::new(mib::PRT_SUPPLY_LEVEL).with(row);
     let text = table.description.text(row).unwrap_or_default();
     let label = supply_words::read_label(&text);
     let kind = table.kind.number(row).and_then(kind_name);
@@ -147,12 +166,12 @@ fn read_row(table: &Table, row: &[u32]) -> Supply {
         part: label.part,
         serial: label.serial,
         description: label.description,
-        evidence: Evidence::snmp(&object, level, fill.rule),
+        evidence: Evidence::in_row(mib::PRT_SUPPLY_LEVEL, row, level, fill.rule),
     }
 }
 
 /// The colorant's name. Its row number says nothing: every maker orders them its own way.
-fn colorant(table: &Table, row: &[u32]) -> Option<String> {
+fn colorant(table: &mut Table, row: &[u32]) -> Option<String> {
     let index = u32::try_from(table.colorant.number(row)?).ok()?;
     let device = row.first().copied()?;
     let name = table.colorants.text(&[device, index])?.to_lowercase();

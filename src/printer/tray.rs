@@ -1,12 +1,11 @@
 //! Trays: where a printer's paper lies (RFC 3805, prtInputTable).
 
 use serde::{Deserialize, Serialize};
-use snmp::Oid;
 
 use crate::meter::Unit;
 use crate::reading::Evidence;
 use crate::supply::Level;
-use crate::walk::{Column, Walk, number_of};
+use crate::walk::{Column, Walk, number_of, rows_of};
 use crate::{level, mib};
 
 /// Most inputs of one device; presses with every stacker have some 30.
@@ -38,21 +37,25 @@ pub struct Tray {
 
 /// Reads the trays of a device.
 pub(crate) fn read(walk: &Walk) -> Vec<Tray> {
-    let columns = [
-        mib::PRT_INPUT_LEVEL,
+    let [unit, capacity, level, media, name, description] = walk.columns([
+        mib::PRT_INPUT_UNIT,
         mib::PRT_INPUT_CAPACITY,
+        mib::PRT_INPUT_LEVEL,
+        mib::PRT_INPUT_MEDIA,
         mib::PRT_INPUT_NAME,
-    ];
-    let rows = walk.rows(&columns).into_iter().take(TRAYS_MAX);
-    let table = Table {
-        unit: walk.column(mib::PRT_INPUT_UNIT),
-        capacity: walk.column(mib::PRT_INPUT_CAPACITY),
-        level: walk.column(mib::PRT_INPUT_LEVEL),
-        name: walk.column(mib::PRT_INPUT_NAME),
-        description: walk.column(mib::PRT_INPUT_DESCRIPTION),
-        media: walk.column(mib::PRT_INPUT_MEDIA),
+        mib::PRT_INPUT_DESCRIPTION,
+    ]);
+    let rows = rows_of(&[&level, &capacity, &name]);
+    let mut table = Table {
+        unit,
+        capacity,
+        level,
+        name,
+        description,
+        media,
     };
-    rows.map(|row| read_row(&table, row)).collect()
+    let rows = rows.into_iter().take(TRAYS_MAX);
+    rows.map(|row| read_row(&mut table, row)).collect()
 }
 
 /// The columns that are read.
@@ -65,11 +68,10 @@ struct Table<'w> {
     media: Column<'w>,
 }
 
-fn read_row(table: &Table, row: &[u32]) -> Tray {
+fn read_row(table: &mut Table, row: &[u32]) -> Tray {
     let unit = Unit::from_mib(table.unit.number(row));
     let level = table.level.at(row);
     let fill = level::decide(level.and_then(number_of), table.capacity.number(row), unit);
-    let object = Oid::new(mib::PRT_INPUT_LEVEL).with(row);
     let name = table.name.text(row);
     Tray {
         index: snmp::dotted(row),
@@ -81,6 +83,6 @@ fn read_row(table: &Table, row: &[u32]) -> Tray {
         capacity: fill.capacity,
         remaining: fill.remaining,
         unit,
-        evidence: Evidence::snmp(&object, level, fill.rule),
+        evidence: Evidence::in_row(mib::PRT_INPUT_LEVEL, row, level, fill.rule),
     }
 }

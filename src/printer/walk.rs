@@ -149,34 +149,31 @@ impl Walk {
             .map(move |at| (&self.names.get(at)[skip..], &self.values[at]))
     }
 
-    /// A column, whose rows are then looked up among each other alone.
-    pub(crate) fn column(&self, column: &[u32]) -> Column<'_> {
-        Column {
-            walk: self,
-            rows: self.positions(column),
-            skip: column.len(),
-        }
+    /// Columns, whose rows are then looked up among each other alone. Each is looked for behind the one
+    /// before it: those of one table in ascending order are found quickest.
+    pub(crate) fn columns<const N: usize>(&self, columns: [&[u32]; N]) -> [Column<'_>; N] {
+        let mut near = None;
+        columns.map(|column| {
+            let rows = match near {
+                Some(near) => self.names.under_near(near, column),
+                None => self.names.under(column),
+            };
+            near = Some(rows.end);
+            Column {
+                walk: self,
+                next: rows.start,
+                rows,
+                skip: column.len(),
+            }
+        })
     }
 
     /// The rows that any of these columns has, in order.
     #[must_use]
     pub fn rows<'a>(&'a self, columns: &[&[u32]]) -> Vec<&'a [u32]> {
-        let mut rows: Vec<&[u32]> = Vec::new();
+        let mut rows = Vec::new();
         for column in columns {
-            let known = rows.len();
-            let mut next = 0;
-            for (row, _) in self.under(column) {
-                // Nearly always, each column has the rows of the one before.
-                if rows[..known].get(next) == Some(&row) {
-                    next += 1;
-                } else {
-                    rows.push(row);
-                }
-            }
-            if rows.len() > known {
-                rows.sort_unstable();
-                rows.dedup();
-            }
+            add_rows(&mut rows, self.under(column).map(|(row, _)| row));
         }
         rows
     }
@@ -237,7 +234,8 @@ impl Walk {
         self.text_of(self.at(column, row)?)
     }
 
-    fn text_of(&self, value: &Value) -> Option<String> {
+    /// The text in a value, as [`Walk::text`].
+    pub(crate) fn text_of(&self, value: &Value) -> Option<String> {
         let Value::OctetString(octets) = value else {
             return None;
         };
@@ -309,17 +307,32 @@ pub(crate) struct Column<'w> {
     walk: &'w Walk,
     rows: Range<usize>,
     skip: usize,
+    /// The position behind the value that was found last: who looks up one row after the other finds
+    /// the next one there.
+    next: usize,
 }
 
 impl<'w> Column<'w> {
     /// The value in a row.
-    pub(crate) fn at(&self, row: &[u32]) -> Option<&'w Value> {
+    pub(crate) fn at(&mut self, row: &[u32]) -> Option<&'w Value> {
+        let name = |at: usize| &self.walk.name(at)[self.skip..];
+        let at = if self.next < self.rows.end && name(self.next) == row {
+            self.next
+        } else {
+            self.find(row)?
+        };
+        self.next = at + 1;
+        Some(self.walk.value(at))
+    }
+
+    /// The position of a row.
+    fn find(&self, row: &[u32]) -> Option<usize> {
         let (mut low, mut high) = (self.rows.start, self.rows.end);
         while low < high {
-            let middle = low.midpoint(high);
+            let middle = (low + high) / 2;
             match self.walk.name(middle)[self.skip..].cmp(row) {
                 Ordering::Less => low = middle + 1,
-                Ordering::Equal => return Some(self.walk.value(middle)),
+                Ordering::Equal => return Some(middle),
                 Ordering::Greater => high = middle,
             }
         }
@@ -327,13 +340,42 @@ impl<'w> Column<'w> {
     }
 
     /// As [`Walk::number`].
-    pub(crate) fn number(&self, row: &[u32]) -> Option<i64> {
+    pub(crate) fn number(&mut self, row: &[u32]) -> Option<i64> {
         self.at(row).and_then(number_of)
     }
 
     /// As [`Walk::text`].
-    pub(crate) fn text(&self, row: &[u32]) -> Option<String> {
+    pub(crate) fn text(&mut self, row: &[u32]) -> Option<String> {
         self.walk.text_of(self.at(row)?)
+    }
+}
+
+/// The rows that any of these columns has, in order.
+pub(crate) fn rows_of<'w>(columns: &[&Column<'w>]) -> Vec<&'w [u32]> {
+    let mut rows = Vec::with_capacity(columns.first().map_or(0, |first| first.rows.len()));
+    for column in columns {
+        let Column { walk, skip, .. } = column;
+        let of_it = column.rows.clone().map(|at| &walk.name(at)[*skip..]);
+        add_rows(&mut rows, of_it);
+    }
+    rows
+}
+
+/// Adds the rows of a column to those of others.
+fn add_rows<'w>(rows: &mut Vec<&'w [u32]>, column: impl Iterator<Item = &'w [u32]>) {
+    let known = rows.len();
+    let mut next = 0;
+    for row in column {
+        // Nearly always, each column has the rows of the one before.
+        if rows[..known].get(next) == Some(&row) {
+            next += 1;
+        } else {
+            rows.push(row);
+        }
+    }
+    if rows.len() > known && known > 0 {
+        rows.sort_unstable();
+        rows.dedup();
     }
 }
 

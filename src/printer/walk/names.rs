@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-/// Arcs that nearly all names have in common, compared at once: those of mib-2 (1.3.6.1.2.1).
-const ARCS_COMMON: usize = 6;
-
 /// Most arcs of a name (RFC 2578), without which few octets could ask for much memory.
 const ARCS_LIMIT: u64 = snmp::ARCS_MAX as u64;
 
@@ -123,7 +120,32 @@ impl Names {
 
     /// The names under a root.
     pub(super) fn under(&self, root: &[u32]) -> Range<usize> {
-        let from = self.lower_bound(root);
+        self.under_from(self.lower_bound(root), root)
+    }
+
+    /// As [`Names::under`], quick where they stand at a place or soon behind it.
+    pub(super) fn under_near(&self, near: usize, root: &[u32]) -> Range<usize> {
+        let is_before = |at: usize| at < self.len() && self.get(at) < root;
+        if near > 0 && !is_before(near - 1) {
+            return self.under(root);
+        }
+        let mut step = 1;
+        while is_before(near + step - 1) {
+            step *= 2;
+        }
+        let (mut low, mut high) = (near + step / 2, near + step - 1);
+        while low < high {
+            let middle = (low + high) / 2;
+            if is_before(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        self.under_from(low, root)
+    }
+
+    fn under_from(&self, from: usize, root: &[u32]) -> Range<usize> {
         let is_under = |at: usize| at < self.len() && self.get(at).starts_with(root);
         // Most columns have few rows; a whole MIB has many.
         let mut step = 1;
@@ -132,7 +154,7 @@ impl Names {
         }
         let (mut low, mut high) = (from + step / 2, from + step - 1);
         while low < high {
-            let middle = low.midpoint(high);
+            let middle = (low + high) / 2;
             if is_under(middle) {
                 low = middle + 1;
             } else {
@@ -142,38 +164,32 @@ impl Names {
         from..low
     }
 
-    /// The first name that is not before this one. What a name has in common with both ends of what is
-    /// left to search, all between have too, so that it is not compared again.
+    /// The first name that is not before this one. What the first and the last name have in common, all
+    /// have, so that it is compared once.
     fn lower_bound(&self, name: &[u32]) -> usize {
+        let Some(last) = self.len().checked_sub(1) else {
+            return 0;
+        };
+        let common = self.get(0);
+        let common = &common[..same(common, self.get(last))];
+        let Some(name) = name.strip_prefix(common) else {
+            return if name < common { 0 } else { self.len() };
+        };
         let (mut low, mut high) = (0, self.len());
-        let (mut same_low, mut same_high) = (0, 0);
         while low < high {
-            let middle = low.midpoint(high);
-            let held = self.get(middle);
-            let same = same(held, name, same_low.min(same_high));
-            if held.get(same) < name.get(same) {
-                (low, same_low) = (middle + 1, same);
+            let middle = (low + high) / 2;
+            if &self.get(middle)[common.len()..] < name {
+                low = middle + 1;
             } else {
-                (high, same_high) = (middle, same);
+                high = middle;
             }
         }
         low
     }
 }
 
-/// How many first arcs two names have in common, of which so many are known to be.
-fn same(a: &[u32], b: &[u32], known: usize) -> usize {
-    let is_common = known < ARCS_COMMON && {
-        let (a, b) = (
-            a.first_chunk::<ARCS_COMMON>(),
-            b.first_chunk::<ARCS_COMMON>(),
-        );
-        a.is_some() && a == b
-    };
-    let mut same = if is_common { ARCS_COMMON } else { known };
-    let both = a.len().min(b.len());
-    while same < both && a[same] == b[same] {
-        same += 1;
-    }
-    same
+/// How many first arcs two names have in common.
+fn same(a: &[u32], b: &[u32]) -> usize {
+    let pairs = a.iter().zip(b);
+    pairs.take_while(|(a, b)| a == b).count()
 }
