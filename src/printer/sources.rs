@@ -4,15 +4,16 @@
 //! A reading's [`Sources`] are found after it: of the objects that can tell a value, in the order in
 //! which they are believed, the first that says it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use snmp::Oid;
+use snmp::{Oid, Value};
 
 use crate::profile::{IdentityField, Profile};
 use crate::reading::{Evidence, Reading};
 use crate::status::State;
 use crate::walk::Walk;
-use crate::{brand, mib, sys_descr, text};
+use crate::{brand, identify, mib, sys_descr, text};
 
 /// Evidence by the name of its value: the keys of `identity` and `status`, `alerts` and `up_secs`.
 pub type Sources = BTreeMap<String, Evidence>;
@@ -83,7 +84,8 @@ fn says(name: &str, value: &str, text: &str) -> bool {
         let brand = brand.or_else(|| brand::leading(text));
         return brand.is_some_and(|brand| brand.name == value);
     }
-    text.to_lowercase().contains(&value.to_lowercase())
+    // Nearly always, it stands there as it is.
+    text.is_ascii() && text.contains(value) || text.to_lowercase().contains(&value.to_lowercase())
 }
 
 /// What another door told: a value's name, the object that can tell it, and what that said.
@@ -122,8 +124,20 @@ pub(crate) fn take(ours: &mut Sources, theirs: &Sources, names: &[&str]) {
     }
 }
 
-/// A text that may say a value, the object that it comes from, and the rule that reads it.
-type Candidate = (Oid, String, String);
+/// A text that may say a value.
+struct Candidate<'w> {
+    /// The object that it comes from, with its value.
+    object: Object<'w>,
+    text: String,
+    /// The rule that reads it; none for the maker's own.
+    rule: Option<&'static str>,
+}
+
+/// An object: a column, a row of it, and its value.
+type Object<'w> = (&'w [u32], &'w [u32], &'w Value);
+
+/// Where texts are that may say a value.
+type Place<'w> = fn(&Names<'w>) -> Vec<Candidate<'w>>;
 
 /// The sources of a reading over SNMP. `device` is its row in hrDeviceTable.
 pub(crate) fn of(
@@ -134,7 +148,7 @@ pub(crate) fn of(
 ) -> Sources {
     let names = Names {
         walk,
-        device,
+        device: &[device],
         profile,
     };
     let mut sources = Sources::new();
@@ -148,11 +162,15 @@ pub(crate) fn of(
 /// What a walk says that can name a device.
 struct Names<'w> {
     walk: &'w Walk,
-    device: u32,
+    /// Its row in hrDeviceTable.
+    device: &'w [u32],
     profile: Option<&'w Profile>,
 }
 
-impl Names<'_> {
+/// The row of an object that has one instance.
+const SCALAR: &[u32] = &[mib::SCALAR];
+
+impl<'w> Names<'w> {
     fn evidence(&self, name: &str, value: &str) -> Option<Evidence> {
         match name {
             "vendor" => self.vendor(value),
@@ -169,10 +187,10 @@ impl Names<'_> {
             "firmware" => self.said(name, value, &[Self::own_firmware, Self::descr]),
             "asset" => self.said(name, value, &[Self::own_asset]),
             "mac" => self.mac(value),
-            "host_name" => self.one(mib::SYS_NAME, mib::SCALAR, "mib-2/sys-name"),
-            "location" => self.one(mib::SYS_LOCATION, mib::SCALAR, "mib-2/sys-location"),
-            "engine_id" => self.one(mib::SNMP_ENGINE_ID, mib::SCALAR, "snmp-framework/engine-id"),
-            "up_secs" => self.one(mib::SYS_UP_TIME, mib::SCALAR, "mib-2/sys-up-time"),
+            "host_name" => self.one(mib::SYS_NAME, SCALAR, "mib-2/sys-name"),
+            "location" => self.one(mib::SYS_LOCATION, SCALAR, "mib-2/sys-location"),
+            "engine_id" => self.one(mib::SNMP_ENGINE_ID, SCALAR, "snmp-framework/engine-id"),
+            "up_secs" => self.one(mib::SYS_UP_TIME, SCALAR, "mib-2/sys-up-time"),
             "state" => self.state(),
             "conditions" => self.one(
                 mib::HR_PRINTER_ERROR_STATE,
@@ -195,66 +213,64 @@ impl Names<'_> {
         }
     }
 
-    fn found(&self, object: &Oid, rule: &str) -> Evidence {
-        Evidence::snmp(object, self.walk.get(object), rule)
+    /// The evidence for what a rule reads of an object; without a rule, for the maker's own.
+    fn found(&self, (column, row, value): Object<'_>, rule: Option<&str>) -> Evidence {
+        let stamp = || self.profile.map(Profile::stamp).unwrap_or_default();
+        let rule = rule.map_or_else(|| Cow::Owned(stamp() + "/identity"), Cow::Borrowed);
+        Evidence::in_row(column, row, Some(value), &rule)
     }
 
-    fn one(&self, column: &[u32], row: u32, rule: &str) -> Option<Evidence> {
-        let object = Oid::new(column).with(&[row]);
-        self.walk.get(&object)?;
-        Some(self.found(&object, rule))
+    fn one(&self, column: &[u32], row: &[u32], rule: &str) -> Option<Evidence> {
+        let value = self.walk.at(column, row)?;
+        Some(Evidence::in_row(column, row, Some(value), rule))
     }
 
     /// A table, by its first row.
     fn first(&self, column: &[u32], rule: &str) -> Option<Evidence> {
-        let (row, _) = self.walk.under(column).next()?;
-        Some(self.found(&Oid::new(column).with(row), rule))
+        let (row, value) = self.walk.under(column).next()?;
+        Some(Evidence::in_row(column, row, Some(value), rule))
     }
 
     /// The first text that says a value, of the sources in the order in which they are believed.
-    fn said(
-        &self,
-        name: &str,
-        value: &str,
-        order: &[fn(&Self) -> Vec<Candidate>],
-    ) -> Option<Evidence> {
+    fn said(&self, name: &str, value: &str, order: &[Place<'w>]) -> Option<Evidence> {
         // What was put behind the name of a network card is ours.
-        let value = value.split(" (").next().unwrap_or(value);
+        let value = text::before(value, " (");
         let mut first = None;
-        for source in order {
-            for (object, text, rule) in source(self) {
+        for place in order {
+            for Candidate { object, text, rule } in place(self) {
                 if says(name, value, &text) {
-                    return Some(self.found(&object, &rule));
+                    return Some(self.found(object, rule));
                 }
                 first.get_or_insert((object, rule));
             }
         }
-        first.map(|(object, rule)| self.found(&object, &rule))
+        first.map(|(object, rule)| self.found(object, rule))
     }
 
     /// The brand: by what names the device, else by the number of the agent's maker.
     fn vendor(&self, value: &str) -> Option<Evidence> {
-        let order: [fn(&Self) -> Vec<Candidate>; 3] = [Self::ids, Self::descr, Self::row];
-        let mut all = order.iter().flat_map(|source| source(self));
-        if let Some((object, _, rule)) = all.find(|(_, text, _)| says("vendor", value, text)) {
-            return Some(self.found(&object, &rule));
+        let order: [Place<'w>; 3] = [Self::ids, Self::descr, Self::row];
+        let mut all = order.iter().flat_map(|place| place(self));
+        if let Some(it) = all.find(|it| says("vendor", value, &it.text)) {
+            return Some(self.found(it.object, it.rule));
         }
-        self.one(mib::SYS_OBJECT_ID, mib::SCALAR, "mib-2/enterprise")
+        self.one(mib::SYS_OBJECT_ID, SCALAR, "mib-2/enterprise")
     }
 
     fn mac(&self, value: &str) -> Option<Evidence> {
         let interfaces = self.walk.under(mib::IF_PHYS_ADDRESS).take(ROWS_MAX);
-        let is_it = |octets: &[u8]| {
-            let octets: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-            octets.join(":") == value
-        };
         let mut interfaces = interfaces.filter(|(_, said)| match said {
-            snmp::Value::OctetString(octets) => is_it(octets),
+            Value::OctetString(octets) => identify::hex(octets, ":") == value,
             _ => false,
         });
-        let (row, _) = interfaces.next()?;
-        let object = Oid::new(mib::IF_PHYS_ADDRESS).with(row);
-        Some(self.found(&object, "mib-2/if-phys-address"))
+        let (row, said) = interfaces.next()?;
+        let rule = "mib-2/if-phys-address";
+        Some(Evidence::in_row(
+            mib::IF_PHYS_ADDRESS,
+            row,
+            Some(said),
+            rule,
+        ))
     }
 
     fn state(&self) -> Option<Evidence> {
@@ -263,33 +279,40 @@ impl Names<'_> {
             mib::HR_DEVICE_STATUS,
             mib::HR_PRINTER_ERROR_STATE,
         ];
-        let objects = objects.map(|column| Oid::new(column).with(&[self.device]));
-        let is_there = objects.iter().any(|object| self.walk.get(object).is_some());
-        is_there.then(|| Evidence::sum(&objects, self.walk, "host-resources/status"))
+        let objects = objects.map(|column| Oid::new(column).with(self.device));
+        let evidence = Evidence::sum(&objects, self.walk, "host-resources/status");
+        (!evidence.object.is_empty()).then_some(evidence)
     }
 
-    fn column(&self, column: &[u32], rule: &str) -> Vec<Candidate> {
+    fn column(&self, column: &'w [u32], rule: &'static str) -> Vec<Candidate<'w>> {
         let rows = self.walk.under(column).take(ROWS_MAX);
-        let said = rows.filter_map(|(row, _)| {
-            let text = self.walk.text(column, row)?;
-            Some((Oid::new(column).with(row), text, rule.to_owned()))
+        let said = rows.filter_map(|(row, value)| {
+            Some(Candidate {
+                object: (column, row, value),
+                text: self.walk.text_of(value)?,
+                rule: Some(rule),
+            })
         });
         said.collect()
     }
 
-    fn serials(&self) -> Vec<Candidate> {
+    fn serials(&self) -> Vec<Candidate<'w>> {
         self.column(mib::PRT_SERIAL_NUMBER, "printer-mib/serial-number")
     }
 
-    fn descr(&self) -> Vec<Candidate> {
+    fn descr(&self) -> Vec<Candidate<'w>> {
         self.column(mib::SYS_DESCR, "mib-2/sys-descr")
     }
 
     /// Its row of the printers, and the name that its owner may have set.
-    fn row(&self) -> Vec<Candidate> {
-        let at = |column: &[u32], rule: &str| {
-            let text = self.walk.text(column, &[self.device])?;
-            Some((Oid::new(column).with(&[self.device]), text, rule.to_owned()))
+    fn row(&self) -> Vec<Candidate<'w>> {
+        let at = |column: &'w [u32], rule: &'static str| {
+            let value = self.walk.at(column, self.device)?;
+            Some(Candidate {
+                object: (column, self.device, value),
+                text: self.walk.text_of(value)?,
+                rule: Some(rule),
+            })
         };
         let row = at(mib::HR_DEVICE_DESCR, "host-resources/device-descr");
         let name = at(mib::PRT_PRINTER_NAME, "printer-mib/printer-name");
@@ -297,36 +320,37 @@ impl Names<'_> {
     }
 
     /// Its IEEE 1284 device ids.
-    fn ids(&self) -> Vec<Candidate> {
+    fn ids(&self) -> Vec<Candidate<'w>> {
         let mut ids = self.column(mib::PPM_DEVICE_ID, "ppm/device-id");
         ids.extend(self.own(IdentityField::DeviceId));
         ids
     }
 
-    fn own_model(&self) -> Vec<Candidate> {
+    fn own_model(&self) -> Vec<Candidate<'w>> {
         self.own(IdentityField::Model)
     }
 
-    fn own_serial(&self) -> Vec<Candidate> {
+    fn own_serial(&self) -> Vec<Candidate<'w>> {
         self.own(IdentityField::Serial)
     }
 
-    fn own_firmware(&self) -> Vec<Candidate> {
+    fn own_firmware(&self) -> Vec<Candidate<'w>> {
         self.own(IdentityField::Firmware)
     }
 
-    fn own_asset(&self) -> Vec<Candidate> {
+    fn own_asset(&self) -> Vec<Candidate<'w>> {
         self.own(IdentityField::Asset)
     }
 
     /// What the maker's own objects say of this kind.
-    fn own(&self, field: IdentityField) -> Vec<Candidate> {
+    fn own(&self, field: IdentityField) -> Vec<Candidate<'w>> {
         let Some(profile) = self.profile else {
             return Vec::new();
         };
         let rules = profile.identity.iter().filter(|rule| rule.field == field);
         let said = rules.filter_map(|rule| {
-            let snmp::Value::OctetString(octets) = self.walk.get(&rule.object)? else {
+            let value = self.walk.get(&rule.object)?;
+            let Value::OctetString(octets) = value else {
                 return None;
             };
             let text = match field {
@@ -336,8 +360,11 @@ impl Names<'_> {
                 | IdentityField::Firmware
                 | IdentityField::Asset => text::decode(octets, self.walk.charset()),
             };
-            let rule_name = format!("{}/identity", profile.stamp());
-            (!text.is_empty()).then(|| (rule.object.clone(), text, rule_name))
+            (!text.is_empty()).then(|| Candidate {
+                object: (rule.object.arcs(), &[], value),
+                text,
+                rule: None,
+            })
         });
         said.collect()
     }
