@@ -162,12 +162,17 @@ impl Device {
         }));
     }
 
-    /// The way to it: behind everybody else where its last reading failed, or was cut short.
+    /// The way to it: behind everybody else where it takes long.
     fn tools(&self) -> Tools {
-        if self.failures > 0 || self.is_cut_short {
+        if self.takes_long() {
             return self.tools.at_the_back();
         }
         self.tools.clone()
+    }
+
+    /// Whether its last reading failed, or was cut short.
+    fn takes_long(&self) -> bool {
+        self.failures > 0 || self.is_cut_short
     }
 
     /// Begins a reading; a device that nobody can place counts as one that does not answer.
@@ -195,7 +200,13 @@ impl Device {
             plan,
             boss: self.boss.clone(),
         };
-        let asked = asking.ask(target, last, depth);
+        let is_aside = self.takes_long();
+        let asked = async move {
+            match is_aside {
+                true => asking.ask_aside(target, last, depth).await,
+                false => asking.ask(target, last, depth).await,
+            }
+        };
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
             // An answer from an address that the device has left since tells nothing of it.
             let is_current = device.seed.target == Some(target);

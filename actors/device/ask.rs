@@ -1,11 +1,15 @@
 //! One attempt to read a device: what is asked, and what came of it.
 
+use std::panic::resume_unwind;
+
 use actix::Addr;
 use printer::identity::Fingerprint;
 use printer::identity::score::{self, Told, Traits};
 use printer::question;
 use printer::reading::{Reading, Verdict};
 use printer::walk::Walk;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, info, warn};
 
 use super::Seed;
@@ -103,6 +107,19 @@ impl Asking {
         }
     }
 
+    /// As [`Asking::ask`], away from the thread of all actors: what is answered without end takes
+    /// milliseconds to decode and to judge, for which nobody else shall wait.
+    pub(super) async fn ask_aside(
+        self,
+        target: InScope,
+        last: Option<Packed>,
+        depth: Depth,
+    ) -> Heard {
+        let runtime = self.tools.runtime.clone();
+        let asked = aside(runtime, self.ask(target, last, depth)).await;
+        asked.unwrap_or(Heard::Nothing(None))
+    }
+
     /// Has the Supervisor say of one that a single thing tells whether it can be nobody else. Without
     /// its word the reading is nobody's.
     async fn sure(&self, heard: Heard) -> Heard {
@@ -128,6 +145,21 @@ impl Asking {
             }
             (_, _) => Heard::Nothing(None),
         }
+    }
+}
+
+/// Does the work on the runtime. Who drops this ends it, and a panic is of whoever waits, as if it had
+/// been done here. None when the runtime ends.
+async fn aside<T: Send + 'static>(
+    runtime: Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn_on(work, &runtime);
+    match tasks.join_next().await?.map_err(JoinError::try_into_panic) {
+        Ok(done) => Some(done),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_cancelled)) => None,
     }
 }
 
@@ -294,4 +326,47 @@ pub(super) async fn confirm(seed: Seed, target: InScope, tools: Tools) -> Confir
         });
     }
     Confirmation::Gone
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::AssertUnwindSafe;
+    use std::thread;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use tokio::runtime::Runtime;
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn what_is_done_aside_holds_up_no_thread_of_ours() {
+        let (here, there) = (Runtime::new().unwrap(), Runtime::new().unwrap());
+        let ours = thread::current().id();
+        let done = aside(there.handle().clone(), async { thread::current().id() });
+        let theirs = here.block_on(done).unwrap();
+        assert_ne!(theirs, ours);
+    }
+
+    #[tokio::test]
+    async fn a_panic_aside_is_of_whoever_waits() {
+        let work = aside(Handle::current(), async { panic!("its own") });
+        let panic: Result<Option<()>, _> = AssertUnwindSafe(work).catch_unwind().await;
+        let words = panic.unwrap_err();
+        assert_eq!(words.downcast_ref(), Some(&"its own"));
+    }
+
+    #[tokio::test]
+    async fn who_waits_no_more_ends_the_work() {
+        let (held, dropped) = oneshot::channel::<()>();
+        let work = aside(Handle::current(), async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        assert!(timeout(Duration::from_millis(10), work).await.is_err());
+        let ended = timeout(Duration::from_secs(5), dropped).await;
+        assert!(ended.expect("it was ended").is_err());
+    }
 }

@@ -22,6 +22,10 @@ pub(super) const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
 /// How often a full queue is waited out before the send counts as failed: a second in all.
 const QUEUE_FULL_WAITS_MAX: u32 = 500;
 
+/// Datagrams looked at in a row before others have their turn: to decode one takes tens of
+/// microseconds, and a socket may be full of what a device repeats.
+const LOOKED_AT_MAX: u32 = 16;
+
 thread_local! {
     /// Where a datagram lies while it is looked at: one a thread, since nobody waits meanwhile, and
     /// a device that is waited for costs no buffer.
@@ -82,7 +86,13 @@ impl Line {
 
     /// Waits for datagrams until one means something to `look`.
     pub(super) async fn heard<T>(&self, mut look: impl FnMut(&[u8]) -> Option<T>) -> T {
+        let mut looked_at = 0_u32;
         loop {
+            if looked_at == LOOKED_AT_MAX {
+                looked_at = 0;
+                tokio::task::yield_now().await;
+            }
+            looked_at += 1;
             let Ok(mut ready) = self.0.readable().await else {
                 continue;
             };
@@ -130,7 +140,15 @@ pub(super) fn make_room(socket: &Socket, bytes: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use tokio::task::{LocalSet, yield_now};
+
     use super::*;
+
+    /// Datagrams of some octets, fewer than the smallest receive buffer holds.
+    const REPEATED: u32 = 100;
 
     /// Two devices, and a socket that is connected to the first.
     async fn devices() -> (UdpSocket, UdpSocket, Line) {
@@ -180,5 +198,32 @@ mod tests {
         })
         .await;
         assert_eq!(heard, [&b"left over"[..], b"second"]);
+    }
+
+    #[tokio::test]
+    async fn who_repeats_itself_leaves_others_their_turn() {
+        let device = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let line = Line::to(device.local_addr().unwrap()).unwrap();
+        let here = line.0.get_ref().local_addr().unwrap();
+        for _copy in 0..REPEATED {
+            device.send_to(b"again", here).unwrap();
+        }
+        let turns = Rc::new(Cell::new(0_u32));
+        let others = turns.clone();
+        let local = LocalSet::new();
+        local.spawn_local(async move {
+            loop {
+                others.set(others.get() + 1);
+                yield_now().await;
+            }
+        });
+        let mut seen = Vec::new();
+        let heard = line.heard(|_| {
+            seen.push(turns.get());
+            (seen.len() == REPEATED as usize).then_some(())
+        });
+        local.run_until(heard).await;
+        let between = seen.last().unwrap() - seen[0];
+        assert!(between >= REPEATED / LOOKED_AT_MAX - 1, "{between} turns");
     }
 }

@@ -33,6 +33,18 @@ pub fn load() -> String {
         .join(" ")
 }
 
+/// The milliseconds of a processor that the threads of this name had so far in a process.
+pub fn busy_ms(pid: u32, thread: &str) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let of = |folder: std::path::PathBuf| {
+        let name = std::fs::read_to_string(folder.join("comm")).ok()?;
+        let times = std::fs::read_to_string(folder.join("schedstat")).ok()?;
+        let nanos: f64 = times.split_whitespace().next()?.parse().ok()?;
+        (name.trim_end() == thread).then_some(nanos / 1e6)
+    };
+    threads.filter_map(|it| of(it.ok()?.path())).sum()
+}
+
 /// What of a process is in memory now, and at most so far, in MiB.
 pub fn memory(pid: u32) -> (f64, f64) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
