@@ -102,10 +102,9 @@ impl Line {
                 let size_bytes = received.ok()?.ok()?;
                 look(buffer.get(..size_bytes)?)
             });
+            // Whatever is left makes no new event of its own, nor does what comes while it is left: the
+            // socket stays ready until it was found empty.
             if let Some(seen) = seen {
-                // Saves the call that would find nothing. Whatever is left was sent before the next question:
-                // its answer makes the socket ready anew, and then everything is looked at.
-                ready.clear_ready();
                 return seen;
             }
         }

@@ -102,6 +102,7 @@ async fn read_all(
                 };
                 let before = last.lock().ok().and_then(|mut it| it.take());
                 let read = read_one(&fleet, round, target, before).await;
+                fleet.snmp.forget_heard(target);
                 let Ok(read) = read.inspect_err(|error| eprintln!("{error}")) else {
                     continue;
                 };
