@@ -40,3 +40,5 @@ pub(crate) const SET: u8 = 0xa3;
 pub(crate) const GET_BULK: u8 = 0xa5;
 /// Report (RFC 3412 §7.1), version 3 only.
 pub(crate) const REPORT: u8 = 0xa8;
+/// The bits for the number of a tag; all set where the number follows in octets of its own (X.690 §8.1.2.4).
+pub(crate) const NUMBER: u8 = 0x1f;

@@ -117,6 +117,10 @@ impl Backwards {
             // A length has at most eight octets, so the count fits beside the long-form bit.
             self.0.push(0x80 | low_octet(self.0.len() - digits));
         }
+        if tag & ber::NUMBER == ber::NUMBER {
+            // Somebody's unknown tag, of whose number nothing is kept: any that needs the long form.
+            self.0.push(ber::NUMBER);
+        }
         self.0.push(tag);
     }
 

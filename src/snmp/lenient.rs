@@ -13,6 +13,9 @@ use crate::{ErrorStatus, Message, Oid, Pdu, PduKind, Value, VarBind, Version};
 /// Most octets of a length in the long form: four say 4 GiB, and no datagram holds that.
 const LENGTH_OCTETS_MAX: usize = 4;
 
+/// Most octets of a tag's number in the long form: five hold 32 bits.
+const TAG_OCTETS_MAX: usize = 5;
+
 /// Highest first subidentifier: root 2 and the highest arc (X.690 §8.19.4).
 const FIRST_SUBIDENTIFIER_MAX: u64 = 80 + u32::MAX as u64;
 
@@ -24,8 +27,6 @@ const ARCS_SHORT: usize = 24;
 
 /// The bit of a tag that says that elements are inside.
 const CONSTRUCTED: u8 = 0x20;
-/// The bits for the number of a tag.
-const NUMBER: u8 = 0x1f;
 /// The first tag of the class "private".
 const CLASS_PRIVATE: u8 = 0xc0;
 
@@ -35,7 +36,8 @@ pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 impl<'a> Reader<'a> {
     /// Takes one element: tag and contents.
     pub(crate) fn element(&mut self) -> Result<(u8, &'a [u8]), DecodeError> {
-        let [tag, length, rest @ ..] = self.0 else {
+        let (tag, after) = tag(self.0)?;
+        let [length, rest @ ..] = after else {
             return Err(DecodeError::Truncated);
         };
         let (length, rest) = if *length < 0x80 {
@@ -59,7 +61,7 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::Truncated);
         };
         self.0 = rest;
-        Ok((*tag, contents))
+        Ok((tag, contents))
     }
 
     /// Takes one element that must have this tag.
@@ -76,6 +78,31 @@ impl<'a> Reader<'a> {
     pub(crate) fn integer(&mut self) -> Result<i64, DecodeError> {
         signed(self.tagged(ber::INTEGER)?).ok_or(DecodeError::NotAMessage)
     }
+}
+
+/// Takes a tag. One whose number takes octets of its own (X.690 §8.1.2.4) is the same as in one octet
+/// where the number fits in there, as it is to the strict decoder, which keeps 32 bits of it; of others
+/// the first octet stands for all.
+fn tag(octets: &[u8]) -> Result<(u8, &[u8]), DecodeError> {
+    let [first, rest @ ..] = octets else {
+        return Err(DecodeError::Truncated);
+    };
+    if first & ber::NUMBER != ber::NUMBER {
+        return Ok((*first, rest));
+    }
+    let mut digits = rest.iter().take(TAG_OCTETS_MAX);
+    let Some(last) = digits.position(|digit| *digit < 0x80) else {
+        return Err(match rest.len() {
+            ..TAG_OCTETS_MAX => DecodeError::Truncated,
+            _ => DecodeError::NotAMessage,
+        });
+    };
+    let (digits, rest) = rest.split_at(last + 1);
+    let number = digits
+        .iter()
+        .fold(0_u32, |sum, digit| (sum << 7) | u32::from(digit & 0x7f));
+    let number = u8::try_from(number).unwrap_or(ber::NUMBER).min(ber::NUMBER);
+    Ok((first & !ber::NUMBER | number, rest))
 }
 
 /// Decodes one message.
@@ -163,7 +190,7 @@ fn value(tag: u8, octets: &[u8]) -> Result<Value, DecodeError> {
     };
     // The strict decoder looks at the number alone of a universal or private tag, and passes over the
     // bit for "constructed" of others, so both must: a value is not another one for what is beside it.
-    let number = tag & NUMBER;
+    let number = tag & ber::NUMBER;
     let is_universal = matches!(number, ber::INTEGER | ber::OCTET_STRING | ber::OBJECT_ID);
     let known = match tag {
         ..CLASS_APPLICATION | CLASS_PRIVATE.. if is_universal => number,

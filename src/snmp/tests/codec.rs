@@ -195,7 +195,7 @@ fn odd_values_of_real_devices_are_read() {
 }
 
 /// A value that only the lenient decoder reads, so that it decides about the whole message.
-const ODD: [u8; 3] = [0x1f, 0x01, 0x00];
+const ODD: [u8; 3] = [0x1f, 0x1f, 0x00];
 
 /// The first value of an answer with these two.
 fn first_of(values: [&[u8]; 2]) -> Option<Value> {
@@ -221,16 +221,66 @@ fn a_value_is_the_same_whatever_stands_beside_it() {
         &[0x2b, 6, 1, 2],
         &[1; 9],
     ];
-    for tag in 0..=u8::MAX {
+    let short = (0..=u8::MAX).filter(|tag| tag & 0x1f != 0x1f);
+    let short = short.map(|tag| vec![tag]);
+    // The number in octets of its own: one, and two of which the first is a leading zero or more.
+    let long = (0..8_u8).flat_map(|class| {
+        let first = class << 5 | 0x1f;
+        let one = (0..0x80).map(move |number| vec![first, number]);
+        let leading = [0x80, 0x81, 0xff].map(|leading| (leading, 0..0x80));
+        let two = leading.into_iter().flat_map(move |(leading, numbers)| {
+            numbers.map(move |number| vec![first, leading, number])
+        });
+        one.chain(two)
+    });
+    for tag in short.chain(long) {
         for octets in contents {
-            let value = wrap(tag, octets);
+            let (first, rest) = tag.split_first().expect("a tag");
+            // What else there is of the tag stands before the length.
+            let mut value = wrap(*first, octets);
+            value.splice(1..1, rest.iter().copied());
             let beside_a_plain_one = first_of([&value, &[2, 1, 5]]);
             let beside_an_odd_one = first_of([&value, &ODD]);
             assert_eq!(
                 beside_a_plain_one, beside_an_odd_one,
-                "{tag:#04x} {octets:?}"
+                "{tag:02x?} {octets:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_tag_says_the_same_in_one_octet_and_in_more() {
+    let told = |value: &[u8]| first_of([value, &ODD]).expect("a value");
+    assert_eq!(told(&[0x5f, 0x02, 1, 7]), Value::Gauge32(7));
+    assert_eq!(told(&[0x1f, 0x80, 0x04, 1, b'x']), told(&[4, 1, b'x']));
+    let unknown = |tag| Value::Unknown {
+        tag,
+        octets: vec![7],
+    };
+    assert_eq!(told(&[0x1f, 0x0c, 1, 7]), unknown(0x0c));
+    for number in [&[0x1f][..], &[0x7f], &[0x81, 0x02]] {
+        let value = [&[0x5f][..], number, &[1, 7]].concat();
+        assert_eq!(told(&value), unknown(0x5f), "{number:02x?}");
+    }
+}
+
+#[test]
+fn a_tag_without_end_is_refused() {
+    let ends = |tag: &[u8]| snmp::decode(&response_around(tag));
+    assert_eq!(ends(&[0x5f]), Err(DecodeError::Truncated));
+    assert_eq!(ends(&[0x5f, 0x81]), Err(DecodeError::Truncated));
+    assert_eq!(ends(&[0x5f, 2]), Err(DecodeError::Truncated));
+    let endless = [&[0x5f][..], &[0x81; 5], &[2, 0]].concat();
+    assert_eq!(ends(&endless), Err(DecodeError::NotAMessage));
+}
+
+#[test]
+fn what_is_unknown_is_the_same_when_it_was_written_again() {
+    for tag in [0x1f, 0x3f, 0x5f, 0xdf] {
+        let value = [tag, 0x1f, 1, 7];
+        let read = snmp::decode(&response_around(&value)).expect("an answer");
+        assert_eq!(snmp::decode(&read.encode().expect("encodes")), Ok(read));
     }
 }
 
