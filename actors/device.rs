@@ -162,17 +162,13 @@ impl Device {
         }));
     }
 
-    /// The way to it: behind everybody else where it takes long.
+    /// The way to it: behind everybody else where it takes long, since its last reading failed or was cut
+    /// short.
     fn tools(&self) -> Tools {
-        if self.takes_long() {
+        if self.failures > 0 || self.is_cut_short {
             return self.tools.at_the_back();
         }
         self.tools.clone()
-    }
-
-    /// Whether its last reading failed, or was cut short.
-    fn takes_long(&self) -> bool {
-        self.failures > 0 || self.is_cut_short
     }
 
     /// Begins a reading; a device that nobody can place counts as one that does not answer.
@@ -200,13 +196,7 @@ impl Device {
             plan,
             boss: self.boss.clone(),
         };
-        let is_aside = self.takes_long();
-        let asked = async move {
-            match is_aside {
-                true => asking.ask_aside(target, last, depth).await,
-                false => asking.ask(target, last, depth).await,
-            }
-        };
+        let asked = asking.ask(target, last, depth);
         ctx.spawn(asked.into_actor(self).map(move |heard, device, ctx| {
             // An answer from an address that the device has left since tells nothing of it.
             let is_current = device.seed.target == Some(target);

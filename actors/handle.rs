@@ -70,7 +70,7 @@ pub async fn start(parts: Parts) -> Result<Handle, StartError> {
     let (told, ended) = watch::channel(None);
     let (born, birth) = oneshot::channel();
     let watchdog = watchdog::watch(heart.clone(), WATCHDOG_PATIENCE, || {
-        error!("the actors' thread hangs; the process ends, to be started again");
+        error!("the actors' thread or the runtime hangs; the process ends, to be started again");
         std::process::exit(EXIT_HUNG);
     })?;
     thread::Builder::new()

@@ -311,7 +311,9 @@ impl Actor for Supervisor {
     fn started(&mut self, ctx: &mut Self::Context) {
         let beat_every = self.parts.settings.beat_every / BEAT_GROUPS;
         ctx.run_interval(beat_every, |supervisor, ctx| supervisor.beat(ctx));
-        ctx.run_interval(HEART_EVERY, |supervisor, _| supervisor.heart.beat());
+        ctx.run_interval(HEART_EVERY, |supervisor, _| {
+            supervisor.heart.beat(&supervisor.tools.runtime);
+        });
         let recall = recall(self.parts.clone()).into_actor(self);
         ctx.spawn(recall.map(|recalled, supervisor, ctx| supervisor.begin(recalled, ctx)));
     }

@@ -1,8 +1,9 @@
 //! The watch over the Supervisor itself: a plain thread outside of every runtime.
 //!
 //! A child that hangs in an await is the Supervisor's to see. Code that never gives the thread
-//! back stops the Supervisor with it, and no timer of that thread could tell. So the Supervisor
-//! counts up a number, and this thread looks whether it moves.
+//! back stops the Supervisor with it, and no timer of that thread could tell; where it holds the
+//! threads of the runtime that asks devices, nobody is read any more. So the Supervisor has that
+//! runtime count up a number, and this thread looks whether it moves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,17 +11,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
 /// How many looks the watchdog takes within its patience.
 const LOOKS: u32 = 8;
 
-/// The number that the Supervisor moves.
+/// The number that moves while the Supervisor and the runtime live.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heart(Arc<AtomicU64>);
 
 impl Heart {
-    /// Shows that the Supervisor lives.
-    pub(crate) fn beat(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// Shows that the caller lives, and the runtime.
+    pub(crate) fn beat(&self, runtime: &Handle) {
+        let number = self.0.clone();
+        runtime.spawn(async move { number.fetch_add(1, Ordering::Relaxed) });
     }
 }
 
@@ -71,13 +75,40 @@ fn stands_still(heart: &Heart, patience: Duration, gone: &Receiver<()>) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::{Builder, Runtime};
+
     use super::*;
+
+    fn runtime() -> Runtime {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).build().expect("a runtime")
+    }
+
+    #[test]
+    fn a_heart_stands_still_while_the_runtime_is_held() {
+        let (runtime, heart) = (runtime(), Heart::default());
+        let (hold, held) = sync_channel::<()>(0);
+        let holding = runtime.spawn(async move { held.recv() });
+        heart.beat(runtime.handle());
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(heart.0.load(Ordering::Relaxed), 0);
+        hold.send(()).expect("it is held");
+        runtime
+            .block_on(holding)
+            .expect("it is free")
+            .expect("so it was told");
+        let began = Instant::now();
+        while heart.0.load(Ordering::Relaxed) == 0 {
+            assert!(began.elapsed() < Duration::from_secs(10), "it beats again");
+            thread::yield_now();
+        }
+    }
 
     #[test]
     fn a_heart_that_stands_still_makes_it_bark() {
         let (bark, barked) = sync_channel(1);
-        let heart = Heart::default();
-        heart.beat();
+        let (runtime, heart) = (runtime(), Heart::default());
+        heart.beat(runtime.handle());
         let patience = Duration::from_millis(20);
         let watchdog = watch(heart, patience, move || {
             bark.send(()).expect("the test waits")

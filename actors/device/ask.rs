@@ -69,8 +69,16 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Asks the device, and after it, where a printer answers in full, its other doors.
+    /// Asks the device, away from the thread of all actors: what it answers takes time to decode and to
+    /// judge, without end in the worst case, and nobody else shall wait for that.
     pub(super) async fn ask(self, target: InScope, last: Option<Packed>, depth: Depth) -> Heard {
+        let runtime = self.tools.runtime.clone();
+        let asked = aside(runtime, self.ask_here(target, last, depth)).await;
+        asked.unwrap_or(Heard::Nothing(None))
+    }
+
+    /// Asks the device over SNMP, and after it, where a printer answers in full, its other doors.
+    async fn ask_here(self, target: InScope, last: Option<Packed>, depth: Depth) -> Heard {
         let heard = ask(&self.seed, target, &self.tools, (last, depth)).await;
         match self.sure(heard).await {
             Heard::Itself {
@@ -80,7 +88,6 @@ impl Asking {
                 before,
                 ..
             } => {
-                // What a door sends takes longer to read than the thread of all actors may be held.
                 let (plan, said) = (self.plan, reading.clone());
                 let way = Way {
                     snmp: self.tools.snmp.clone(),
@@ -89,6 +96,7 @@ impl Asking {
                     profiles: self.tools.profiles.clone(),
                     wanted: survey.fingerprint.clone(),
                 };
+                // A task of its own: a fault behind another door costs nothing of what SNMP said.
                 let asked = self
                     .tools
                     .runtime
@@ -105,19 +113,6 @@ impl Asking {
             }
             heard => heard,
         }
-    }
-
-    /// As [`Asking::ask`], away from the thread of all actors: what is answered without end takes
-    /// milliseconds to decode and to judge, for which nobody else shall wait.
-    pub(super) async fn ask_aside(
-        self,
-        target: InScope,
-        last: Option<Packed>,
-        depth: Depth,
-    ) -> Heard {
-        let runtime = self.tools.runtime.clone();
-        let asked = aside(runtime, self.ask(target, last, depth)).await;
-        asked.unwrap_or(Heard::Nothing(None))
     }
 
     /// Has the Supervisor say of one that a single thing tells whether it can be nobody else. Without

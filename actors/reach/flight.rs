@@ -3,7 +3,7 @@
 //! Every answer is noted here before anything looks into it, and forgotten when the reading that
 //! it belongs to has ended well. What is left after a death is what did it, or is near to it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
@@ -22,10 +22,20 @@ pub(super) struct Flight(Mutex<Heard>);
 
 #[derive(Debug, Default)]
 struct Heard {
-    of: HashMap<SocketAddr, VecDeque<Vec<u8>>>,
+    of: HashMap<SocketAddr, Answers>,
     /// Devices in the order of their first answer, for when there is no room.
-    order: VecDeque<SocketAddr>,
+    order: BTreeMap<u64, SocketAddr>,
+    /// How many devices have begun to answer so far.
+    begun: u64,
     bytes: usize,
+}
+
+/// What one device said.
+#[derive(Debug)]
+struct Answers {
+    /// Its place in the order.
+    place: u64,
+    last: VecDeque<Vec<u8>>,
 }
 
 impl Flight {
@@ -34,9 +44,14 @@ impl Flight {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = &mut *heard;
         let answers = heard.of.entry(peer).or_insert_with(|| {
-            heard.order.push_back(peer);
-            VecDeque::new()
+            heard.begun += 1;
+            heard.order.insert(heard.begun, peer);
+            Answers {
+                place: heard.begun,
+                last: VecDeque::new(),
+            }
         });
+        let answers = &mut answers.last;
         answers.push_back(octets.to_vec());
         heard.bytes += octets.len();
         let mut kept: usize = answers.iter().map(Vec::len).sum();
@@ -46,7 +61,7 @@ impl Flight {
             heard.bytes -= dropped;
         }
         while heard.bytes > BYTES_MAX {
-            let Some(oldest) = heard.order.pop_front() else {
+            let Some((_, oldest)) = heard.order.pop_first() else {
                 return;
             };
             heard.remove(oldest);
@@ -56,9 +71,7 @@ impl Flight {
     /// Forgets what a device said.
     pub(super) fn forget(&self, peer: SocketAddr) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.remove(peer) {
-            heard.order.retain(|known| *known != peer);
-        }
+        heard.remove(peer);
     }
 
     /// What a device said last, oldest first.
@@ -66,18 +79,18 @@ impl Flight {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let answers = heard.of.get(&peer);
         answers
-            .map(|it| it.iter().cloned().collect())
+            .map(|it| it.last.iter().cloned().collect())
             .unwrap_or_default()
     }
 }
 
 impl Heard {
-    fn remove(&mut self, peer: SocketAddr) -> bool {
+    fn remove(&mut self, peer: SocketAddr) {
         let Some(answers) = self.of.remove(&peer) else {
-            return false;
+            return;
         };
-        self.bytes -= answers.iter().map(Vec::len).sum::<usize>();
-        true
+        self.order.remove(&answers.place);
+        self.bytes -= answers.last.iter().map(Vec::len).sum::<usize>();
     }
 }
 

@@ -30,10 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         [printers, at_once, walks] => (printers, at_once, walks),
         _ => return Err("ours PRINTERS AT_ONCE [WALKS]".into()),
     };
-    // One thread reads, as that of the agent's actors does.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    // Devices are read on the agent's runtime, a thread for each processor.
+    let runtime = tokio::runtime::Runtime::new()?;
     let walks = usize::try_from(walks)?;
     runtime.block_on(read(printers, usize::try_from(at_once)?, walks))
 }
