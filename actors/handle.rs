@@ -9,6 +9,7 @@ use printer::identity::DeviceId;
 use tokio::sync::{oneshot, watch};
 use tracing::error;
 
+use crate::behind::Behind;
 use crate::lifeline;
 use crate::messages::{
     Cause, Decide, EndSessions, Release, Shutdown, TellSessions, TellStatus, Verdict,
@@ -67,6 +68,7 @@ pub struct Handle {
 /// [`StartError`]: nothing lives then.
 pub async fn start(parts: Parts) -> Result<Handle, StartError> {
     let heart = Heart::default();
+    let behind = Behind::open()?;
     let (told, ended) = watch::channel(None);
     let (born, birth) = oneshot::channel();
     let watchdog = watchdog::watch(heart.clone(), WATCHDOG_PATIENCE, || {
@@ -78,7 +80,7 @@ pub async fn start(parts: Parts) -> Result<Handle, StartError> {
         .spawn(move || {
             System::new().block_on(async move {
                 let (dead, death) = oneshot::channel();
-                let supervisor = Supervisor::new(parts, heart);
+                let supervisor = Supervisor::new(parts, heart, behind);
                 // The cause goes nowhere only if the thread is already ending.
                 let tell = |cause| async move { drop(dead.send(cause)) };
                 let (address, lifeline) = lifeline::start(supervisor, MAILBOX_MAX, tell);

@@ -5,6 +5,7 @@
 //! hold that thread up. [`start`] makes that thread; the [`Handle`] is all that the outside gets.
 
 mod backoff;
+mod behind;
 pub mod certificates;
 mod children;
 mod device;

@@ -14,6 +14,7 @@ use tokio::runtime;
 use tokio::sync::{Mutex, watch};
 
 use crate::backoff::Backoff;
+use crate::behind::Behind;
 use crate::keeper::Keeper;
 use crate::mask::Masks;
 use crate::outbox::Outbox;
@@ -263,12 +264,15 @@ pub(crate) struct Toolbox {
     pub(crate) word: Word,
     pub(crate) certificates: Option<PathBuf>,
     pub(crate) started_at: Timestamp,
+    /// Where devices are read.
     pub(crate) runtime: runtime::Handle,
+    /// Where those are read that take long.
+    pub(crate) behind: Arc<Behind>,
 }
 
 impl Parts {
     /// Made once.
-    pub(crate) fn tools(&self) -> Tools {
+    pub(crate) fn tools(&self, behind: Behind) -> Tools {
         Tools(Arc::new(Toolbox {
             settings: self.settings,
             snmp: self.snmp.clone(),
@@ -278,16 +282,20 @@ impl Parts {
             certificates: self.certificates.clone(),
             started_at: self.started_at,
             runtime: self.runtime.clone(),
+            behind: Arc::new(behind),
         }))
     }
 }
 
 impl Tools {
-    /// The same for a child that takes long: it asks behind all others.
+    /// The same for a child that takes long: it asks behind all others, and what it is told is read
+    /// where nobody waits for that.
     pub(crate) fn at_the_back(&self) -> Self {
         let snmp = self.snmp.at_the_back();
+        let runtime = self.behind.handle().clone();
         Self(Arc::new(Toolbox {
             snmp,
+            runtime,
             ..(*self.0).clone()
         }))
     }

@@ -30,6 +30,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::backoff::chance;
+use crate::behind::Behind;
 use crate::children::Children;
 use crate::device::{Device, Seed};
 use crate::lifeline;
@@ -91,11 +92,11 @@ pub(crate) enum Address {
 impl Supervisor {
     /// A Supervisor without children yet; it makes them when it is started.
     #[must_use]
-    pub(crate) fn new(parts: Parts, heart: Heart) -> Self {
+    pub(crate) fn new(parts: Parts, heart: Heart, behind: Behind) -> Self {
         Self {
             children: Children::new(parts.settings.backoff),
             quarantine: Quarantine::new(parts.quarantine.clone()),
-            tools: parts.tools(),
+            tools: parts.tools(behind),
             parts: Arc::new(parts),
             registry: Registry::default(),
             totals: watch::Sender::default(),
@@ -312,7 +313,8 @@ impl Actor for Supervisor {
         let beat_every = self.parts.settings.beat_every / BEAT_GROUPS;
         ctx.run_interval(beat_every, |supervisor, ctx| supervisor.beat(ctx));
         ctx.run_interval(HEART_EVERY, |supervisor, _| {
-            supervisor.heart.beat(&supervisor.tools.runtime);
+            let tools = &supervisor.tools;
+            supervisor.heart.beat(&tools.runtime, tools.behind.handle());
         });
         let recall = recall(self.parts.clone()).into_actor(self);
         ctx.spawn(recall.map(|recalled, supervisor, ctx| supervisor.begin(recalled, ctx)));

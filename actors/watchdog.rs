@@ -2,8 +2,8 @@
 //!
 //! A child that hangs in an await is the Supervisor's to see. Code that never gives the thread
 //! back stops the Supervisor with it, and no timer of that thread could tell; where it holds the
-//! threads of the runtime that asks devices, nobody is read any more. So the Supervisor has that
-//! runtime count up a number, and this thread looks whether it moves.
+//! threads of a runtime that asks devices, nobody is read there any more. So the Supervisor has those
+//! runtimes count up a number, and this thread looks whether it moves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,15 +16,17 @@ use tokio::runtime::Handle;
 /// How many looks the watchdog takes within its patience.
 const LOOKS: u32 = 8;
 
-/// The number that moves while the Supervisor and the runtime live.
+/// The number that moves while the Supervisor and the runtimes live.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heart(Arc<AtomicU64>);
 
 impl Heart {
-    /// Shows that the caller lives, and the runtime.
-    pub(crate) fn beat(&self, runtime: &Handle) {
-        let number = self.0.clone();
-        runtime.spawn(async move { number.fetch_add(1, Ordering::Relaxed) });
+    /// Shows that the caller lives, and both runtimes.
+    pub(crate) fn beat(&self, runtime: &Handle, behind: &Handle) {
+        let (number, behind) = (self.0.clone(), behind.clone());
+        runtime.spawn(async move {
+            behind.spawn(async move { number.fetch_add(1, Ordering::Relaxed) });
+        });
     }
 }
 
@@ -85,22 +87,24 @@ mod tests {
     }
 
     #[test]
-    fn a_heart_stands_still_while_the_runtime_is_held() {
-        let (runtime, heart) = (runtime(), Heart::default());
-        let (hold, held) = sync_channel::<()>(0);
-        let holding = runtime.spawn(async move { held.recv() });
-        heart.beat(runtime.handle());
-        thread::sleep(Duration::from_millis(50));
-        assert_eq!(heart.0.load(Ordering::Relaxed), 0);
-        hold.send(()).expect("it is held");
-        runtime
-            .block_on(holding)
-            .expect("it is free")
-            .expect("so it was told");
-        let began = Instant::now();
-        while heart.0.load(Ordering::Relaxed) == 0 {
-            assert!(began.elapsed() < Duration::from_secs(10), "it beats again");
-            thread::yield_now();
+    fn a_heart_stands_still_while_a_runtime_is_held() {
+        let (one, other) = (runtime(), runtime());
+        for held in [&one, &other] {
+            let heart = Heart::default();
+            let beats = || heart.0.load(Ordering::Relaxed);
+            let (hold, until) = sync_channel::<()>(0);
+            let holding = held.spawn(async move { until.recv() });
+            heart.beat(one.handle(), other.handle());
+            thread::sleep(Duration::from_millis(50));
+            assert_eq!(beats(), 0);
+            hold.send(()).expect("it is held");
+            let told = held.block_on(holding).expect("it is free");
+            assert_eq!(told, Ok(()));
+            let began = Instant::now();
+            while beats() == 0 {
+                assert!(began.elapsed() < Duration::from_secs(10), "it beats again");
+                thread::yield_now();
+            }
         }
     }
 
@@ -108,7 +112,7 @@ mod tests {
     fn a_heart_that_stands_still_makes_it_bark() {
         let (bark, barked) = sync_channel(1);
         let (runtime, heart) = (runtime(), Heart::default());
-        heart.beat(runtime.handle());
+        heart.beat(runtime.handle(), runtime.handle());
         let patience = Duration::from_millis(20);
         let watchdog = watch(heart, patience, move || {
             bark.send(()).expect("the test waits")

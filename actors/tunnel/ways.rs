@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::warn;
 
+use crate::behind::step_back;
 use crate::reach::snmp::{Snmp, SnmpSettings};
 
 /// Octets that may wait for devices, of all sessions together.
@@ -29,10 +29,6 @@ const PORTION_BYTES_MIN: usize = 4 * 1024;
 /// Most octets that are taken from a device at once: one packet of the hub's gateway, two of an
 /// sshd. One octet more would be a packet of its own.
 const PORTION_BYTES_MAX: usize = 65_535;
-
-/// How far the thread steps back where a processor is short: nice(2) of 19, a tenth of what the
-/// readings' thread gets.
-const NICE: i32 = 10;
 
 /// How who answers is asked: a person waits for it.
 const ASKING: SnmpSettings = SnmpSettings {
@@ -120,15 +116,6 @@ impl Workshop {
     /// Whether the thread lives.
     pub(crate) fn is_open(&self) -> bool {
         self.ways.thread.alive()
-    }
-}
-
-/// Has this thread wait for those that read devices.
-fn step_back() {
-    // A priority is a thread's own on Linux alone; elsewhere it would be everybody's.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        warn!(%error, "the tunnels' thread keeps the priority of the others");
     }
 }
 
