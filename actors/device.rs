@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use self::ask::{Depth, Heard};
+use self::ask::{Depth, Found, Heard};
 use self::doors::Doors;
 use self::shelf::append;
 use crate::messages::{
@@ -39,7 +39,6 @@ use crate::parts::{OtherDoors, Tools};
 use crate::reach::credential::{Credential, proven_first};
 use crate::reach::packed::Packed;
 use crate::reach::scope::InScope;
-use crate::reach::survey::Survey;
 use crate::reach::turns::Turn;
 use crate::report::Report;
 use crate::schedule::{share_of, until_turn};
@@ -108,7 +107,7 @@ pub struct Device {
 struct Fresh {
     depth: Depth,
     at: Timestamp,
-    survey: Survey,
+    found: Box<Found>,
     /// What is wrong with other doors than SNMP, in words.
     trouble: Option<String>,
 }
@@ -216,7 +215,7 @@ impl Device {
         match heard {
             Heard::Itself {
                 depth,
-                survey,
+                found,
                 mut reading,
                 before,
                 answers,
@@ -232,7 +231,7 @@ impl Device {
                 let fresh = Fresh {
                     depth,
                     at: reading.at,
-                    survey: *survey,
+                    found,
                     trouble,
                 };
                 self.keep(fresh, (reading, changes), ctx);
@@ -312,7 +311,7 @@ impl Device {
                 match appended {
                     Ok(()) => {
                         device.kept_on = if is_kept { Some(day) } else { device.kept_on };
-                        device.commit(&fresh, ctx);
+                        device.commit(fresh, ctx);
                     }
                     Err(error) => {
                         warn!(device = %device.seed.id, %error, "the spool refused a reading");
@@ -325,27 +324,27 @@ impl Device {
     }
 
     /// Takes a reading that is safe for the last one.
-    fn commit(&mut self, fresh: &Fresh, ctx: &mut Context<Self>) {
-        let survey = &fresh.survey;
+    fn commit(&mut self, fresh: Fresh, ctx: &mut Context<Self>) {
+        let found = *fresh.found;
         self.failures = 0;
-        self.is_cut_short = survey.trouble.is_some();
+        self.is_cut_short = found.trouble.is_some();
         self.silence_told_at = None;
         self.vitals.silent_since = None;
         self.vitals.read_at = Some(fresh.at);
-        self.vitals.trouble = survey.trouble.clone().or(fresh.trouble.clone());
+        self.vitals.trouble = found.trouble.or(fresh.trouble);
         self.vitals.refused = None;
-        self.seed.learn(survey);
+        self.seed.learn(found.traits.clone());
         if fresh.depth == Depth::Full {
             self.plan_full();
             let proof = Proved {
                 device: self.seed.id.clone(),
-                traits: ask::traits(survey),
-                credential: survey.credential.clone(),
+                traits: found.traits,
+                credential: found.credential.clone(),
             };
             self.tell(proof, ctx);
         }
-        self.seed.credentials = proven_first(&self.seed.credentials, &survey.credential);
-        self.last = survey.pack(&self.tools.profiles);
+        self.seed.credentials = proven_first(&self.seed.credentials, &found.credential);
+        self.last = found.packed;
         self.answer(ReadNow::Kept);
     }
 

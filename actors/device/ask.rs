@@ -43,7 +43,7 @@ pub(super) enum Heard {
         /// nobody else.
         alone: Option<Sighted>,
         depth: Depth,
-        survey: Box<Survey>,
+        found: Box<Found>,
         reading: Box<Reading>,
         /// The last reading as SNMP had it; none where there is none.
         before: Option<Box<Reading>>,
@@ -58,6 +58,19 @@ pub(super) enum Heard {
     Refused(String),
     /// Nobody, or nothing that could be used; in words, where something was wrong beside silence.
     Nothing(Option<String>),
+}
+
+/// What a reading tells beside itself. Whoever answers without end has made of it, away from the thread
+/// of all actors, no more than this.
+pub(super) struct Found {
+    pub(super) traits: Traits,
+    pub(super) credential: Credential,
+    /// Why something is missing that the device may have, in words.
+    pub(super) trouble: Option<String>,
+    /// What the next reading builds on.
+    pub(super) packed: Option<Packed>,
+    /// Whose answers these are.
+    fingerprint: Fingerprint,
 }
 
 /// Whom to ask, by what.
@@ -83,7 +96,7 @@ impl Asking {
         match self.sure(heard).await {
             Heard::Itself {
                 depth: Depth::Full,
-                survey,
+                found,
                 reading,
                 before,
                 ..
@@ -92,9 +105,9 @@ impl Asking {
                 let way = Way {
                     snmp: self.tools.snmp.clone(),
                     target,
-                    credential: survey.credential.clone(),
+                    credential: found.credential.clone(),
                     profiles: self.tools.profiles.clone(),
-                    wanted: survey.fingerprint.clone(),
+                    wanted: found.fingerprint.clone(),
                 };
                 // A task of its own: a fault behind another door costs nothing of what SNMP said.
                 let asked = self
@@ -105,7 +118,7 @@ impl Asking {
                 Heard::Itself {
                     alone: None,
                     depth: Depth::Full,
-                    survey,
+                    found,
                     reading,
                     before,
                     answers: Some(Box::new(answers)),
@@ -145,7 +158,7 @@ impl Asking {
 
 /// Does the work on the runtime. Who drops this ends it, and a panic is of whoever waits, as if it had
 /// been done here. None when the runtime ends.
-async fn aside<T: Send + 'static>(
+pub(super) async fn aside<T: Send + 'static>(
     runtime: Handle,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
@@ -179,10 +192,19 @@ async fn ask(
             survey::read_device(&tools.snmp, &target, &seed.credentials, &tools.profiles).await
         }
     };
-    let survey = match asked {
-        Ok(survey) => survey,
-        Err(error) => return heard_instead(seed, target, tools, error).await,
-    };
+    match asked {
+        Ok(survey) => weigh(seed, target, tools, (last, survey)),
+        Err(error) => heard_instead(seed, target, tools, error).await,
+    }
+}
+
+/// Says whose a reading is, and makes of it what is kept.
+fn weigh(
+    seed: &Seed,
+    target: InScope,
+    tools: &Tools,
+    (last, survey): (Option<(&Packed, &Walk)>, Survey),
+) -> Heard {
     let depth = if survey.is_whole {
         Depth::Full
     } else {
@@ -201,29 +223,38 @@ async fn ask(
         credential: survey.credential.clone(),
     };
     let itself = is_itself(seed, &seen.traits);
-    match survey.verdict.clone() {
+    let reading = match &survey.verdict {
         // The keys agree, or there are none: what it tells beside them may speak against it.
         Verdict::Printer(_)
             if matches!(itself, score::Verdict::Doubtful | score::Verdict::Other) =>
         {
-            Heard::Other(seen)
+            return Heard::Other(seen);
         }
-        Verdict::Printer(reading) => Heard::Itself {
-            alone: (itself == score::Verdict::Likely).then_some(seen),
-            before: last.and_then(|(last, walk)| {
-                last.reading(walk, (&survey.walk, &reading), &tools.profiles)
-            }),
-            depth,
-            survey: Box::new(survey),
-            reading,
-            answers: None,
-        },
-        Verdict::NotAPrinter { reason } => Heard::NoPrinter(reason),
+        Verdict::Printer(reading) => reading,
+        Verdict::NotAPrinter { reason } => return Heard::NoPrinter(reason.clone()),
+    };
+    let before = last.and_then(|(last, walk)| {
+        let now = (&survey.walk, &**reading);
+        last.reading(walk, now, &tools.profiles)
+    });
+    Heard::Itself {
+        before,
+        depth,
+        reading: reading.clone(),
+        found: Box::new(Found {
+            packed: survey.pack(&tools.profiles),
+            traits: (*seen.traits).clone(),
+            credential: survey.credential,
+            trouble: survey.trouble,
+            fingerprint: survey.fingerprint,
+        }),
+        alone: (itself == score::Verdict::Likely).then_some(seen),
+        answers: None,
     }
 }
 
 /// What a survey is weighed by.
-pub(super) fn traits(survey: &Survey) -> Traits {
+fn traits(survey: &Survey) -> Traits {
     let keys = survey.fingerprint.clone();
     match &survey.verdict {
         Verdict::Printer(reading) => Traits {

@@ -2,14 +2,13 @@
 
 use super::{Device, Seed};
 use crate::messages::SharesSerial;
-use crate::reach::survey::Survey;
 use crate::registry::merged;
 use actix::Handler;
+use printer::identity::score::Traits;
 
 impl Seed {
     /// Learns from a reading that was its own.
-    pub(super) fn learn(&mut self, survey: &Survey) {
-        let mut seen = super::ask::traits(survey);
+    pub(super) fn learn(&mut self, mut seen: Traits) {
         if self.shared_serial.is_some() {
             seen = seen.without_serial();
         }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use tracing::debug;
 
+use super::ask::aside;
 use crate::parts::Tools;
 use crate::report::Report;
 use crate::spool::{Importance, NewReport, SpoolError};
@@ -16,7 +17,12 @@ pub(super) async fn append(
 ) -> Result<(), SpoolError> {
     let Some(report) = report else { return Ok(()) };
     let device = report.device().cloned();
-    let body = report.to_body();
+    // A hostile one may have much to write.
+    let runtime = tools.runtime.clone();
+    let body = aside(runtime, async move { report.to_body() }).await;
+    let Some(body) = body else {
+        return Err(SpoolError::Closed);
+    };
     let new = NewReport {
         importance,
         device,
