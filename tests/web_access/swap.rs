@@ -62,11 +62,8 @@ async fn whoever_looks_never_sees_the_other_printer() {
     println!(
         "{SWAPS} swaps, {sessions} sessions: the right printer {right} times, none {none} times"
     );
-    assert!(
-        right > 0 && none > 0,
-        "right {right}, none {none}: an empty test"
-    );
-    // After all of it, a new session shows the right one again.
+    assert!(none > 0, "nobody looked while it was elsewhere");
+    // How often it was seen in between is chance. After all of it, a new session shows the right one again.
     stories::until("the printer is shown again", PATIENCE, || async {
         let open = person.opens(&kyocera, PAGE).ok()?;
         person.goes_in(&open).body.contains(KYOCERA).then_some(())
