@@ -5,6 +5,8 @@
 
 use std::io;
 
+#[cfg(target_os = "linux")]
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::warn;
 
@@ -14,7 +16,11 @@ const NICE: i32 = 10;
 
 /// The runtime, until this is dropped, which may be anywhere, other than a [`Runtime`].
 #[derive(Debug)]
-pub(crate) struct Behind(Option<Runtime>, Handle);
+pub(crate) struct Behind {
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
 
 impl Behind {
     /// Starts its thread.
@@ -29,18 +35,19 @@ impl Behind {
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
-        Ok(Self(Some(runtime), handle))
+        let runtime = Some(runtime);
+        Ok(Self { runtime, handle })
     }
 
     /// What puts work on it.
     pub(crate) fn handle(&self) -> &Handle {
-        &self.1
+        &self.handle
     }
 }
 
 impl Drop for Behind {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -50,7 +57,10 @@ impl Drop for Behind {
 pub(crate) fn step_back() {
     // A priority is a thread's own on Linux alone; elsewhere it would be everybody's.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+    if let Err(error) = getpriority_process(None)
+        // Whoever was started further back stays there.
+        .and_then(|now| setpriority_process(None, now.max(NICE)))
+    {
         warn!(%error, "a thread that should wait keeps the priority of the others");
     }
 }
@@ -61,7 +71,7 @@ mod tests {
 
     #[tokio::test]
     async fn its_thread_has_a_lower_priority_than_who_opened_it() {
-        let priority = || rustix::process::getpriority_process(None).expect("a priority");
+        let priority = || getpriority_process(None).expect("a priority");
         let behind = Behind::open().expect("a thread");
         let there = behind.handle().spawn(async move { priority() });
         assert_eq!(there.await.expect("it runs"), NICE.max(priority()));

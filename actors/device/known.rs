@@ -1,10 +1,11 @@
 //! What a device knows itself by, from reading to reading.
 
+use actix::Handler;
+use printer::identity::score::Traits;
+
 use super::{Device, Seed};
 use crate::messages::SharesSerial;
 use crate::registry::merged;
-use actix::Handler;
-use printer::identity::score::Traits;
 
 impl Seed {
     /// Learns from a reading that was its own.
