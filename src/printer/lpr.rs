@@ -120,12 +120,13 @@ pub fn read(octets: &[u8]) -> QueueState {
         if is_job {
             state.jobs = Some(state.jobs.unwrap_or_default() + 1);
         }
-        if says_empty(&line) {
-            state.jobs = state.jobs.or(Some(0));
+        let lower = line.to_ascii_lowercase();
+        if state.jobs.is_none() && says_empty(&lower) {
+            state.jobs = Some(0);
         }
         // From the first job or the heading of the list on, names of people may come.
-        is_list |= is_job || is_heading(&line);
-        if !is_list && !line.is_empty() && state.says.len() < LINES_MAX {
+        is_list = is_list || is_job || state.says.len() >= LINES_MAX || is_heading(&lower);
+        if !is_list && !line.is_empty() {
             state.says.push(line);
         } else if line.is_empty() && !state.says.is_empty() && state.jobs.is_none() {
             // What stands below a gap is a list in a form that is not known.
@@ -136,8 +137,7 @@ pub fn read(octets: &[u8]) -> QueueState {
 }
 
 /// `Rank Owner Job Files Total Size`, in whatever words: it names an owner or a job.
-fn is_heading(line: &str) -> bool {
-    let lower = line.to_lowercase();
+fn is_heading(lower: &str) -> bool {
     ["owner", "user", "rank"]
         .iter()
         .any(|word| lower.split_whitespace().any(|it| it == *word))
@@ -154,8 +154,7 @@ fn is_job(line: &str) -> bool {
     (is_ranked && line.split_whitespace().count() > 2) || line.contains("[job ")
 }
 
-fn says_empty(line: &str) -> bool {
-    let lower = line.to_lowercase();
+fn says_empty(lower: &str) -> bool {
     ["no entries", "queue is empty", "no jobs"]
         .iter()
         .any(|words| lower.contains(words))

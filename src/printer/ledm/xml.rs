@@ -181,11 +181,11 @@ fn decoded(octets: &[u8]) -> String {
     }
     // A declaration that can be read as it stands is not of sixteen bits a letter.
     let set = declared(octets).map_or(encoding_rs::UTF_8, Encoding::output_encoding);
-    let (text, is_wrong) = set.decode_without_bom_handling(octets);
-    if is_wrong {
+    let text = set.decode_without_bom_handling_and_without_replacement(octets);
+    let text = text.unwrap_or_else(|| {
         let latin = encoding_rs::WINDOWS_1252;
-        return latin.decode_without_bom_handling(octets).0.into_owned();
-    }
+        latin.decode_without_bom_handling(octets).0
+    });
     text.into_owned()
 }
 
