@@ -7,20 +7,18 @@ use std::io;
 
 #[cfg(target_os = "linux")]
 use rustix::process::{getpriority_process, setpriority_process};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tracing::warn;
+
+use crate::reach::own_runtime::OwnRuntime;
 
 /// How far its thread steps back where a processor is short: nice(2) of 19, a tenth of what the
 /// readings' threads get.
 const NICE: i32 = 10;
 
-/// The runtime, until this is dropped, which may be anywhere, other than a [`Runtime`].
+/// The runtime, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Behind {
-    /// None only while it is dropped.
-    runtime: Option<Runtime>,
-    handle: Handle,
-}
+pub(crate) struct Behind(OwnRuntime);
 
 impl Behind {
     /// Starts its thread.
@@ -28,28 +26,14 @@ impl Behind {
     /// # Errors
     /// The system gives none.
     pub(crate) fn open() -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("behind")
-            .on_thread_start(step_back)
-            .enable_all()
-            .build()?;
-        let handle = runtime.handle().clone();
-        let runtime = Some(runtime);
-        Ok(Self { runtime, handle })
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).thread_name("behind");
+        OwnRuntime::of(builder.on_thread_start(step_back)).map(Self)
     }
 
     /// What puts work on it.
     pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
-    }
-}
-
-impl Drop for Behind {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.0.handle()
     }
 }
 

@@ -22,7 +22,7 @@ pub mod link;
 pub mod lpr;
 mod near;
 mod own;
-mod own_runtime;
+pub(crate) mod own_runtime;
 mod pace;
 pub mod packed;
 pub mod pjl;

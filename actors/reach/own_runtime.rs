@@ -1,31 +1,37 @@
-//! The runtime of a sweep: on a thread of its own, so that no reading waits for it.
+//! A runtime of one's own: for a sweep, so that no reading waits for it, and for who takes long.
 
-use tokio::runtime::{self, Runtime};
+use std::io;
 
-/// The runtime of one sweep. It may be dropped anywhere, other than a [`Runtime`].
-pub(super) struct OwnRuntime(Option<Runtime>);
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// A runtime that may be dropped anywhere, other than a [`Runtime`]; what runs on it then ends.
+#[derive(Debug)]
+pub(crate) struct OwnRuntime {
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
 
 impl OwnRuntime {
-    pub(super) fn new() -> std::io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        Ok(Self(Some(runtime)))
+    /// Starts what this builds, with all that may be waited for.
+    ///
+    /// # Errors
+    /// The system gives no thread, or no way to wait.
+    pub(crate) fn of(builder: &mut Builder) -> io::Result<Self> {
+        let runtime = builder.enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let runtime = Some(runtime);
+        Ok(Self { runtime, handle })
     }
 
-    pub(super) fn within<T>(
-        &self,
-        open: impl FnOnce() -> std::io::Result<T>,
-    ) -> std::io::Result<T> {
-        let Some(runtime) = &self.0 else {
-            return Err(std::io::ErrorKind::NotConnected.into());
-        };
-        let _within = runtime.enter();
-        open()
+    /// What puts work on it.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
+    /// Runs on this thread until the work is done.
     pub(super) fn run(self, work: impl Future<Output = ()>) {
-        if let Some(runtime) = &self.0 {
+        if let Some(runtime) = &self.runtime {
             runtime.block_on(work);
         }
     }
@@ -33,7 +39,7 @@ impl OwnRuntime {
 
 impl Drop for OwnRuntime {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }

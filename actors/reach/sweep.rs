@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snmp::{DecodeError, EncodeError, Oid};
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -187,9 +188,11 @@ pub(super) fn start(
         planned: addresses.saturating_mul(u64::try_from(rounds.wide()).unwrap_or(1)),
         ..SweepProgress::default()
     };
-    let own_runtime = OwnRuntime::new()?;
-    let sockets =
-        own_runtime.within(|| Sockets::open(pace.within(options.timeout).min(addresses)))?;
+    let own_runtime = OwnRuntime::of(&mut Builder::new_current_thread())?;
+    let sockets = {
+        let _within = own_runtime.handle().enter();
+        Sockets::open(pace.within(options.timeout).min(addresses))?
+    };
     let (told, progress) = watch::channel(counts);
     let first: Arc<HashSet<InScope>> = Arc::new(options.first.iter().copied().collect());
     let task = Task {
