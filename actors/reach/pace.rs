@@ -20,7 +20,7 @@ const BATCH_MAX: u32 = 64;
 
 /// The same where the pace is [`WIDE_RATE_MIN`] and more, and the receive buffer has room for all their
 /// answers: two threads send them.
-const WIDE_BATCH: u32 = 512;
+const WIDE_BATCH: u32 = 1_024;
 
 /// Packets a second from which on sending takes a processor whole.
 const WIDE_RATE_MIN: u32 = 200_000;
