@@ -1,5 +1,5 @@
 //! What follows a first answer in a sweep: a better version, a smaller question, the one question
-//! whether there is any object of a printer, or nothing.
+//! whether there is any object of a printer where that was not answered, or nothing.
 //!
 //! Only devices that answered have a place here. Pure but for the time handed in: the sweep sends
 //! what [`FollowUps::next_probe`] says and hands over what [`FollowUps::take_settled`] gives.
@@ -17,7 +17,7 @@ use snmp::{EncodeError, ErrorStatus, Message, Oid, Pdu, PduKind, VarBind, Versio
 use tokio::time::Instant;
 
 use super::credential::Credential;
-use super::probe::{Probe, Rounds, Template, four_octets};
+use super::probe::{Asked, Probe, Rounds, Template, four_octets, nexts};
 use super::scope::InScope;
 use super::sweep::{Answered, SweepOptions};
 
@@ -41,8 +41,9 @@ pub(super) enum Heard {
 #[derive(Debug)]
 pub(super) struct FollowUps {
     credentials: Vec<Credential>,
-    /// The objects that every address is asked for.
+    /// The objects that every address is asked for, and what a GetNext for them asks.
     of_all: Arc<[Oid]>,
+    nexts: Vec<Oid>,
     /// What is asked where devices are known to live, and where that is.
     of_known: Arc<[Oid]>,
     first: Arc<HashSet<InScope>>,
@@ -60,6 +61,17 @@ pub(super) struct FollowUps {
     drawn: u64,
 }
 
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// With a GetNext for the objects of all, and for any of a printer.
+    Nexts,
+    /// With a Get.
+    Objects,
+    /// With a GetNext whether there is any object of a printer.
+    Doubt,
+}
+
 /// A question out to a device that has answered before.
 #[derive(Debug)]
 struct FollowUp {
@@ -67,9 +79,10 @@ struct FollowUp {
     request_id: i64,
     credential: usize,
     version: Version,
-    /// A Get of these, or the GetNext that tells whether there is any object of a printer.
-    kind: PduKind,
+    question: Question,
     oids: Arc<[Oid]>,
+    /// Whether it has answered already that there is no object of a printer.
+    has_denied: bool,
     /// What it answered to the probe, and whether that was to all that a known device is asked.
     said: Vec<VarBind>,
     is_introduced: bool,
@@ -87,6 +100,7 @@ impl FollowUps {
         Self {
             credentials: credentials.to_vec(),
             of_all: options.probe.as_slice().into(),
+            nexts: nexts(&options.probe),
             of_known: options.probe_of_known.as_slice().into(),
             first,
             doubt: [question::doubt()].into(),
@@ -158,8 +172,8 @@ impl FollowUps {
             return Heard::Expected;
         }
         match rounds.asked_with(peer, pdu.request_id) {
-            Some((credential, Some(asked))) if asked == version => {
-                self.hear_round(target, (credential, version), pdu, now)
+            Some(asked) if asked.version == Some(version) => {
+                self.hear_round((target, version), asked, pdu, now)
             }
             Some(_) | None => Heard::Stray,
         }
@@ -177,7 +191,12 @@ impl FollowUps {
         let asked = Frame::decode(datagram)
             .ok()
             .and_then(|frame| rounds.asked_with(peer, frame.message_id.into()));
-        let Some((credential, None)) = asked else {
+        let Some(Asked {
+            credential,
+            version: None,
+            ..
+        }) = asked
+        else {
             return Heard::Stray;
         };
         if !self.known.insert(peer) {
@@ -237,30 +256,29 @@ impl FollowUps {
 
     fn hear_round(
         &mut self,
-        target: InScope,
-        spoken: (usize, Version),
+        (target, version): (InScope, Version),
+        asked: Asked,
         pdu: Pdu,
         now: Instant,
     ) -> Heard {
         let peer = target.addr();
-        let (credential, version) = spoken;
-        let oids = match self.first.contains(&target) {
-            true => self.of_known.clone(),
-            false => self.of_all.clone(),
+        let (question, oids) = match (self.first.contains(&target), asked.is_next) {
+            (true, _) => (Question::Objects, self.of_known.clone()),
+            (false, true) => (Question::Nexts, self.of_all.clone()),
+            (false, false) => (Question::Objects, self.of_all.clone()),
         };
-        let (request_id, in_v1, tries_left) = (0, None, TRIES - 1);
-        let (kind, said, is_introduced) = (PduKind::Get, Vec::new(), false);
         let answered = FollowUp {
             target,
-            request_id,
-            credential,
+            request_id: 0,
+            credential: asked.credential,
             version,
-            kind,
+            question,
             oids,
-            said,
-            is_introduced,
-            in_v1,
-            tries_left,
+            has_denied: false,
+            said: Vec::new(),
+            is_introduced: false,
+            in_v1: None,
+            tries_left: TRIES - 1,
         };
         if !self.known.insert(peer) {
             // A late answer in version 2c is worth more than the follow-up that asks for one.
@@ -272,7 +290,7 @@ impl FollowUps {
             self.conclude(answered, pdu, now);
             return Heard::Expected;
         }
-        if version == Version::V1 && self.credentials[credential].pdus() == Version::V2c {
+        if version == Version::V1 && self.credentials[asked.credential].pdus() == Version::V2c {
             let (version, in_v1) = (Version::V2c, Some(pdu));
             self.ask(
                 FollowUp {
@@ -291,34 +309,51 @@ impl FollowUps {
     /// Settles a device on an answer, or asks for less when it refused.
     fn conclude(&mut self, mut answered: FollowUp, pdu: Pdu, now: Instant) {
         let has_refused = pdu.error_status != ErrorStatus::NoError;
-        if answered.kind == PduKind::GetNext {
-            let next = pdu.varbinds.into_iter().next();
-            let root = &answered.oids[0];
-            let next = next.filter(|it| it.oid.is_under(root) && it.oid != *root);
-            let next = next.filter(|it| !has_refused && !it.value.is_absent());
-            let may_be_a_printer = next.is_some();
-            answered.said.extend(next);
-            return self.settle(answered, may_be_a_printer);
-        }
-        if has_refused {
-            let oids = less(&answered.oids, &pdu);
-            if !oids.is_empty() {
-                answered.oids = oids.into();
-                return self.ask_on(answered, now);
+        match answered.question {
+            Question::Doubt => {
+                let next = pdu.varbinds.into_iter().next();
+                let next = next.filter(|it| !has_refused && is_behind(&answered.oids[0], it));
+                let may_be_a_printer = next.is_some();
+                answered.said.extend(next);
+                return self.settle(answered, may_be_a_printer);
             }
-        } else {
-            // A device may answer what was not asked; only what was is taken.
-            let asked = &answered.oids;
-            let is_wanted =
-                |varbind: &VarBind| asked.contains(&varbind.oid) && !varbind.value.is_absent();
-            answered.said = pdu.varbinds.into_iter().filter(is_wanted).collect();
-            answered.is_introduced = Arc::ptr_eq(&answered.oids, &self.of_known);
+            Question::Nexts => {
+                let asked = self.nexts.iter();
+                // The last asked for any object of a printer.
+                answered.has_denied = !has_refused && pdu.varbinds.len() >= asked.len();
+                let pairs = asked.zip(pdu.varbinds).filter(|_| !has_refused);
+                let said = pairs.filter(|(root, it)| is_behind(root, it));
+                answered.said = said.map(|(_, it)| it).collect();
+                if answered.said.is_empty() {
+                    // Whoever does not know a GetNext may know a Get.
+                    answered.question = Question::Objects;
+                    return self.ask_on(answered, now);
+                }
+            }
+            Question::Objects if has_refused => {
+                let oids = less(&answered.oids, &pdu);
+                if !oids.is_empty() {
+                    answered.oids = oids.into();
+                    return self.ask_on(answered, now);
+                }
+            }
+            Question::Objects => {
+                // A device may answer what was not asked; only what was is taken.
+                let asked = &answered.oids;
+                let is_wanted =
+                    |varbind: &VarBind| asked.contains(&varbind.oid) && !varbind.value.is_absent();
+                answered.said = pdu.varbinds.into_iter().filter(is_wanted).collect();
+                answered.is_introduced = Arc::ptr_eq(&answered.oids, &self.of_known);
+            }
         }
         if !answered.said.is_empty() && question::is_candidate(&answered.said) {
             return self.settle(answered, true);
         }
+        if answered.has_denied {
+            return self.settle(answered, false);
+        }
         // Nothing it said is a printer's: any object that only printers have outweighs that.
-        (answered.kind, answered.oids) = (PduKind::GetNext, self.doubt.clone());
+        (answered.question, answered.oids) = (Question::Doubt, self.doubt.clone());
         self.ask_on(answered, now);
     }
 
@@ -350,12 +385,13 @@ impl FollowUps {
 
     /// Writes a question. That of a doubt is the same for all, but for its request-id.
     fn probe(&mut self, follow_up: &FollowUp) -> Result<Probe, EncodeError> {
-        let FollowUp { version, kind, .. } = *follow_up;
+        let version = follow_up.version;
         let credential = || self.credentials[follow_up.credential].in_version(version);
-        if kind != PduKind::GetNext {
-            let template = Template::new(&credential(), kind, &follow_up.oids)?;
+        if follow_up.question != Question::Doubt {
+            let template = Template::new(&credential(), PduKind::Get, &follow_up.oids)?;
             return Ok(template.probe(follow_up.request_id));
         }
+        let kind = PduKind::GetNext;
         let template = match self.doubts.entry((follow_up.credential, version)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(Template::new(&credential(), kind, &self.doubt)?),
@@ -373,6 +409,11 @@ impl FollowUps {
             is_introduced: answered.is_introduced,
         });
     }
+}
+
+/// Whether an answer to the question for what comes next is an object below what was asked.
+fn is_behind(root: &Oid, next: &VarBind) -> bool {
+    next.oid.is_under(root) && next.oid != *root && !next.value.is_absent()
 }
 
 /// What to ask after a refusal: all but the object refused, or the first half.

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 
+use printer::question;
 use snmp::usm::discovery;
 use snmp::{EncodeError, Oid, PduKind, Version};
 
@@ -26,11 +27,20 @@ pub(super) struct Rounds {
     key: RandomState,
 }
 
+/// What a round asks, but for where devices are known to live, who are asked with a Get in any round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Which of the credentials.
+    pub(super) credential: usize,
+    /// None where engines of version 3 are asked who they are.
+    pub(super) version: Option<Version>,
+    /// Whether for what comes next in order, or for the objects themselves.
+    pub(super) is_next: bool,
+}
+
 #[derive(Debug)]
 struct Round {
-    credential: usize,
-    /// None where engines of version 3 are asked who they are.
-    version: Option<Version>,
+    asked: Asked,
     is_near: bool,
     template: Template,
     /// For where devices are known to live.
@@ -52,13 +62,16 @@ impl Probe {
 impl Rounds {
     /// Plans the rounds: every credential in its own version first, then in version 1, and so on.
     /// An engine of version 3 says who it is whatever the user, so the first user stands for all.
-    /// The objects are those for everybody, and those for where devices are known to live.
+    /// The first question in version 2c is a GetNext, whose answer says of printers' objects, too, that
+    /// there are none; later ones are Gets, for who answers nothing else. The objects are those for
+    /// everybody, and those for where devices are known to live.
     pub(super) fn new(
         (oids, of_known): (&[Oid], &[Oid]),
         credentials: &[Credential],
         tries: u32,
     ) -> Result<Self, EncodeError> {
         let mut rounds = Vec::new();
+        let nexts = nexts(oids);
         let first_user = credentials.iter().position(Credential::is_user);
         let tries = tries.max(1);
         // Whoever asks twice wants nothing to be missed: once more where it is worth it.
@@ -75,11 +88,19 @@ impl Rounds {
                     credential.in_version(Version::V1)
                 };
                 let version = (!spoken.is_user()).then(|| spoken.pdus());
+                let is_next = !is_near && version == Some(Version::V2c);
+                let template = match is_next {
+                    true => Template::new(&spoken, PduKind::GetNext, &nexts)?,
+                    false => Template::new(&spoken, PduKind::Get, oids)?,
+                };
                 rounds.push(Round {
-                    credential: index,
-                    version,
+                    asked: Asked {
+                        credential: index,
+                        version,
+                        is_next,
+                    },
                     is_near,
-                    template: Template::new(&spoken, PduKind::Get, oids)?,
+                    template,
                     of_known: Template::new(&spoken, PduKind::Get, of_known)?,
                 });
             }
@@ -129,22 +150,30 @@ impl Rounds {
         self.rounds[round].of_known.write(id, out);
     }
 
-    /// Which credential, in which version, the answer with this request-id was asked with. No
-    /// version is that of a discovery, whose msgID it is.
-    pub(super) fn asked_with(
-        &self,
-        from: SocketAddr,
-        request_id: i64,
-    ) -> Option<(usize, Option<Version>)> {
+    /// What the answer with this request-id was asked. No version is that of a discovery, whose msgID
+    /// it is.
+    pub(super) fn asked_with(&self, from: SocketAddr, request_id: i64) -> Option<Asked> {
         (0..self.begun)
             .find(|round| self.request_id(*round, from) == request_id)
-            .map(|round| (self.rounds[round].credential, self.rounds[round].version))
+            .map(|round| self.rounds[round].asked)
     }
 
     /// A request-id that nobody who was not asked can know: a keyed hash of address and round.
     fn request_id(&self, round: usize, peer: SocketAddr) -> i64 {
         four_octets(self.key.hash_one((round, peer)))
     }
+}
+
+/// What to ask with a GetNext so that these objects come, where a device has them; the last is the root of
+/// what only printers have, one of which says enough.
+pub(super) fn nexts(oids: &[Oid]) -> Vec<Oid> {
+    let doubt = question::doubt();
+    let others = oids.iter().filter(|oid| !oid.is_under(&doubt));
+    let before = |oid: &Oid| match oid.arcs() {
+        [column @ .., _] => Oid::new(column),
+        [] => oid.clone(),
+    };
+    others.map(before).chain([doubt.clone()]).collect()
 }
 
 /// A request-id of four octets out of a hash.
@@ -239,7 +268,12 @@ mod tests {
         rounds.begin(1);
         let peer: SocketAddr = "10.0.0.1:161".parse().unwrap();
         let id = rounds.request_id(0, peer);
-        assert_eq!(rounds.asked_with(peer, id), Some((0, None)));
+        let of_engine = Asked {
+            credential: 0,
+            version: None,
+            is_next: false,
+        };
+        assert_eq!(rounds.asked_with(peer, id), Some(of_engine));
         let asked = discovery(u32::try_from(id).unwrap()).unwrap();
         let mut written = b"before".to_vec();
         rounds.write(0, peer, &mut written);
@@ -260,7 +294,12 @@ mod tests {
             "that round has not begun"
         );
         rounds.begin(3);
-        assert_eq!(rounds.asked_with(peer, id), Some((1, Some(Version::V1))));
+        let in_v1 = Asked {
+            credential: 1,
+            version: Some(Version::V1),
+            is_next: false,
+        };
+        assert_eq!(rounds.asked_with(peer, id), Some(in_v1));
         assert_eq!(rounds.asked_with(other, id), None);
     }
 }

@@ -3,11 +3,11 @@
 //! One request is encoded once per round and patched for each address, and many leave in one
 //! system call. A request-id is a keyed hash of address and round, so an answer proves by itself
 //! that it was asked for, and only devices that answered take memory. Round one speaks each
-//! credential's version; the next asks those still silent again, in version 1, which also finds
-//! devices that speak nothing else. Who answers version 1 only is asked in version 2c once more, in
-//! case a packet was lost. Who says nothing that a printer says is asked for any object that only
-//! printers have, so that nobody else has to ask it. A last round asks where something lived and,
-//! where answers get lost, near to what lives.
+//! credential's version, in 2c by a GetNext that asks for any object that only printers have, too: who
+//! says nothing that a printer says is known for something else by one packet. The next asks those
+//! still silent with a Get in version 1, which also finds devices that speak nothing else. Who answers
+//! version 1 only is asked in version 2c once more, in case a packet was lost. A last round asks where
+//! something lived and, where answers get lost, near to what lives.
 //! For users of version 3 each address is asked for its engine, which every device of version 3
 //! tells.
 //!
@@ -53,12 +53,12 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 /// One in so many addresses is asked in a last round, those nearest to where something lives. Two
 /// rounds lose a quarter of a percent where one packet in twenty is lost; with this, three rounds
 /// cost at most 2.2 packets an address, follow-ups included.
-const NEAR_ONE_IN: u64 = 8;
+const NEAR_ONE_IN: u64 = 6;
 
 /// How to sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepOptions {
-    /// What to ask each address, in one Get.
+    /// What to ask each address for, in one question; beside it any object that only printers have.
     pub probe: Vec<Oid>,
     /// What to ask instead where devices are known to live: who they are, too, so that one packet finds a
     /// device again.

@@ -80,8 +80,8 @@ pub struct Plan {
     pub tables: Vec<Vec<Oid>>,
 }
 
-/// The one GET that a sweep asks every address. The first three are on every SNMP device; the
-/// others tell a printer.
+/// What a sweep asks every address for. The first three are on every SNMP device; the others tell
+/// a printer.
 #[must_use]
 pub fn probe() -> Vec<Oid> {
     vec![

@@ -22,6 +22,8 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockFlag, SockType,
     SockaddrIn, bind, recvmmsg, sendmmsg, sendmsg, setsockopt, socket, sockopt,
 };
+use snmp::recording::Recording;
+use snmp::{ErrorStatus, PduKind, Value, VarBind, Version};
 
 /// Datagrams in one system call.
 const BATCH: usize = 64;
@@ -42,6 +44,9 @@ const REQUEST: [u8; 57] = [
     0x08, 0x2b, 0x06, 0x01, 0x02, 0x01, 0x01, 0x01, 0x00, 0x05, 0x00, 0x30, 0x0c, 0x06, 0x08, 0x2b,
     0x06, 0x01, 0x02, 0x01, 0x01, 0x02, 0x00, 0x05, 0x00,
 ];
+/// What everybody answers: a computer, which is no printer.
+const COMPUTER: &str = "1.3.6.1.2.1.1.1.0|4|Linux bench 6.1.0 x86_64\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.8072.3.2.10\n\
+                        1.3.6.1.2.1.1.5.0|4|bench\n";
 /// Where the request-id of [`REQUEST`] stands.
 const ID_AT: usize = 17;
 
@@ -253,25 +258,18 @@ fn responder(port: u16, spread: Spread, lost: u64) -> Result<(), Box<dyn Error>>
     println!("{live} of {ADDRESSES} live");
     let drawn = u64::from(std::process::id());
     let mut losses = Losses { drawn };
+    let held = Recording::parse(COMPUTER.as_bytes())?;
     loop {
         let answer = |octets: &[u8], from: SockaddrIn, to: Option<Ipv4Addr>| {
-            let is_live = |to: &Ipv4Addr| octets.len() > 2 && lives(*to, spread);
-            let Some(asked) = to.filter(is_live) else {
+            let Some(asked) = to.filter(|to| lives(*to, spread)) else {
                 return;
             };
             if lost > 0 && losses.is_lost(lost) {
                 return;
             }
-            // The question with another kind of PDU and nulls is an answer enough: it has none of
-            // the objects, but comes from who was asked.
-            let mut octets = octets.to_vec();
-            // Behind the header, the version and the community.
-            let head = 2 + usize::from(octets[1] & 0x7f) * usize::from(octets[1] >> 7);
-            let kind = head + 5 + usize::from(octets.get(head + 4).copied().unwrap_or(0));
-            if octets.get(kind).is_none() {
+            let Some(octets) = answered(octets, &held) else {
                 return;
-            }
-            octets[kind] = 0xa2;
+            };
             let info = libc::in_pktinfo {
                 ipi_ifindex: 0,
                 ipi_spec_dst: libc::in_addr {
@@ -292,6 +290,34 @@ fn responder(port: u16, spread: Spread, lost: u64) -> Result<(), Box<dyn Error>>
         };
         heard.take(&fd, MsgFlags::MSG_WAITFORONE, answer)?;
     }
+}
+
+/// What a computer answers that holds these objects; nothing to what is no question.
+fn answered(octets: &[u8], held: &Recording) -> Option<Vec<u8>> {
+    let mut message = snmp::decode(octets).ok()?;
+    let kind = message.pdu.kind;
+    let answer = |asked: &VarBind| {
+        let found = match kind {
+            PduKind::GetNext => held.next_after(&asked.oid),
+            _ => held.get(&asked.oid).map(|value| (&asked.oid, value)),
+        };
+        found.map(|(oid, value)| VarBind::new(oid.clone(), value.clone()))
+    };
+    let answers: Vec<Option<VarBind>> = message.pdu.varbinds.iter().map(answer).collect();
+    message.pdu.kind = PduKind::Response;
+    let missing = answers.iter().position(Option::is_none);
+    if let (Version::V1, Some(missing)) = (message.version, missing) {
+        message.pdu.error_status = ErrorStatus::NoSuchName;
+        message.pdu.error_index = u32::try_from(missing + 1).ok()?;
+        return message.encode().ok();
+    }
+    for (varbind, answer) in message.pdu.varbinds.iter_mut().zip(answers) {
+        match answer {
+            Some(answer) => *varbind = answer,
+            None => varbind.value = Value::EndOfMibView,
+        }
+    }
+    message.encode().ok()
 }
 
 fn blast(address: Ipv4Addr, port: u16, count: usize) -> Result<(), Box<dyn Error>> {
