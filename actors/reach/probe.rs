@@ -62,9 +62,9 @@ impl Probe {
 impl Rounds {
     /// Plans the rounds: every credential in its own version first, then in version 1, and so on.
     /// An engine of version 3 says who it is whatever the user, so the first user stands for all.
-    /// The first question in version 2c is a GetNext, whose answer says of printers' objects, too, that
-    /// there are none; later ones are Gets, for who answers nothing else. The objects are those for
-    /// everybody, and those for where devices are known to live.
+    /// In version 2c everybody is asked with a GetNext, whose answer says of printers' objects, too, that
+    /// there are none; in version 1 and in the last rounds with a Get, for who answers nothing else. The
+    /// objects are those for everybody, and those for where devices are known to live.
     pub(super) fn new(
         (oids, of_known): (&[Oid], &[Oid]),
         credentials: &[Credential],
