@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use crate::reach::http::HttpError;
-use crate::reach::ledm::{LedmReadError, read_device};
+use crate::reach::ledm::{LedmReadError, is_tls, read_device};
 use crate::reach::range::AddressRange;
 use crate::reach::scope::{Door, InScope, Scope};
 
@@ -35,8 +35,7 @@ struct Printer {
 
 impl Printer {
     async fn plain(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::start(listener, vec![None], Arc::new(answer))
+        Self::start(plain_port().await, vec![None], Arc::new(answer))
     }
 
     /// One that shows these certificates, a connection each, the last for all that follow.
@@ -95,6 +94,16 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     // Who asks may have seen enough before the last octet.
     let _ = stream.write_all(&answer(&path)).await;
     let _ = stream.shutdown().await;
+}
+
+/// A free port that does not end as those of HTTPS do, as one in a thousand of the kernel's does.
+async fn plain_port() -> TcpListener {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        if !is_tls(listener.local_addr().unwrap().port()) {
+            return listener;
+        }
+    }
 }
 
 /// A free port that ends as those of HTTPS do.
@@ -318,7 +327,7 @@ async fn what_is_no_list_of_documents_is_a_clear_error_and_soon() {
 #[tokio::test(start_paused = true)]
 async fn who_drips_or_says_nothing_is_given_up() {
     for is_dripping in [false, true] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = plain_port().await;
         let target = target(listener.local_addr().unwrap());
         tokio::spawn(async move {
             let mut held = Vec::new();
