@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::credential::Credential;
 use super::scope::InScope;
 use super::snmp::{AskError, Asked, Snmp};
-use super::unusable::NoAnswer;
+use super::unusable::{NoAnswer, Odd};
 
 /// Most questions of one reading: the largest device in our recordings needs 61.
 pub const PDUS_MAX: u32 = 400;
@@ -106,7 +106,7 @@ pub struct Session {
     /// Columns that ended otherwise than by their end.
     broken: Vec<Broken>,
     /// What was wrong with the last datagram that was no answer.
-    odd: Option<NoAnswer>,
+    odd: Odd,
 }
 
 /// A column of which not everything could be read, though the device answered.
@@ -148,7 +148,7 @@ impl Session {
             has_answered: false,
             unanswered: Vec::new(),
             broken: Vec::new(),
-            odd: None,
+            odd: Odd::default(),
         }
     }
 
@@ -191,7 +191,7 @@ impl Session {
     /// What was wrong with the last datagram that came and was no answer; none if none came.
     #[must_use]
     pub fn odd(&self) -> Option<&NoAnswer> {
-        self.odd.as_ref()
+        self.odd.0.as_ref()
     }
 
     /// Asks one question.
@@ -230,7 +230,7 @@ impl Session {
         };
         if let Err(AskError::Silent { unusable, .. } | AskError::Refused { unusable, .. }) = &answer
         {
-            self.odd = unusable.why.clone().or(self.odd.take());
+            self.odd.0 = unusable.why.clone().or(self.odd.0.take());
         }
         let answer = answer?;
         self.has_answered = true;
@@ -353,6 +353,7 @@ impl Session {
         AskError::OverBudget {
             peer: self.target.addr(),
             spent,
+            odd: self.odd.clone(),
         }
     }
 }

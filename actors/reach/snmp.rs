@@ -105,12 +105,14 @@ pub enum AskError {
     #[error("the question cannot be encoded: {0}")]
     Unencodable(#[from] EncodeError),
     /// A budget of one reading was used up: the device answers without end, or too slowly.
-    #[error("{peer} used up the budget of one reading: {spent}")]
+    #[error("{peer} used up the budget of one reading: {spent}{odd}")]
     OverBudget {
         /// Who was asked.
         peer: SocketAddr,
         /// Which budget.
         spent: super::session::Spent,
+        /// What it sent that answers nothing, which is why it took so long.
+        odd: super::unusable::Odd,
     },
     /// The runtime is shutting down.
     #[error("the SNMP socket is closed")]

@@ -25,6 +25,20 @@ pub enum NoAnswer {
     Doubtful(#[from] Doubt),
 }
 
+/// What was wrong with the last datagram that answered nothing, if one came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Odd(pub Option<NoAnswer>);
+
+impl fmt::Display for Odd {
+    /// As the end of a sentence about a reading that ended early.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(why) => write!(f, "; what it sent was of no use: {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The datagrams that came while a question waited, and answered nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unusable {
