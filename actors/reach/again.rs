@@ -9,6 +9,7 @@ use printer::again::Again;
 use printer::identity::Fingerprint;
 use printer::profile::Profiles;
 use printer::{mib, question};
+use snmp::traverse::Bearing;
 use snmp::{ErrorStatus, Oid, VarBind};
 
 use super::credential::{Credential, proven_first};
@@ -53,9 +54,14 @@ pub async fn read_again(
     }
     let is_old = is_old(last);
     let credentials = proven_first(credentials, last.credential);
-    let survey = survey::read_device(snmp, target, &credentials, profiles).await?;
+    // Once a day it may show that it has learned to bear more.
+    let bearing = if is_old {
+        Bearing::default()
+    } else {
+        last.bearing
+    };
+    let survey = survey::read_bearing((snmp, target), &credentials, profiles, bearing).await?;
     Ok(Survey {
-        // Once a day it may show that it has learned.
         bears_again: bears_again || is_old,
         ..survey
     })
@@ -81,7 +87,7 @@ async fn ask(
     (last, profiles): (Last<'_>, &Profiles),
 ) -> Result<Asked, ReadError> {
     let peer = target.addr();
-    let mut session = snmp.session(target, last.credential);
+    let mut session = snmp.session(target, last.credential).bearing(last.bearing);
     let mut known: Option<Fingerprint> = None;
     while let Some(question) = again.question() {
         let answer = match session.ask_again(question).await {

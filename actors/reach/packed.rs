@@ -11,6 +11,7 @@ use printer::judge::judge_before;
 use printer::profile::Profiles;
 use printer::reading::{Reading, Verdict};
 use printer::walk::{PackedWalk, Walk};
+use snmp::traverse::Bearing;
 
 use super::credential::Credential;
 use super::survey::{Last, Survey};
@@ -25,6 +26,7 @@ pub struct Packed {
     credential: Credential,
     explored_at: Timestamp,
     bears_again: bool,
+    bearing: Bearing,
     trouble: Option<Box<str>>,
 }
 
@@ -50,6 +52,7 @@ impl Packed {
             credential: &self.credential,
             explored_at: self.explored_at,
             bears_again: self.bears_again,
+            bearing: self.bearing,
             trouble: self.trouble.as_deref(),
         }
     }
@@ -82,6 +85,7 @@ impl Survey {
             credential: self.credential.clone(),
             explored_at: self.explored_at,
             bears_again: self.bears_again,
+            bearing: self.bearing,
             trouble: self.trouble.as_deref().map(Into::into),
         })
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use printer::again::Asking;
-use snmp::traverse::{Columns, Ending, Limits};
+use snmp::traverse::{Bearing, Columns, Ending, Limits};
 use snmp::{ErrorStatus, Oid, Pdu, PduKind, VarBind};
 use tokio::time::Instant;
 
@@ -17,7 +17,8 @@ use super::unusable::{NoAnswer, Odd};
 /// Most questions of one reading: the largest device in our recordings needs 61.
 pub const PDUS_MAX: u32 = 400;
 
-/// Most octets of answers in one reading.
+/// Most octets of answers in one reading: 61 answers of one Ethernet frame each are 88 KiB, and a
+/// device with much longer texts than any that we know may still be read.
 pub const BYTES_MAX: usize = 512 * 1_024;
 
 /// Most questions for one group of columns in a reading: a printer that also routes may have 10,000
@@ -28,7 +29,8 @@ pub const TABLE_PDUS_MAX: u32 = 150;
 /// who answers without end would take the pace of all of them.
 const FRONT_PDUS_MAX: u32 = 40;
 
-/// Longest one reading may take.
+/// Longest one reading may take: half a second for each of 61 questions, several times what the slowest
+/// printer takes that is awake.
 pub const READING_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Most objects in one Get: with names of 15 arcs and short values the answer stays within 1,472
@@ -65,8 +67,11 @@ impl Budget {
 /// What the last question of a reading may cost, when the reading has used up its own budget: who
 /// answers is asked once more, or nothing of it could be kept.
 pub const CLOSING: Budget = Budget {
+    // The question, and its halves where it is too long.
     pdus_max: 4,
+    // One answer as long as UDP has it.
     bytes_max: 64 * 1_024,
+    // Three tries of three seconds.
     time_max: Duration::from_secs(10),
 };
 
@@ -99,6 +104,7 @@ pub struct Session {
     credential: Credential,
     budget: Budget,
     deadline: Instant,
+    bearing: Bearing,
     pdus: u32,
     bytes: usize,
     has_answered: bool,
@@ -143,6 +149,7 @@ impl Session {
             credential,
             budget,
             deadline: Instant::now() + budget.time_max,
+            bearing: Bearing::default(),
             pdus: 0,
             bytes: 0,
             has_answered: false,
@@ -152,16 +159,23 @@ impl Session {
         }
     }
 
+    /// Asks for no more at once than the device is known to bear.
+    #[must_use]
+    pub fn bearing(mut self, known: Bearing) -> Self {
+        self.bearing = known;
+        self
+    }
+
+    /// What the device is known to bear, with what was learned under way.
+    #[must_use]
+    pub fn learned(&self) -> Bearing {
+        self.bearing
+    }
+
     /// The credential that is used.
     #[must_use]
     pub fn credential(&self) -> &Credential {
         &self.credential
-    }
-
-    /// Goes on with another credential, under the same budget.
-    pub fn use_credential(&mut self, credential: Credential) {
-        self.credential = credential;
-        self.has_answered = false;
     }
 
     /// Questions asked so far.
@@ -313,7 +327,7 @@ impl Session {
             bytes_max: self.budget.bytes_max.saturating_sub(self.bytes),
             ..Limits::default()
         };
-        let mut columns = Columns::new(roots, limits, self.credential.pdus());
+        let mut columns = Columns::new(roots, limits, self.credential.pdus()).bearing(self.bearing);
         let mut silence = None;
         while let Some(question) = columns.next() {
             match self.ask(question.kind, &question.oids).await {
@@ -332,6 +346,7 @@ impl Session {
                 Err(error) => return (columns.finish(), Some(error)),
             }
         }
+        self.bearing = columns.learned();
         let is_spent = |ending| ending == Some(Ending::Budget);
         let is_table_only = columns.pdus() >= pdus_max && self.pdus < self.budget.pdus_max;
         if columns.endings().any(|(_, ending)| is_spent(ending)) && !is_table_only {

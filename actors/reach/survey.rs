@@ -12,7 +12,8 @@ use printer::profile::Profiles;
 use printer::reading::Verdict;
 use printer::walk::Walk;
 use printer::{mib, question};
-use snmp::usm::{Security, User};
+use snmp::traverse::Bearing;
+use snmp::usm::{Refusal, Security, User};
 use snmp::{Oid, VarBind};
 
 use super::credential::{Credential, users_first};
@@ -43,6 +44,8 @@ pub struct Survey {
     /// Whether the next whole reading may ask by what is known ([`super::again`]): not where the device
     /// did not bear it.
     pub bears_again: bool,
+    /// How much it bears to be asked at once.
+    pub bearing: Bearing,
     /// Why something is missing that the device may have: it used up a budget, or walked in a
     /// circle. In words.
     pub trouble: Option<String>,
@@ -56,6 +59,7 @@ pub struct Last<'s> {
     pub(super) credential: &'s Credential,
     pub(super) explored_at: Timestamp,
     pub(super) bears_again: bool,
+    pub(super) bearing: Bearing,
     pub(super) trouble: Option<&'s str>,
 }
 
@@ -82,8 +86,10 @@ pub enum ReadError {
     NoCredentialFits {
         /// The address.
         peer: SocketAddr,
-        /// What it says to each.
+        /// What it says to each, in words.
         why: String,
+        /// The same as values, in the order in which the users were tried; never empty.
+        refusals: Vec<Refusal>,
     },
     /// There is no credential to ask with.
     #[error("there is no credential to ask {peer} with")]
@@ -105,8 +111,19 @@ pub async fn read_device(
     credentials: &[Credential],
     profiles: &Profiles,
 ) -> Result<Survey, ReadError> {
+    read_bearing((snmp, target), credentials, profiles, Bearing::default()).await
+}
+
+/// As [`read_device`], of a device that is known to bear so much at once.
+pub(super) async fn read_bearing(
+    (snmp, target): (&Snmp, &InScope),
+    credentials: &[Credential],
+    profiles: &Profiles,
+    bearing: Bearing,
+) -> Result<Survey, ReadError> {
     let peer = target.addr();
-    let (mut session, mut walk) = greet(snmp, target, credentials).await?;
+    let (session, mut walk) = greet(snmp, target, credentials).await?;
+    let mut session = session.bearing(bearing);
     let before = fingerprint(&walk);
     let mut stopped = None;
     if is_candidate(&walk) {
@@ -179,6 +196,7 @@ impl Survey {
             credential: &self.credential,
             explored_at: self.explored_at,
             bears_again: self.bears_again,
+            bearing: self.bearing,
             trouble: self.trouble.as_deref(),
         }
     }
@@ -202,7 +220,7 @@ pub async fn read_status(
     profiles: &Profiles,
 ) -> Result<Survey, ReadError> {
     let peer = target.addr();
-    let mut session = snmp.session(target, last.credential);
+    let mut session = snmp.session(target, last.credential).bearing(last.bearing);
     let moving = question::status(last.walk, profiles);
     let answers = session.get(&joined(&question::identity(), &moving)).await?;
     let news: Walk = answers.into_iter().collect();
@@ -217,7 +235,7 @@ pub async fn read_status(
     if is_changed || moved(last.walk, &news, mib::PRT_CONFIG_CHANGES) || moving.iter().any(is_gone)
     {
         let credentials = std::slice::from_ref(last.credential);
-        return read_device(snmp, target, credentials, profiles).await;
+        return read_bearing((snmp, target), credentials, profiles, last.bearing).await;
     }
     let mut walk = last.walk.clone();
     let alerts_moved = moved(last.walk, &news, mib::PRT_ALERT_CRITICAL_EVENTS)
@@ -350,7 +368,8 @@ pub fn with_v1(credentials: &[Credential]) -> Vec<Credential> {
     credentials.iter().cloned().chain(older).collect()
 }
 
-/// Asks who is there, with one credential after the other. Who refuses all of them is not silent.
+/// Asks who is there, with one credential after the other, each with a budget of its own: that of the
+/// reading begins with who answers. Who refuses all of them is not silent.
 async fn greet(
     snmp: &Snmp,
     target: &InScope,
@@ -358,7 +377,7 @@ async fn greet(
 ) -> Result<(Session, Walk), ReadError> {
     let peer = target.addr();
     let mut silence = ReadError::NoCredential { peer };
-    let mut refusals: Vec<String> = Vec::new();
+    let (mut words, mut refusals) = (Vec::new(), Vec::new());
     let greeting = question::greeting();
     for credential in credentials {
         let mut session = snmp.session(target, credential);
@@ -370,18 +389,23 @@ async fn greet(
                 refusal,
                 unusable,
                 ..
-            }) => refusals.push(format!(
-                "user '{}': {refusal}{unusable}",
-                user.escape_debug()
-            )),
+            }) => {
+                let user = user.escape_debug();
+                words.push(format!("user '{user}': {refusal}{unusable}"));
+                refusals.push(refusal);
+            }
             Err(error) => return Err(error.into()),
         }
     }
     if refusals.is_empty() {
         return Err(silence);
     }
-    let why = refusals.join("; ");
-    Err(ReadError::NoCredentialFits { peer, why })
+    let why = words.join("; ");
+    Err(ReadError::NoCredentialFits {
+        peer,
+        why,
+        refusals,
+    })
 }
 
 /// What a device is by its answer to a sweep alone.
@@ -416,6 +440,7 @@ pub(super) fn conclude(
         is_whole: true,
         explored_at: at,
         bears_again: true,
+        bearing: session.learned(),
         trouble: trouble(&session),
     }
 }

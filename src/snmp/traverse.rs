@@ -48,6 +48,29 @@ impl Default for Limits {
     }
 }
 
+/// How much a device bears to be asked at once. Learned from its answers by [`Columns`], and worth
+/// remembering: what it did not bear in one table is not tried again in the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bearing {
+    /// Whether it can be asked by GetBulk.
+    is_bulk: bool,
+    /// Varbinds that it fits into one answer, at least 1.
+    varbinds: u32,
+    /// Columns of one question that it answers, at least 1.
+    columns: usize,
+}
+
+impl Default for Bearing {
+    /// That of a device of which nothing is known yet: all that is ever asked.
+    fn default() -> Self {
+        Self {
+            is_bulk: true,
+            varbinds: VARBINDS_PER_ANSWER,
+            columns: COLUMNS_PER_QUESTION,
+        }
+    }
+}
+
 /// What to ask the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -97,12 +120,16 @@ pub enum TraverseError {
 pub struct Columns {
     columns: Vec<Column>,
     limits: Limits,
-    /// Whether GetBulk is used; given up for good on the first wrong or missing answer.
-    is_bulk: bool,
-    /// Rows to ask for at once.
-    repetitions: u32,
-    /// Columns to ask for at once.
-    width: usize,
+    /// What to ask at once. GetBulk is given up on the first wrong or missing answer.
+    now: Bearing,
+    /// What the device was known to bear before.
+    known: Bearing,
+    /// What it is known to bear by now.
+    learned: Bearing,
+    /// What is learned once the device answers that much.
+    suspected: Option<Bearing>,
+    /// Whether it has refused GetBulk.
+    is_bulk_refused: bool,
     /// The columns of the question that is out, by position; empty when none is.
     asked: Vec<usize>,
     /// Rows asked for in the question that is out.
@@ -136,15 +163,43 @@ impl Columns {
         Self {
             columns,
             limits,
-            is_bulk: version == Version::V2c,
-            repetitions: REPETITIONS_MAX,
-            width: limits.columns_max.max(1),
+            now: Bearing {
+                is_bulk: version == Version::V2c,
+                ..Bearing::default()
+            },
+            known: Bearing::default(),
+            learned: Bearing::default(),
+            suspected: None,
+            is_bulk_refused: false,
             asked: Vec::new(),
             asked_repetitions: 1,
             pdus: 0,
             bytes: 0,
             silences: 0,
             gathered: BTreeMap::new(),
+        }
+    }
+
+    /// Asks for no more at once than a device is known to bear.
+    #[must_use]
+    pub fn bearing(mut self, known: Bearing) -> Self {
+        self.now = Bearing {
+            is_bulk: self.now.is_bulk && known.is_bulk,
+            ..known
+        };
+        (self.known, self.learned) = (known, known);
+        self
+    }
+
+    /// What the device is known to bear, with what was learned here.
+    #[must_use]
+    pub fn learned(&self) -> Bearing {
+        // Where all went well without GetBulk, it was GetBulk that was refused, and no object.
+        let is_whole = |column: &Column| column.ending == Some(Ending::Complete);
+        let is_refused = self.is_bulk_refused && self.columns.iter().all(is_whole);
+        Bearing {
+            is_bulk: self.learned.is_bulk && !is_refused,
+            ..self.learned
         }
     }
 
@@ -166,7 +221,7 @@ impl Columns {
         match pdu.error_status {
             ErrorStatus::NoError => self.absorb_varbinds(&asked, &pdu.varbinds),
             ErrorStatus::TooBig => {
-                self.ask_less(&asked, Ending::TooBig);
+                self.ask_less(&asked);
                 Ok(())
             }
             status => {
@@ -182,8 +237,11 @@ impl Columns {
         self.silences += 1;
         if self.silences >= SILENCES_MAX {
             self.end_all(Ending::Silent);
-        } else if self.is_bulk {
-            self.is_bulk = false;
+        } else if self.now.is_bulk {
+            // It was too much, or got lost: half as much for the tables that follow.
+            let half = (self.asked_varbinds(&asked) / 2).max(1);
+            self.suspect(|bearing| bearing.varbinds = half);
+            self.now.is_bulk = false;
         } else {
             self.narrow(&asked, Ending::Silent);
         }
@@ -225,13 +283,15 @@ impl Columns {
         let expected = asked.len() * usize::try_from(self.asked_repetitions).unwrap_or(1);
         if varbinds.len() < asked.len() {
             self.absorb_short(asked, varbinds.is_empty());
+        } else if let Some(suspected) = self.suspected.take() {
+            self.learned = suspected;
         }
         for (position, varbind) in varbinds.iter().take(expected).enumerate() {
             let index = asked[position % asked.len()];
             if !self.step(index, varbind) {
                 // The device lays out GetBulk in its own way, or walks backwards. GetNext, one row
                 // at a time, tells which, and only there it ends the column.
-                self.is_bulk = false;
+                self.now.is_bulk = false;
                 break;
             }
             if self.bytes > self.limits.bytes_max {
@@ -244,10 +304,13 @@ impl Columns {
 
     /// Fewer objects than columns came: such a device gets one column at a time.
     fn absorb_short(&mut self, asked: &[usize], is_empty: bool) {
-        if self.is_bulk && asked.len() == 1 {
-            self.is_bulk = false;
+        if self.now.is_bulk && asked.len() == 1 {
+            self.now.is_bulk = false;
         } else if is_empty || asked.len() > 1 {
             self.narrow_to_one(asked, Ending::Empty);
+        }
+        if !is_empty && asked.len() > 1 {
+            self.suspect(|bearing| bearing.columns = 1);
         }
     }
 
@@ -262,7 +325,7 @@ impl Columns {
             return true;
         }
         if varbind.oid <= column.at {
-            if self.is_bulk {
+            if self.now.is_bulk {
                 return false;
             }
             column.ending = Some(Ending::NotIncreasing);
@@ -284,9 +347,10 @@ impl Columns {
 
     /// An error status other than tooBig. With a usable index it concerns one column.
     fn absorb_refusal(&mut self, asked: &[usize], status: ErrorStatus, error_index: u32) {
-        if self.is_bulk {
+        if self.now.is_bulk {
             // GetBulk itself may be what it cannot do, and the index counts repetitions on some.
-            self.is_bulk = false;
+            self.now.is_bulk = false;
+            self.is_bulk_refused = true;
             return;
         }
         let ending = match status {
@@ -303,25 +367,44 @@ impl Columns {
     }
 
     /// Halves the rows, then the columns, then ends the only column left.
-    fn ask_less(&mut self, asked: &[usize], ending: Ending) {
-        if self.is_bulk && self.asked_repetitions > 1 {
-            self.repetitions = self.asked_repetitions / 2;
-        } else {
-            self.narrow(asked, ending);
+    fn ask_less(&mut self, asked: &[usize]) {
+        match (asked, self.asked_varbinds(asked)) {
+            ([only], ..2) => {
+                self.columns[*only].ending = Some(Ending::TooBig);
+                // So it was this object, and not how much was asked for.
+                (self.learned, self.suspected) = (self.known, None);
+            }
+            (_, varbinds) => {
+                let half = (varbinds / 2).max(1);
+                self.now.varbinds = half;
+                self.suspect(|bearing| bearing.varbinds = half);
+            }
         }
+    }
+
+    /// How many varbinds the question that is out asks for.
+    fn asked_varbinds(&self, asked: &[usize]) -> u32 {
+        let columns = u32::try_from(asked.len()).unwrap_or(u32::MAX);
+        columns.saturating_mul(self.asked_repetitions)
+    }
+
+    fn suspect(&mut self, change: impl FnOnce(&mut Bearing)) {
+        let mut suspected = self.suspected.unwrap_or(self.learned);
+        change(&mut suspected);
+        self.suspected = Some(suspected);
     }
 
     fn narrow(&mut self, asked: &[usize], ending: Ending) {
         match asked {
             [only] => self.columns[*only].ending = Some(ending),
-            several => self.width = (several.len() / 2).max(1),
+            several => self.now.columns = (several.len() / 2).max(1),
         }
     }
 
     fn narrow_to_one(&mut self, asked: &[usize], ending: Ending) {
         match asked {
             [only] => self.columns[*only].ending = Some(ending),
-            _ => self.width = 1,
+            _ => self.now.columns = 1,
         }
     }
 
@@ -341,13 +424,15 @@ impl Iterator for Columns {
         if self.pdus >= self.limits.pdus_max {
             self.end_all(Ending::Budget);
         }
+        let fitting = usize::try_from(self.now.varbinds).unwrap_or(usize::MAX);
+        let width = self.limits.columns_max.min(self.now.columns).min(fitting);
         let is_open = |(index, column): (usize, &Column)| column.ending.is_none().then_some(index);
         self.asked = self
             .columns
             .iter()
             .enumerate()
             .filter_map(is_open)
-            .take(self.width)
+            .take(width.max(1))
             .collect();
         if self.asked.is_empty() {
             return None;
@@ -358,9 +443,9 @@ impl Iterator for Columns {
             .iter()
             .map(|i| self.columns[*i].at.clone())
             .collect();
-        let kind = if self.is_bulk {
-            let fitting = VARBINDS_PER_ANSWER / u32::try_from(oids.len()).unwrap_or(u32::MAX);
-            self.asked_repetitions = self.repetitions.min(fitting).max(1);
+        let kind = if self.now.is_bulk {
+            let fitting = self.now.varbinds / u32::try_from(oids.len()).unwrap_or(u32::MAX);
+            self.asked_repetitions = fitting.clamp(1, REPETITIONS_MAX);
             PduKind::GetBulk {
                 non_repeaters: 0,
                 max_repetitions: self.asked_repetitions,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use snmp::traverse::{Columns, Ending, Limits, Question, TraverseError};
+use snmp::traverse::{Bearing, Columns, Ending, Limits, Question, TraverseError};
 use snmp::{ErrorStatus, Oid, Pdu, PduKind, Value, VarBind, Version};
 
 /// Questions after which a test gives up: none here needs a tenth.
@@ -331,4 +331,108 @@ fn what_is_no_answer_changes_nothing() {
     assert_eq!(walk.absorb(&answer(&table(&[1]), &question)), Ok(()));
     assert_eq!(walk.next(), None);
     assert_eq!(walk.finish().len(), 1);
+}
+
+/// A device that fits so many varbinds into one answer, and how often it was asked for more.
+fn walk_small(known: Bearing, fitting: usize) -> (Bearing, usize, usize) {
+    let table = table(&[8, 8, 8, 8]);
+    let (mut walk, mut too_big, mut gathered) = (columns(4, Version::V2c).bearing(known), 0, 0);
+    while let Some(question) = walk.next() {
+        let pdu = answer(&table, &question);
+        let pdu = if pdu.varbinds.len() > fitting {
+            too_big += 1;
+            refusal(ErrorStatus::TooBig, 0)
+        } else {
+            gathered += pdu.varbinds.len();
+            pdu
+        };
+        walk.absorb(&pdu).expect("an answer");
+    }
+    assert!(gathered >= 32);
+    (walk.learned(), too_big, walk.finish().len())
+}
+
+#[test]
+fn how_much_a_device_bears_is_learned_once() {
+    for fitting in [1, 2, 3, 7, 20, 47] {
+        let (learned, too_big, objects) = walk_small(Bearing::default(), fitting);
+        assert!(too_big > 0 && objects == 32, "{fitting}");
+        let (again, too_big, objects) = walk_small(learned, fitting);
+        assert_eq!((again, too_big, objects), (learned, 0, 32), "{fitting}");
+    }
+    let (learned, too_big, _) = walk_small(Bearing::default(), 48);
+    assert_eq!((learned, too_big), (Bearing::default(), 0));
+}
+
+#[test]
+fn one_object_that_is_too_big_is_not_the_device() {
+    let table = table(&[4, 4, 4]);
+    let huge = column(2).with(&[3]);
+    let mut walk = columns(3, Version::V2c);
+    while let Some(question) = walk.next() {
+        let pdu = answer(&table, &question);
+        let is_too_big = pdu.varbinds.iter().any(|it| it.oid == huge);
+        walk.absorb(&if is_too_big {
+            refusal(ErrorStatus::TooBig, 0)
+        } else {
+            pdu
+        })
+        .expect("an answer");
+    }
+    assert_eq!(walk.learned(), Bearing::default());
+    let endings: Vec<_> = walk.endings().map(|(_, ending)| ending.unwrap()).collect();
+    let wanted = [Ending::Complete, Ending::TooBig, Ending::Complete];
+    assert_eq!(endings, wanted);
+}
+
+#[test]
+fn who_refuses_get_bulk_is_not_asked_so_again() {
+    let table = table(&[3, 3]);
+    let walk = |known: Bearing, broken: Option<Oid>| {
+        let (mut walk, mut bulks) = (columns(2, Version::V2c).bearing(known), 0);
+        while let Some(question) = walk.next() {
+            bulks += u32::from(is_bulk(&question));
+            let at = question
+                .oids
+                .iter()
+                .position(|oid| Some(oid) == broken.as_ref());
+            walk.absorb(&match at {
+                _ if is_bulk(&question) => refusal(ErrorStatus::GenErr, 0),
+                Some(at) => refusal(ErrorStatus::GenErr, 1 + at as u32),
+                None => answer(&table, &question),
+            })
+            .expect("an answer");
+        }
+        (walk.learned(), bulks)
+    };
+    let (learned, bulks) = walk(Bearing::default(), None);
+    assert_eq!(bulks, 1);
+    assert_eq!(walk(learned, None), (learned, 0));
+    // Where one object is refused, it may have been that and not GetBulk.
+    let (learned, _) = walk(Bearing::default(), Some(column(2).with(&[1])));
+    assert_eq!(learned, Bearing::default());
+}
+
+#[test]
+fn a_question_that_gets_lost_halves_what_the_next_table_is_asked_for() {
+    let table = table(&[8, 8]);
+    let walk = |known: Bearing, lost: u32| {
+        let (mut walk, mut most) = (columns(2, Version::V2c).bearing(known), 0);
+        for turn in 0.. {
+            let Some(question) = walk.next() else { break };
+            let pdu = answer(&table, &question);
+            most = most.max(pdu.varbinds.len());
+            if turn < lost {
+                walk.failed();
+            } else {
+                walk.absorb(&pdu).expect("an answer");
+            }
+        }
+        (walk.learned(), most)
+    };
+    let (learned, most) = walk(Bearing::default(), 1);
+    assert_eq!(most, 24);
+    assert_eq!(walk(learned, 0), (learned, 12));
+    // Who answers nothing in all of a table has not shown that less would have helped.
+    assert_eq!(walk(Bearing::default(), 3).0, Bearing::default());
 }
