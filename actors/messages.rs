@@ -281,9 +281,9 @@ pub struct Sighted {
 #[rtype(result = "()")]
 pub struct Found(pub Sighted);
 
-/// A Scanner to the Supervisor: where do known devices live in my subnet? They are asked first.
+/// A Scanner to the Supervisor: where do known devices live in my subnet, and which as users only?
 #[derive(Debug, Message)]
-#[rtype(result = "Vec<IpAddr>")]
+#[rtype(result = "Vec<(IpAddr, bool)>")]
 pub struct WhoLives {
     /// The subnet's label.
     pub label: String,

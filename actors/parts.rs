@@ -137,6 +137,14 @@ impl Subnet {
         of(false).or_else(|| of(true))
     }
 
+    /// Whether who answered to that is asked as a user only: it was a user, and is configured still.
+    #[must_use]
+    pub fn is_user(&self, proven: Option<&Named>) -> bool {
+        let named = proven.and_then(|proven| self.names.iter().position(|it| *it == proven.name));
+        let credential = named.and_then(|place| self.credentials.get(place));
+        credential.is_some_and(Credential::is_user)
+    }
+
     /// What can be tried here, in order: what is configured, then the same in version 1; what was
     /// answered to before goes first, if it is configured still.
     #[must_use]
@@ -351,10 +359,11 @@ mod tests {
         assert_eq!(office.tried(None), all);
         let named = office.named(&b).expect("it is configured");
         assert_eq!(named.name, "y");
+        assert!(office.is_user(Some(&named)) && !office.is_user(None));
         // A user is never made a community.
         assert_eq!(office.tried(Some(&named)), [b.clone(), a.clone()]);
         let old = office.named(&in_v1).expect("it is configured");
-        assert!(old.name == "open" && old.in_v1);
+        assert!(old.name == "open" && old.in_v1 && !office.is_user(Some(&old)));
         let written = serde_json::to_string(&old).expect("JSON");
         assert!(!written.contains("public"), "{written}");
         assert_eq!(office.tried(Some(&old))[0], in_v1);
@@ -362,5 +371,6 @@ mod tests {
         let without = subnet(vec![("open", public.clone())]);
         assert_eq!(without.tried(Some(&named)), [public, in_v1]);
         assert_eq!(without.named(&b), None);
+        assert!(!without.is_user(Some(&named)));
     }
 }

@@ -4,6 +4,7 @@
 //! to live, both at once; nothing more. What the devices say of themselves is for `device.rs` to read.
 //! It keeps no list: the registry knows who was there before.
 
+use std::collections::HashSet;
 use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
@@ -220,12 +221,16 @@ async fn sweep(
     tools: Tools,
     boss: Addr<Supervisor>,
 ) -> Result<Seen, SweepError> {
+    let known = known(&subnet, &boss).await;
+    let as_users = known.iter().filter(|it| it.1).map(|it| it.0);
+    let as_users: HashSet<InScope> = as_users.collect();
     let options = SweepOptions {
         probe: question::probe(),
         probe_of_known: question::introduction(),
         tries: TRIES,
         timeout: PROBE_TIMEOUT,
-        first: known(&subnet, &boss).await,
+        first: known.into_iter().map(|it| it.0).collect(),
+        as_users: as_users.clone(),
     };
     let sweep = {
         // The sweep's own task belongs on the runtime, not on the actors' thread.
@@ -241,7 +246,7 @@ async fn sweep(
     });
     let candidates = answers.filter(|it| ready(it.may_be_a_printer));
     let identified = candidates
-        .map(|answered| identify(&tools, &subnet, answered))
+        .map(|answered| identify(&tools, &subnet, &as_users, answered))
         .buffer_unordered(IDENTIFIED_AT_ONCE_MAX);
     let mut identified = pin!(identified);
     let mut seen = Seen::default();
@@ -270,12 +275,14 @@ async fn sweep(
     Ok(seen)
 }
 
-/// Where devices are known to live; nowhere while the Supervisor does not say.
-async fn known(subnet: &Subnet, boss: &Addr<Supervisor>) -> Vec<InScope> {
+/// Where devices are known to live, and whether as users only; nowhere while the Supervisor does not
+/// say.
+async fn known(subnet: &Subnet, boss: &Addr<Supervisor>) -> Vec<(InScope, bool)> {
     let label = subnet.label.clone();
     let asked = boss.send(WhoLives { label }).timeout(KNOWN_TIMEOUT);
     let addresses = asked.await.unwrap_or_default().into_iter();
-    let admit = |address| subnet.scope.admit(address, subnet.door).ok();
+    let admit =
+        |(address, as_user)| Some((subnet.scope.admit(address, subnet.door).ok()?, as_user));
     addresses.filter_map(admit).collect()
 }
 
@@ -292,9 +299,17 @@ fn warn_of_loss(subnet: &Subnet, progress: SweepProgress) {
 }
 
 /// Asks a candidate who it is.
-async fn identify(tools: &Tools, subnet: &Subnet, answered: Answered) -> Identified {
+async fn identify(
+    tools: &Tools,
+    subnet: &Subnet,
+    as_users: &HashSet<InScope>,
+    answered: Answered,
+) -> Identified {
     if answered.is_engine() {
-        return identify_engine(tools, subnet, answered.target).await;
+        let mut credentials = subnet.credentials.clone();
+        let as_user = as_users.contains(&answered.target);
+        credentials.retain(|it| it.is_user() || !as_user);
+        return identify_engine(tools, (subnet, &credentials), answered.target).await;
     }
     let is_introduced = answered.is_introduced;
     let Answered {
@@ -328,8 +343,12 @@ fn sighted((target, credential): (InScope, Credential), keys: &Fingerprint) -> I
 }
 
 /// Asks an engine of version 3 what it is and who.
-async fn identify_engine(tools: &Tools, subnet: &Subnet, target: InScope) -> Identified {
-    match survey::fit(&tools.snmp, &target, &subnet.credentials).await {
+async fn identify_engine(
+    tools: &Tools,
+    (subnet, credentials): (&Subnet, &[Credential]),
+    target: InScope,
+) -> Identified {
+    match survey::fit(&tools.snmp, &target, credentials).await {
         Ok((credential, walk)) if survey::is_candidate(&walk) => {
             sighted((target, credential), &survey::fingerprint(&walk))
         }

@@ -133,6 +133,11 @@ impl Rounds {
         self.rounds[round].is_near
     }
 
+    /// Whether a round asks for engines of version 3, and shows no community.
+    pub(super) fn is_of_users(&self, round: usize) -> bool {
+        self.rounds[round].asked.version.is_none()
+    }
+
     /// How many rounds ask everybody.
     pub(super) fn wide(&self) -> usize {
         self.rounds.iter().filter(|round| !round.is_near).count()

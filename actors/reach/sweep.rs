@@ -69,6 +69,8 @@ pub struct SweepOptions {
     pub timeout: Duration,
     /// Asked before all others: where devices are known to live.
     pub first: Vec<InScope>,
+    /// Of them, who was read as a user of version 3, and is never asked with a community.
+    pub as_users: HashSet<InScope>,
 }
 
 /// A device that answered.
@@ -321,6 +323,7 @@ impl Task {
     /// Asks all of these who have not answered; false when nobody takes the answers any more.
     async fn ask_all(&mut self, round: usize, targets: impl Iterator<Item = InScope>) -> bool {
         let mut targets = targets.peekable();
+        let is_of_users = self.rounds.is_of_users(round);
         while let Some(next) = targets.peek() {
             if self.sender.is_closed() {
                 return false;
@@ -338,9 +341,11 @@ impl Task {
                 };
                 self.counts.done += 1;
                 let is_silent = !self.follow_ups.knows(target.addr());
-                if is_silent && self.own.is_worth(target.addr().ip()) {
+                let is_known = self.first.contains(&target);
+                let as_user = is_known && self.options.as_users.contains(&target);
+                let is_fit = is_of_users || !as_user;
+                if is_silent && is_fit && self.own.is_worth(target.addr().ip()) {
                     let (rounds, to) = (&self.rounds, target.addr());
-                    let is_known = self.first.contains(&target);
                     self.batch.push(target, |bytes| match is_known {
                         true => rounds.write_to_known(round, to, bytes),
                         false => rounds.write(round, to, bytes),

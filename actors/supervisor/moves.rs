@@ -190,9 +190,12 @@ impl Handler<WhoLives> for Supervisor {
         let Some(subnet) = subnets.find(|subnet| subnet.label == asked.label) else {
             return MessageResult(Vec::new());
         };
-        let addresses = self.registry.iter().filter_map(|(_, known)| known.address);
-        let is_inside = |address: &IpAddr| subnet.scope.admit(*address, subnet.door).is_ok();
-        MessageResult(addresses.filter(is_inside).collect())
+        let lives = self.registry.iter().filter_map(|(_, known)| {
+            let as_user = subnet.is_user(known.credential.as_ref());
+            Some((known.address?, as_user))
+        });
+        let is_inside = |lives: &(IpAddr, bool)| subnet.scope.admit(lives.0, subnet.door).is_ok();
+        MessageResult(lives.filter(is_inside).collect())
     }
 }
 

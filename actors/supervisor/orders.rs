@@ -133,11 +133,18 @@ impl Supervisor {
             Err(why) => return refuse(why),
         };
         let echo = self.admit_ping(address).ok();
+        let credentials = self.tried_at(address, &subnet);
         let (snmp, profiles) = (self.parts.snmp.clone(), self.parts.profiles.clone());
         self.on_runtime(async move {
-            let credentials = subnet.tried(None);
             as_json(&look(&snmp, (echo, target), &credentials, &profiles).await)
         })
+    }
+
+    /// What can be tried at an address: who was read as a user there is asked as a user only.
+    fn tried_at(&self, address: IpAddr, subnet: &Subnet) -> Vec<Credential> {
+        let device = self.registry.living_at(address);
+        let known = device.and_then(|device| self.registry.get(&device));
+        subnet.tried(known.and_then(|known| known.credential.as_ref()))
     }
 
     /// The address that the hub means by a pseudonym of a known device's; any other as it is.
@@ -162,7 +169,7 @@ impl Supervisor {
             return refuse("another walk is under way; one at a time");
         };
         let snmp = self.parts.snmp.clone();
-        let credentials = subnet.tried(None);
+        let credentials = self.tried_at(address, &subnet);
         self.on_runtime(walk(snmp, target, credentials, (permit, progress)))
     }
 

@@ -3,7 +3,7 @@
 //! Needs no server, no configuration and no root, and writes nothing. It speaks SNMP over UDP and
 //! nothing else.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::{IsTerminal, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -108,6 +108,7 @@ pub async fn run(args: DiscoverArgs) -> Result<Exit, CliError> {
         tries: args.asking.tries(),
         timeout: args.asking.timeout(),
         first: known(&args, &scope).await?,
+        as_users: HashSet::new(),
     };
     let known = u64::try_from(options.first.len()).unwrap_or(0);
     let sweep = snmp

@@ -1,5 +1,6 @@
 //! What `platen check` asks of a range: is there a route, does anybody answer over SNMP?
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use actors::parts::Subnet;
@@ -56,6 +57,7 @@ async fn ask(range: &RangeConfig, config: &AgentConfig, snmp: &Snmp, limit: Dura
         tries: 1,
         timeout: limit.min(config.snmp.timeout),
         first: Vec::new(),
+        as_users: HashSet::new(),
     };
     let mut sweep = match snmp.sweep(&scope, subnet.door, &subnet.credentials, options) {
         Ok(sweep) => sweep,
