@@ -101,9 +101,14 @@ pub(super) fn owned_per_second(table: u64) -> u32 {
     per_second(room(table) / ANSWERED_SECS)
 }
 
-/// How often the kernel dropped packets since its table of neighbors was full, since it started.
+/// How often the kernel dropped packets since its table of neighbors was full, since it started: that
+/// of IPv4 and that of IPv6.
 pub(super) fn table_fulls() -> u64 {
-    let text = fs::read_to_string("/proc/net/stat/arp_cache").unwrap_or_default();
+    ["arp_cache", "ndisc_cache"].map(fulls_of).into_iter().sum()
+}
+
+fn fulls_of(table: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/net/stat/{table}")).unwrap_or_default();
     let mut lines = text.lines().map(str::split_whitespace);
     let column = lines
         .next()

@@ -31,6 +31,8 @@ pub(super) struct Own {
     /// The pace for new addresses, where the table does not bear them all.
     slow: Option<Pace>,
     told: Option<OwnLink>,
+    /// Whether anybody on the own links is asked.
+    is_asked: bool,
     fulls_before: u64,
 }
 
@@ -45,6 +47,7 @@ impl Own {
         let table = link::table();
         let addresses = scope.addresses().filter(|it| own.is_attached(*it)).count();
         let addresses = u64::try_from(addresses).unwrap_or(u64::MAX);
+        own.is_asked = addresses > 0;
         if addresses <= link::room(table) {
             return own;
         }
@@ -96,9 +99,9 @@ impl Own {
 
     /// How often the kernel dropped a packet since its table was full.
     pub(super) fn overflows(&self) -> u64 {
-        match self.told {
-            Some(_) => link::table_fulls().saturating_sub(self.fulls_before),
-            None => 0,
+        match self.is_asked {
+            true => link::table_fulls().saturating_sub(self.fulls_before),
+            false => 0,
         }
     }
 
