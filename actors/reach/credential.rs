@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use snmp::Version;
 use snmp::usm::User;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Octets that are never printed.
+/// Octets that are never printed, and wiped when they are no longer needed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Box<[u8]>);
 
@@ -23,6 +24,14 @@ impl Secret {
         &self.0
     }
 }
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,6 +142,13 @@ mod tests {
     fn user(name: &str) -> Credential {
         let security = Security::Auth(Auth::Sha256, b"hush-hush");
         Credential::User(Arc::new(User::new(name, "", security).unwrap()))
+    }
+
+    #[test]
+    fn a_secret_is_wiped() {
+        /// Holds by its type alone: what lacks it does not compile.
+        fn is_wiped<T: ZeroizeOnDrop>() {}
+        is_wiped::<Secret>();
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl AskingArgs {
             return Ok(Credential::v2c(self.community.as_bytes()));
         };
         let community = first_line(path, "community", COMMUNITY_BYTES_MAX)?;
-        Ok(Credential::v2c(community))
+        Ok(Credential::v2c(community.as_slice()))
     }
 
     /// Whether a device that does not answer a community has an engine of version 3, which tells

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actors::reach::credential::Credential;
 use clap::Args;
 use snmp::usm::{Auth, Privacy, Security, User};
+use zeroize::Zeroizing;
 
 use super::{CliError, Exit};
 
@@ -67,8 +68,8 @@ impl UserArgs {
             read(&self.auth_password_file)?,
             read(&self.priv_password_file)?,
         );
-        let auth = self.auth.zip(hush.as_deref());
-        let privacy = self.privacy.zip(priv_hush.as_deref());
+        let auth = self.auth.zip(hush.as_ref().map(|it| it.as_slice()));
+        let privacy = self.privacy.zip(priv_hush.as_ref().map(|it| it.as_slice()));
         let security = match (auth, privacy) {
             (None, _) => Security::None,
             (Some((auth, hush)), None) => Security::Auth(auth, hush),
@@ -84,13 +85,18 @@ impl UserArgs {
     }
 }
 
-/// The first line of a file that holds a secret.
+/// The first line of a file that holds a secret. It is wiped after use, as is the rest of the file.
 ///
 /// # Errors
 /// [`CliError`] when the file cannot be read, or its first line is empty or too long.
-pub fn first_line(path: &Path, what: &str, bytes_max: usize) -> Result<Vec<u8>, CliError> {
+pub fn first_line(
+    path: &Path,
+    what: &str,
+    bytes_max: usize,
+) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let shown = path.display();
-    let text = std::fs::read(path).map_err(|error| {
+    // Of a file it is read in one piece; a pipe, whose length nobody knows, may leave pieces behind.
+    let text = std::fs::read(path).map(Zeroizing::new).map_err(|error| {
         CliError::new(Exit::USAGE, format!("cannot read the {what} file {shown}"))
             .because(error.to_string())
             .try_next(format!(
@@ -108,7 +114,7 @@ pub fn first_line(path: &Path, what: &str, bytes_max: usize) -> Result<Vec<u8>, 
         let next = format!("write the {what} into the first line");
         return Err(refused.because(why).try_next(next));
     }
-    Ok(secret.to_vec())
+    Ok(Zeroizing::new(secret.to_vec()))
 }
 
 fn auth(text: &str) -> Result<Auth, String> {
@@ -119,4 +125,34 @@ fn auth(text: &str) -> Result<Auth, String> {
 fn privacy(text: &str) -> Result<Privacy, String> {
     let words = Privacy::ALL.map(Privacy::word).join(", ");
     Privacy::from_word(text).ok_or_else(|| format!("write one of {words}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    /// Holds by its type alone: what lacks it does not compile.
+    fn is_wiped<T: ZeroizeOnDrop>(_: &T) {}
+
+    #[test]
+    fn a_secret_is_the_first_line_of_its_file_and_is_wiped() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (text, secret) in [
+            ("hush-hush", "hush-hush"),
+            ("hush hush \nnote\n", "hush hush "),
+            ("hush\r\n", "hush"),
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            let read = first_line(file.path(), "password", 10).unwrap();
+            is_wiped(&read);
+            assert_eq!(*read, secret.as_bytes(), "{text:?}");
+        }
+        for text in ["", "\nhush", "hush-hush-h\n"] {
+            std::fs::write(file.path(), text).unwrap();
+            let refused = first_line(file.path(), "password", 10).unwrap_err();
+            assert!(!format!("{refused:?}").contains("hush"), "{refused:?}");
+        }
+    }
 }

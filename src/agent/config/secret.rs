@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use actors::reach::credential::Secret;
 use toml::Spanned;
+use zeroize::Zeroizing;
 
 use super::{ConfigError, Places};
 
@@ -33,7 +34,7 @@ pub(super) fn secret_from(file: &Spanned<PathBuf>, places: &Places) -> Result<Se
         let what = format!("{shown} is too long for a secret");
         return Err(places.error(file, what, format!("at most {SECRET_BYTES_MAX} bytes")));
     }
-    let octets = fs::read(path).map_err(unreadable)?;
+    let octets = fs::read(path).map(Zeroizing::new).map_err(unreadable)?;
     let end = octets
         .iter()
         .rposition(|octet| !matches!(octet, b'\n' | b'\r'));

@@ -4,6 +4,7 @@
 use aes::{Aes128, Aes192, Aes256};
 use cbc::cipher::{Block, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use des::Des;
+use zeroize::Zeroizing;
 
 use super::algorithm::Privacy;
 use super::key::Key;
@@ -16,6 +17,9 @@ const DES_BLOCK_BYTES: usize = 8;
 
 /// Octets of the key of DES proper; the pre-IV follows it (RFC 3414 §8.1.1.1).
 const DES_KEY_BYTES: usize = 8;
+
+/// Octets that are wiped when they are no longer needed.
+type Wiped<const BYTES: usize> = Zeroizing<[u8; BYTES]>;
 
 /// What makes the encryption of one message differ from that of another.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +66,7 @@ pub(super) fn encrypt(
             let (key, iv) = des_key(key, moment)?;
             // What fills the last block is of no account (RFC 3414 §8.1.1.2).
             octets.resize(octets.len().next_multiple_of(DES_BLOCK_BYTES), 0);
-            let mut cipher = cbc::Encryptor::<Des>::new_from_slices(&key, &iv).ok()?;
+            let mut cipher = cbc::Encryptor::<Des>::new_from_slices(&*key, &*iv).ok()?;
             for block in octets.chunks_exact_mut(DES_BLOCK_BYTES) {
                 let block: &mut Block<Des> = block.try_into().ok()?;
                 cipher.encrypt_block(block);
@@ -92,7 +96,7 @@ pub(super) fn decrypt(
     match privacy {
         Privacy::Des => {
             let (key, iv) = des_key(key, moment)?;
-            let mut cipher = cbc::Decryptor::<Des>::new_from_slices(&key, &iv).ok()?;
+            let mut cipher = cbc::Decryptor::<Des>::new_from_slices(&*key, &*iv).ok()?;
             let mut blocks = octets.chunks_exact_mut(DES_BLOCK_BYTES);
             for block in &mut blocks {
                 let block: &mut Block<Des> = block.try_into().ok()?;
@@ -115,12 +119,39 @@ pub(super) fn decrypt(
     Some(octets)
 }
 
-/// The key of DES proper, and the initialization vector out of the pre-IV and the salt.
-fn des_key(key: &Key, moment: &Moment) -> Option<([u8; DES_KEY_BYTES], [u8; SALT_BYTES])> {
+/// The key of DES proper, and the initialization vector out of the pre-IV and the salt. Of the
+/// vector the salt is public, so that it is as secret as the pre-IV.
+fn des_key(key: &Key, moment: &Moment) -> Option<(Wiped<DES_KEY_BYTES>, Wiped<SALT_BYTES>)> {
     let (key, pre_iv) = key.expose().split_first_chunk::<DES_KEY_BYTES>()?;
-    let mut iv: [u8; SALT_BYTES] = pre_iv.try_into().ok()?;
+    let mut iv = Zeroizing::new(<[u8; SALT_BYTES]>::try_from(pre_iv).ok()?);
     for (octet, salt) in iv.iter_mut().zip(moment.salt) {
         *octet ^= salt;
     }
-    Some((*key, iv))
+    Some((Zeroizing::new(*key), iv))
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    /// Holds by its type alone: what lacks it does not compile.
+    fn is_wiped<T: ZeroizeOnDrop>() {}
+
+    #[test]
+    fn every_cipher_wipes_its_key() {
+        is_wiped::<cbc::Encryptor<Des>>();
+        is_wiped::<cbc::Decryptor<Des>>();
+        is_wiped::<cfb_mode::Encryptor<Aes128>>();
+        is_wiped::<cfb_mode::Decryptor<Aes128>>();
+        is_wiped::<cfb_mode::Encryptor<Aes192>>();
+        is_wiped::<cfb_mode::Decryptor<Aes192>>();
+        is_wiped::<cfb_mode::Encryptor<Aes256>>();
+        is_wiped::<cfb_mode::Decryptor<Aes256>>();
+        is_wiped::<Des>();
+        is_wiped::<Aes128>();
+        is_wiped::<Aes192>();
+        is_wiped::<Aes256>();
+    }
 }

@@ -7,7 +7,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::algorithm::{Auth, Extension, Level, Privacy};
 
@@ -68,11 +68,19 @@ impl Key {
                 for (to, octet) in block.iter_mut().zip(&mut octets) {
                     *to = octet;
                 }
-                hash.update(block);
+                // By reference: a copy would stay behind.
+                hash.update(block.as_slice());
             }
             block.zeroize();
-            Self(hash.finalize().to_vec())
+            Self::taken_from(&mut hash.finalize())
         })
+    }
+
+    /// Takes the octets of a hash, and wipes them where they were.
+    fn taken_from(hashed: &mut [u8]) -> Self {
+        let key = Self(hashed.to_vec());
+        hashed.zeroize();
+        key
     }
 
     /// The key for one engine, so that no device learns another's (RFC 3414 §2.6).
@@ -116,6 +124,8 @@ impl Drop for Key {
         self.0.zeroize();
     }
 }
+
+impl ZeroizeOnDrop for Key {}
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -223,7 +233,7 @@ fn digest(auth: Auth, pieces: &[&[u8]]) -> Key {
         for piece in pieces {
             hash.update(piece);
         }
-        Key(hash.finalize().to_vec())
+        Key::taken_from(&mut hash.finalize())
     })
 }
 
@@ -238,4 +248,29 @@ fn hmac(auth: Auth, key: &Key, pieces: &[&[u8]]) -> Vec<u8> {
         }
         mac.finalize().into_bytes().to_vec()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds by its type alone: what lacks it does not compile.
+    fn is_wiped<T: ZeroizeOnDrop>() {}
+
+    #[test]
+    fn keys_are_wiped_as_is_every_hash_that_they_come_from() {
+        is_wiped::<Key>();
+        for auth in Auth::ALL {
+            // A hash of a key, or the schedule of a MAC, which consists of two such states.
+            with_hash!(auth, Hash => is_wiped::<Hash>());
+        }
+    }
+
+    #[test]
+    fn what_a_key_was_hashed_to_does_not_stay_behind() {
+        let mut hashed = [7; 20];
+        let key = Key::taken_from(&mut hashed);
+        assert_eq!(key.expose(), [7; 20]);
+        assert_eq!(hashed, [0; 20]);
+    }
 }
