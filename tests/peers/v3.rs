@@ -8,8 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use simulator::Fleet;
 use snmp::usm::{Auth, Privacy};
 
+use crate::folder;
 use crate::process::{self, Place, Process, peer, platen};
 
 /// What the peers' users have as passwords.
@@ -299,22 +301,26 @@ fn what_is_wrong_is_said_in_words_and_no_community_is_tried() {
         user: authentic.name(),
         ..right(private)
     };
-    let unknown = "the user name is not known there";
-    let digest = "the authentication password is wrong";
-    let cipher = "the privacy password";
+    // What it says, and what to do next.
+    let unknown = ("the user name is not known there", "compare --v3-user");
+    let digest = ("authentication password is wrong", "compare --v3-auth and");
+    let cipher = ("the privacy password", "compare --v3-priv and");
+    let low = ("may not read at the level authNoPriv", "add --v3-priv");
+    let high = ("not set up for authPriv there", "or leave out --v3-priv");
+    let mute = ("does not answer the user", "leave --v3-priv out where");
     let cases = [
         (&their, nobody(), unknown),
         (&their, wrong_auth(), digest),
         (&their, wrong_priv(), cipher),
-        (&their, too_low(), "may not read at the level authNoPriv"),
-        (&their, too_high(), "is not set up for authPriv there"),
+        (&their, too_low(), low),
+        (&their, too_high(), high),
         (&simulated, nobody(), unknown),
         (&simulated, wrong_auth(), digest),
         (&simulated, wrong_priv(), cipher),
         // pysnmp drops what it has no key for.
-        (&simulated, too_high(), "does not answer the user"),
+        (&simulated, too_high(), mute),
     ];
-    for (place, asking, words) in cases {
+    for (place, asking, (words, step)) in cases {
         let asking = Asking {
             // net-snmp's daemon has no contexts.
             context: if place.port == their.port {
@@ -329,7 +335,11 @@ fn what_is_wrong_is_said_in_words_and_no_community_is_tried() {
         assert_eq!(read.status.code(), Some(1), "{words}: {said}");
         assert!(said.contains("answers, but no credential fits"), "{said}");
         assert!(said.contains(words), "{words}: {said}");
-        assert!(!said.contains("password-"), "{said}");
+        assert!(next(&said).contains(step), "{words}: {said}");
+        let said = said.replace("-password-file", "");
+        for password in [AUTH_PASSWORD, PRIV_PASSWORD, "wrong-password"] {
+            assert!(!said.contains(password), "{said}");
+        }
         let found = run("discover", place, &asking, &secrets, &["--retries", "0"]);
         let (table, summary) = (
             String::from_utf8_lossy(&found.stdout),
@@ -338,6 +348,54 @@ fn what_is_wrong_is_said_in_words_and_no_community_is_tried() {
         assert!(table.contains("answers, but no credential"), "{table}");
         let counted = "1 answers but no credential fits, 0 silent";
         assert!(summary.contains(counted), "{summary}");
+    }
+}
+
+/// The step that a complaint ends in.
+fn next(said: &str) -> &str {
+    said.rsplit_once("  next: ").map_or("", |(_, next)| next)
+}
+
+#[test]
+fn what_is_wrong_with_an_engine_has_a_step_of_its_own() {
+    let kind = Kind(Some(Auth::Sha256), Some(Privacy::Aes128));
+    let (secrets, folder) = (Secrets::new(), folder());
+    let mut fleet = format!(
+        "port = 0\nfrozen = true\nrecordings = {folder:?}\n[[users]]\nname = \"{}\"\n\
+         auth = \"sha256\"\nauth_password = \"{AUTH_PASSWORD}\"\n\
+         priv = \"aes128\"\npriv_password = \"{PRIV_PASSWORD}\"\n",
+        kind.name()
+    );
+    // How it misbehaves; the context that is asked for; what it says; what to do next.
+    let cases = [
+        ("boots-latched", "", "boot counter", "delete the SNMPv3"),
+        ("report-loop", "", "its clock jumps", "restart the printer"),
+        ("engine-changes", "", "its engine id", "no other device has"),
+        ("", "Nowhere", "the context is not", "compare --v3-context"),
+    ];
+    for (number, (how, ..)) in cases.iter().enumerate() {
+        let group = "[[printers]]\nrecording = \"hp-laserjet-m507dn\"\nversions = [\"3\"]\n";
+        writeln!(fleet, "{group}addresses = \"127.41.2.{}\"", number + 1).unwrap();
+        if !how.is_empty() {
+            writeln!(fleet, "misbehave = \"{how}\"").unwrap();
+        }
+    }
+    let fleet = Fleet::parse(&fleet, Path::new(".")).unwrap();
+    let fleet = simulator::run(fleet, std::future::pending()).unwrap();
+    for (number, (how, context, words, step)) in cases.into_iter().enumerate() {
+        let place = Place {
+            address: format!("127.41.2.{}", number + 1).parse().unwrap(),
+            port: fleet.port,
+        };
+        let asking = Asking {
+            context,
+            ..Asking::right(kind)
+        };
+        let read = run("read", &place, &asking, &secrets, &[]);
+        let said = String::from_utf8_lossy(&read.stderr);
+        assert_eq!(read.status.code(), Some(1), "{how}: {said}");
+        assert!(said.contains(words), "{how}: no '{words}' in: {said}");
+        assert!(next(&said).contains(step), "{how}: no '{step}' in: {said}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! `platen read`: reads one printer, or a recording of one.
 
+mod cure;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -221,12 +223,16 @@ fn unread(written: &str, target: &InScope, error: ReadError, hint: &str) -> CliE
         ReadError::Ask(AskError::Unsendable { .. }) => {
             "check the address and the route to it: ip route get ADDRESS".to_owned()
         }
+        ReadError::Ask(AskError::Refused { refusal, .. }) => cure::of(&refusal).to_owned(),
         ReadError::Ask(_) | ReadError::SwappedUnderway { .. } | ReadError::AnotherDevice { .. } => {
             format!("try again: platen read {written}")
         }
-        ReadError::NoCredentialFits { .. } => {
-            "compare user, algorithms and passwords with what is set on the printer".to_owned()
-        }
+        // One user was named, so that one was refused.
+        ReadError::NoCredentialFits { refusals, .. } => refusals
+            .first()
+            .map(cure::of)
+            .unwrap_or_default()
+            .to_owned(),
         ReadError::NoCredential { .. } => "name a community: --community C".to_owned(),
     };
     CliError::new(Exit::FAILED, what)
