@@ -293,8 +293,12 @@ fn signed(octets: &[u8]) -> Option<i64> {
 }
 
 /// 32 bits without a sign. Leading octets may repeat the sign that some devices mistake the high
-/// bit for; anything more cannot be a 32-bit number.
+/// bit for; anything more cannot be a 32-bit number. Fewer octets with the high bit set are none: -5,
+/// 251 without its zero, or 4,294,967,291 as somebody's sign.
 fn unsigned32(octets: &[u8]) -> Option<u32> {
+    if octets.len() < 4 && octets.first().is_some_and(|octet| *octet >= 0x80) {
+        return None;
+    }
     let split = octets.len().saturating_sub(4);
     let (lead, digits) = octets.split_at_checked(split)?;
     let repeats_zero = lead.iter().all(|octet| *octet == 0);

@@ -134,6 +134,9 @@ fn odd_values_of_real_devices_are_read() {
             Value::Counter32(4_294_967_294),
         ),
         (&[0x41, 5, 1, 0, 0, 0, 0], raw(0x41, &[1, 0, 0, 0, 0])),
+        (&[0x42, 1, 0xfb], raw(0x42, &[0xfb])),
+        (&[0x41, 3, 0x80, 0, 0], raw(0x41, &[0x80, 0, 0])),
+        (&[0x42, 2, 0, 0xfb], Value::Gauge32(251)),
         (
             &[0x02, 5, 0, 0xff, 0xff, 0xff, 0xff],
             Value::Integer(4_294_967_295),
