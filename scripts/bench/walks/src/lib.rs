@@ -1,12 +1,14 @@
 //! What all programs here agree on: the office printer, who is asked, and what it answers.
 
 pub mod answer;
+pub mod measure;
 pub mod office;
+pub mod peer;
 pub mod pure;
 
 use std::net::Ipv4Addr;
 
-/// The agent's allocator, for Platen's engine and for the other library alike.
+/// The agent's allocator, for Platen's engine and for the other libraries alike.
 #[global_allocator]
 static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actors::reach::again::read_again;
 use actors::reach::credential::Credential;
@@ -18,6 +18,7 @@ use actors::reach::survey::{self, ReadError, Survey};
 use printer::change::between;
 use printer::profile::Profiles;
 use printer::reading::Verdict;
+use walks::measure::{cpu, peak};
 use walks::{PORT, addresses};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -67,18 +68,18 @@ async fn read(printers: u32, at_once: usize, walks: usize) -> Result<(), Box<dyn
     });
     let again = std::iter::repeat_n("walk again", walks);
     for round in ["first walk"].into_iter().chain(again).chain(["steady"]) {
-        let (began, cpu, sent) = (Instant::now(), cpu(), fleet.snmp.counts());
+        let (began, cpu_before, sent) = (Instant::now(), cpu(), fleet.snmp.counts());
         let whole = read_all(&fleet, round, at_once).await?;
         let now = fleet.snmp.counts();
         println!(
-            "{round}: {whole} of {printers}, {:.2} s, {:.2} s CPU, {:.2} packets a printer, {} again",
+            "{round}: {whole} of {printers}, {:.4} s, {:.4} s CPU, {:.2} packets a printer, {} again",
             began.elapsed().as_secs_f64(),
-            (self::cpu() - cpu).as_secs_f64(),
+            (cpu() - cpu_before).as_secs_f64(),
             (now.packets_sent - sent.packets_sent) as f64 / f64::from(printers),
             now.retries - sent.retries
         );
     }
-    println!("{}", status("VmHWM")?);
+    println!("{}", peak()?);
     Ok(())
 }
 
@@ -90,7 +91,7 @@ async fn read_all(
 ) -> Result<u32, Box<dyn Error>> {
     let next = Arc::new(AtomicUsize::new(0));
     let whole = Arc::new(AtomicU32::new(0));
-    let workers = (0..at_once).map(|_| {
+    let workers = (0..at_once.min(fleet.printers.len())).map(|_| {
         let (fleet, next, whole) = (fleet.clone(), next.clone(), whole.clone());
         tokio::spawn(async move {
             loop {
@@ -147,13 +148,6 @@ async fn read_one(
     Ok(read)
 }
 
-/// A line of what the kernel says of this process.
-fn status(name: &str) -> Result<String, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|it| it.starts_with(name));
-    Ok(line.unwrap_or_default().to_owned())
-}
-
 /// Whether a reading holds what the office printer has.
 fn is_whole(read: &Survey) -> bool {
     match &read.verdict {
@@ -167,16 +161,4 @@ fn is_whole(read: &Survey) -> bool {
         }
         Verdict::NotAPrinter { .. } => false,
     }
-}
-
-/// CPU time of this process so far.
-fn cpu() -> Duration {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
-    let Ok(usage) = usage else {
-        return Duration::ZERO;
-    };
-    let time = |it: nix::sys::time::TimeVal| {
-        Duration::from_micros(u64::try_from(it.tv_sec() * 1_000_000 + it.tv_usec()).unwrap_or(0))
-    };
-    time(usage.user_time()) + time(usage.system_time())
 }

@@ -1,60 +1,68 @@
-//! Reads printers with the `snmp2` crate: GetBulk from the root until the end, so many at once.
+//! Reads printers with the `snmp2` crate: GetBulk from mib-2 until the end. A session is of one address
+//! and cannot be given another, so each printer has its own.
 //!
-//! `peer-snmp2 PRINTERS AT_ONCE REPETITIONS`: prints how many were read whole, and the objects of one.
+//! `peer-snmp2 PRINTERS AT_ONCE REPETITIONS`: prints a line of the form that `ours` prints.
 
-use std::error::Error;
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::Ipv4Addr;
 
 use snmp2::{AsyncSession, Oid, Value};
-use tokio::sync::Semaphore;
-use walks::office::office;
-use walks::{PORT, addresses};
+use walks::PORT;
+use walks::peer::{Peer, ROOT, Trouble, Walked};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let words: Vec<u32> = std::env::args()
-        .skip(1)
-        .map(|it| it.parse())
-        .collect::<Result<_, _>>()?;
-    let [printers, at_once, repetitions] = words[..] else {
-        return Err("peer-snmp2 PRINTERS AT_ONCE REPETITIONS".into());
-    };
-    let permits = Arc::new(Semaphore::new(usize::try_from(at_once)?));
-    let mut tasks = Vec::new();
-    for address in addresses(printers) {
-        let permits = permits.clone();
-        tasks.push(tokio::spawn(async move {
-            let _permit = permits.acquire_owned().await.ok()?;
-            tokio::time::timeout(Duration::from_secs(10), walk(address, repetitions))
-                .await
-                .ok()?
-        }));
-    }
-    let wanted = office().len();
-    let mut whole = 0;
-    for task in tasks {
-        whole += u32::from(task.await? == Some(wanted));
-    }
-    println!("{whole} of {printers} whole, {wanted} objects each");
-    Ok(())
+async fn main() -> Result<(), Trouble> {
+    let root = Oid::from(&ROOT.map(u64::from)).map_err(|_| "the root")?;
+    walks::peer::run("snmp2", || Snmp2 { root: root.clone() }).await
 }
 
-async fn walk(address: std::net::Ipv4Addr, repetitions: u32) -> Option<usize> {
-    let mut session = AsyncSession::new_v2c((address, PORT), b"public", 1)
-        .await
-        .ok()?;
-    let mut at: Vec<u64> = vec![1, 3, 6, 1, 2, 1];
-    let mut objects: Vec<(Vec<u64>, Vec<u8>)> = Vec::new();
-    loop {
-        let oid = Oid::from(&at).ok()?;
-        let answer = session.getbulk(&[&oid], 0, repetitions).await.ok()?;
-        for (oid, value) in answer.varbinds {
-            if matches!(value, Value::EndOfMibView) {
-                return Some(objects.len());
+struct Snmp2 {
+    root: Oid<'static>,
+}
+
+/// A value as it is kept: octets as they came, and numbers.
+#[expect(dead_code, reason = "kept as a reader would, and not looked at")]
+enum Kept {
+    Octets(Vec<u8>),
+    Number(i64),
+    Name(Oid<'static>),
+    Other,
+}
+
+impl Peer for Snmp2 {
+    async fn walk(&mut self, address: Ipv4Addr, repetitions: u32) -> Result<Walked, Trouble> {
+        let mut session = AsyncSession::new_v2c((address, PORT), b"public", 1).await?;
+        let mut kept: Vec<(Oid<'static>, Kept)> = Vec::with_capacity(128);
+        for packets in 1.. {
+            let at = kept.last().map_or(&self.root, |it| &it.0);
+            let answer = session.getbulk(&[at], 0, repetitions).await?;
+            let before = kept.len();
+            for (oid, value) in answer.varbinds {
+                if matches!(value, Value::EndOfMibView) {
+                    let objects = kept.len();
+                    return Ok(Walked { objects, packets });
+                }
+                kept.push((oid.to_owned(), keep(&value)));
             }
-            at = oid.iter()?.collect();
-            objects.push((at.clone(), format!("{value:?}").into_bytes()));
+            if kept.len() == before {
+                break;
+            }
         }
+        Err("an answer without objects".into())
+    }
+}
+
+/// Copies what a value holds.
+fn keep(value: &Value<'_>) -> Kept {
+    match value {
+        Value::OctetString(octets) | Value::Opaque(octets) => Kept::Octets(octets.to_vec()),
+        Value::IpAddress(octets) => Kept::Octets(octets.to_vec()),
+        Value::Integer(number) => Kept::Number(*number),
+        Value::Counter32(number) | Value::Unsigned32(number) | Value::Timeticks(number) => {
+            Kept::Number(i64::from(*number))
+        }
+        Value::Counter64(number) => Kept::Number(number.cast_signed()),
+        Value::ObjectIdentifier(oid) => Kept::Name(oid.to_owned()),
+        // What no printer answers.
+        _ => Kept::Other,
     }
 }

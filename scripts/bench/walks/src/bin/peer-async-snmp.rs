@@ -1,0 +1,55 @@
+//! Reads printers with the `async-snmp` crate: GetBulk from mib-2 until the end. All workers share one
+//! transport, as the crate advises for many targets.
+//!
+//! `peer-async-snmp PRINTERS AT_ONCE REPETITIONS`: prints a line of the form that `ours` prints.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use async_snmp::transport::UdpTransport;
+use async_snmp::{Auth, Client, Oid, Retry, Value, VarBind};
+use walks::PORT;
+use walks::peer::{ANSWER_MAX, Peer, ROOT, Trouble, Walked};
+
+/// Receive buffer: a thousand printers may answer at once.
+const RECEIVE_BUFFER: usize = 16 * 1_024 * 1_024;
+
+#[tokio::main]
+async fn main() -> Result<(), Trouble> {
+    let transport = UdpTransport::builder()
+        .bind("0.0.0.0:0")
+        .recv_buffer_size(RECEIVE_BUFFER)
+        .build()
+        .await?;
+    walks::peer::run("async-snmp", || AsyncSnmp(transport.clone())).await
+}
+
+struct AsyncSnmp(UdpTransport);
+
+impl Peer for AsyncSnmp {
+    async fn walk(&mut self, address: Ipv4Addr, repetitions: u32) -> Result<Walked, Trouble> {
+        let address = SocketAddr::from((address, PORT));
+        let client = Client::builder(address, Auth::v2c("public"))
+            .request_timeout(ANSWER_MAX)
+            .retry(Retry::none())
+            .build_with(&self.0)
+            .await?;
+        let mut kept: Vec<VarBind> = Vec::with_capacity(128);
+        let mut at = Oid::from_slice(&ROOT);
+        for packets in 1.. {
+            let mut answer = client.get_bulk(&[at], 0, repetitions).await?;
+            let end = answer
+                .iter()
+                .position(|it| matches!(it.value, Value::EndOfMibView));
+            if let Some(end) = end {
+                answer.truncate(end);
+            }
+            kept.append(&mut answer);
+            if end.is_some() {
+                let objects = kept.len();
+                return Ok(Walked { objects, packets });
+            }
+            at = kept.last().ok_or("an answer without objects")?.oid.clone();
+        }
+        Err("an answer without an end".into())
+    }
+}
