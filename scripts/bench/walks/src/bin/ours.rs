@@ -19,6 +19,7 @@ use printer::change::between;
 use printer::profile::Profiles;
 use printer::reading::Verdict;
 use walks::measure::{cpu, peak};
+use walks::peer::is_whole;
 use walks::{PORT, addresses};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -105,7 +106,8 @@ async fn read_all(
                 let Ok(read) = read.inspect_err(|error| eprintln!("{error}")) else {
                     continue;
                 };
-                whole.fetch_add(u32::from(is_whole(&read)), Ordering::Relaxed);
+                let is_right = read.trouble.is_none() && is_whole(&read.verdict);
+                whole.fetch_add(u32::from(is_right), Ordering::Relaxed);
                 if let Ok(mut last) = last.lock() {
                     *last = read.pack(&fleet.profiles);
                 }
@@ -146,19 +148,4 @@ async fn read_one(
         );
     }
     Ok(read)
-}
-
-/// Whether a reading holds what the office printer has.
-fn is_whole(read: &Survey) -> bool {
-    match &read.verdict {
-        Verdict::Printer(reading) => {
-            let counts = (
-                reading.supplies.len(),
-                reading.trays.len(),
-                reading.alerts.len(),
-            );
-            read.trouble.is_none() && counts == (6, 4, 3)
-        }
-        Verdict::NotAPrinter { .. } => false,
-    }
 }

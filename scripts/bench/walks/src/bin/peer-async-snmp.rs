@@ -1,7 +1,7 @@
 //! Reads printers with the `async-snmp` crate: GetBulk from mib-2 until the end. All workers share one
 //! transport, as the crate advises for many targets.
 //!
-//! `peer-async-snmp PRINTERS AT_ONCE REPETITIONS`: prints a line of the form that `ours` prints.
+//! `peer-async-snmp PRINTERS AT_ONCE REPETITIONS [READINGS]`: prints a line of the form that `ours` prints.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -20,10 +20,17 @@ async fn main() -> Result<(), Trouble> {
         .recv_buffer_size(RECEIVE_BUFFER)
         .build()
         .await?;
-    walks::peer::run("async-snmp", || AsyncSnmp(transport.clone())).await
+    let worker = || AsyncSnmp {
+        transport: transport.clone(),
+        kept: Vec::new(),
+    };
+    walks::peer::run("async-snmp", worker).await
 }
 
-struct AsyncSnmp(UdpTransport);
+struct AsyncSnmp {
+    transport: UdpTransport,
+    kept: Vec<VarBind>,
+}
 
 impl Peer for AsyncSnmp {
     async fn walk(&mut self, address: Ipv4Addr, repetitions: u32) -> Result<Walked, Trouble> {
@@ -31,7 +38,7 @@ impl Peer for AsyncSnmp {
         let client = Client::builder(address, Auth::v2c("public"))
             .request_timeout(ANSWER_MAX)
             .retry(Retry::none())
-            .build_with(&self.0)
+            .build_with(&self.transport)
             .await?;
         let mut kept: Vec<VarBind> = Vec::with_capacity(128);
         let mut at = Oid::from_slice(&ROOT);
@@ -46,10 +53,38 @@ impl Peer for AsyncSnmp {
             kept.append(&mut answer);
             if end.is_some() {
                 let objects = kept.len();
+                self.kept = kept;
                 return Ok(Walked { objects, packets });
             }
             at = kept.last().ok_or("an answer without objects")?.oid.clone();
         }
         Err("an answer without an end".into())
+    }
+
+    fn collected(&mut self) -> Vec<snmp::VarBind> {
+        let kept = std::mem::take(&mut self.kept).into_iter();
+        kept.map(|it| snmp::VarBind::new(name(&it.oid), value(it.value)))
+            .collect()
+    }
+}
+
+/// An object identifier of Platen's.
+fn name(oid: &Oid) -> snmp::Oid {
+    snmp::Oid::new(oid.arcs())
+}
+
+/// A value of Platen's.
+fn value(value: Value) -> snmp::Value {
+    match value {
+        Value::Integer(number) => snmp::Value::Integer(number.into()),
+        Value::OctetString(octets) => snmp::Value::OctetString(octets.into()),
+        Value::ObjectIdentifier(oid) => snmp::Value::ObjectId(name(&oid).into()),
+        Value::IpAddress(octets) => snmp::Value::IpAddress(octets.into()),
+        Value::Counter32(number) => snmp::Value::Counter32(number),
+        Value::Gauge32(number) => snmp::Value::Gauge32(number),
+        Value::TimeTicks(number) => snmp::Value::TimeTicks(number),
+        Value::Counter64(number) => snmp::Value::Counter64(number),
+        // What no printer answers.
+        _ => snmp::Value::Null,
     }
 }
