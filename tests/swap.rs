@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,6 +16,17 @@ const FLEET: &str = "seed = 11\nspeed = 600.0\n\
 /// How often they swap. Readings take some milliseconds and come every second, so that swaps
 /// meet them before, after and underway.
 const SWAPS: u64 = 40;
+
+/// A printer that knows a user alone, and one that speaks version 2c alone.
+const PLACES: &str = "seed = 11\nfrozen = true\n\
+    [[users]]\nname = \"mps\"\nauth = \"sha256\"\nauth_password = \"auth-password\"\n\
+    [[printers]]\nrecording = \"kyocera-taskalfa-4054ci\"\naddresses = \"127.32.1.1\"\n\
+    versions = [\"3\"]\n\
+    [[printers]]\nrecording = \"xerox-versalink-c505\"\naddresses = \"127.32.1.2\"\n\
+    versions = [\"2c\"]\n";
+
+/// Longest until a silent printer is let go, three sweeps of rounds that each wait 3 s, and found anew.
+const LET_GO: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn printers_that_swap_addresses_keep_their_own_readings() {
@@ -79,4 +91,36 @@ async fn printers_that_swap_addresses_keep_their_own_readings() {
         );
     }
     assert_eq!(serials.len(), 2, "two printers, two devices: {serials:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_the_place_of_a_user_is_found_once_that_is_let_go() {
+    let rack = stories::rack(PLACES);
+    let mut world = World::new();
+    world.hub_runs().await;
+    std::fs::write(world.path("password"), "auth-password\n").expect("a password");
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(world.path("password"), private).expect("a mode");
+    let more = format!(
+        "[[ranges]]\naddresses = [\"127.32.1.1\"]\ncredentials = [\"mps\", \"public\"]\n\
+         [credentials.mps]\nversion = \"3\"\nuser = \"mps\"\nauth = \"sha256\"\n\
+         auth_password_file = {:?}\n",
+        world.path("password")
+    );
+    world.agent_is_configured(&["127.32.1.99"], rack.port, &more);
+    world.agent_is_enrolled();
+    world.agent_is_started();
+    until("the user's printer is stored", PATIENCE, || async {
+        (world.printers().len() == 1).then_some(())
+    })
+    .await;
+    let (inside, outside): (IpAddr, IpAddr) = ([127, 32, 1, 1].into(), [127, 32, 1, 2].into());
+    rack.swap(inside, outside)
+        .await
+        .expect("both are in the rack");
+    until("its successor is stored", LET_GO, || async {
+        (world.printers().len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(world.agent_ends().await, Some(0));
 }

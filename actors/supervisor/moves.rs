@@ -191,7 +191,9 @@ impl Handler<WhoLives> for Supervisor {
             return MessageResult(Vec::new());
         };
         let lives = self.registry.iter().filter_map(|(_, known)| {
-            let as_user = subnet.is_user(known.credential.as_ref());
+            // Where one was let go, somebody else may live by now.
+            let is_there = known.let_go_since.is_none();
+            let as_user = is_there && subnet.is_user(known.credential.as_ref());
             Some((known.address?, as_user))
         });
         let is_inside = |lives: &(IpAddr, bool)| subnet.scope.admit(lives.0, subnet.door).is_ok();

@@ -140,10 +140,12 @@ impl Supervisor {
         })
     }
 
-    /// What can be tried at an address: who was read as a user there is asked as a user only.
+    /// What can be tried at an address: who was read as a user there is asked as a user only, until it
+    /// is let go.
     fn tried_at(&self, address: IpAddr, subnet: &Subnet) -> Vec<Credential> {
         let device = self.registry.living_at(address);
         let known = device.and_then(|device| self.registry.get(&device));
+        let known = known.filter(|known| known.let_go_since.is_none());
         subnet.tried(known.and_then(|known| known.credential.as_ref()))
     }
 
