@@ -29,8 +29,8 @@ pub const TABLE_PDUS_MAX: u32 = 150;
 /// who answers without end would take the pace of all of them.
 const FRONT_PDUS_MAX: u32 = 40;
 
-/// Longest one reading may take: half a second for each of 61 questions, several times what the slowest
-/// printer takes that is awake.
+/// Longest one reading may take: half a second for each of the 61 questions that the largest device in
+/// our recordings needs.
 pub const READING_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Most objects in one Get: with names of 15 arcs and short values the answer stays within 1,472

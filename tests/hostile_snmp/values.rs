@@ -24,8 +24,8 @@ enum Holds {
 
 use Holds::{Key, Letters, NoKey, Text};
 
-/// Each behavior that bends one of them, and what is kept of it. A level is as the table of levels in
-/// design/domain.md decides. A text is Unicode without control characters, which whatever shows it
+/// Each behavior that bends one of them, and what is kept of it. A level is as RFC 3805 has it: below
+/// -3, or above what fits, is none. A text is Unicode without control characters, which whatever shows it
 /// encodes; octets in a set that the printer does not name are Latin-1, up to the first NUL.
 const VALUES: &[(&str, Holds)] = &[
     ("gauge-negative", Holds::Level(is_no_number)),
